@@ -1,0 +1,61 @@
+import { sql } from 'kysely'
+import { type Migration, Migrator } from 'kysely/migration'
+import * as initial from '../../migrations/0001-initial.ts'
+import type { Database } from './database.ts'
+
+/** In order; a migration that is on main is never changed, a later one mends it. */
+const MIGRATIONS: Readonly<Record<string, Migration>> = {
+  '0001-initial': initial,
+}
+
+/** What the service's own role may do where it does not own the tables; decisions and policies are only added. */
+const SERVICE_RIGHTS: readonly (readonly [rights: string, on: string])[] = [
+  ['select, insert', 'table decisions, policies'],
+  ['select, insert, update', 'table issuers, workload_identities, signing_keys'],
+  ['select, insert, delete', 'table used_tokens'],
+  ['select, update', 'table readiness'],
+  ['select', 'table kysely_migration'],
+  ['usage', 'sequence revisions'],
+  ['execute', 'function ensure_decision_partitions'],
+]
+
+/**
+ * Brings the schema up to date, one instance at a time (an advisory lock), each migration once and all or none.
+ * `serviceRole` names a lesser role that exists already; its rights are granted anew each time.
+ * Returns the names of the migrations that were applied; throws what the database says.
+ */
+export async function migrate(db: Database, serviceRole?: string): Promise<readonly string[]> {
+  const migrator = new Migrator({ db: db.kysely, provider: { getMigrations: async () => ({ ...MIGRATIONS }) } })
+  const { error, results } = await migrator.migrateToLatest()
+  if (error !== undefined) throw error
+  if (serviceRole !== undefined) await grantServiceRights(db, serviceRole)
+  return (results ?? []).map((result) => result.migrationName)
+}
+
+/** Whether every migration of this version is applied; false also where there is no schema at all. */
+export async function isMigrated(db: Database): Promise<boolean> {
+  const wanted = Object.keys(MIGRATIONS)
+  const table = await sql<{ present: boolean }>`select to_regclass('kysely_migration') is not null as present`.execute(
+    db.kysely,
+  )
+  if (table.rows[0]?.present !== true) return false
+  const applied = await sql<{ name: string }>`select name from kysely_migration`.execute(db.kysely)
+  const names = new Set(applied.rows.map((row) => row.name))
+  return wanted.every((name) => names.has(name))
+}
+
+async function grantServiceRights(db: Database, role: string): Promise<void> {
+  await db.kysely.transaction().execute(async (trx) => {
+    // Two instances that grant at once would collide on the catalogue's rows.
+    await sql`select pg_advisory_xact_lock(hashtext('claimgate.grants'))`.execute(trx)
+    await sql`grant usage on schema ${sql.id(await currentSchema(trx))} to ${sql.id(role)}`.execute(trx)
+    for (const [rights, on] of SERVICE_RIGHTS) {
+      await sql`grant ${sql.raw(rights)} on ${sql.raw(on)} to ${sql.id(role)}`.execute(trx)
+    }
+  })
+}
+
+async function currentSchema(trx: Database['kysely']): Promise<string> {
+  const result = await sql<{ name: string }>`select current_schema() as name`.execute(trx)
+  return result.rows[0]?.name ?? 'public'
+}

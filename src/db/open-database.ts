@@ -1,0 +1,69 @@
+import type { Log } from '../log.ts'
+import { checkVersion } from './check-database.ts'
+import type { Database } from './database.ts'
+import { openEmbedded } from './embedded.ts'
+import { migrate } from './migrate.ts'
+import { MIGRATION_LIMITS, openPostgresql } from './postgresql.ts'
+
+export type DatabaseSettings = {
+  readonly databaseUrl: string | undefined
+  readonly migrationDatabaseUrl: string | undefined
+  readonly dataDir: string
+}
+
+/** Opens the database that the settings name, PostgreSQL or embedded, and brings its schema up to date if asked to. */
+export async function openDatabase(
+  settings: DatabaseSettings,
+  options: { migrate: boolean; log: Log; onMigrated?: (applied: readonly string[]) => void },
+): Promise<Database> {
+  const { databaseUrl } = settings
+  const db = databaseUrl === undefined ? await openEmbedded(settings.dataDir) : openPostgresql(databaseUrl, options.log)
+  try {
+    await untilItAnswers(() => checkVersion(db), options.log)
+    if (options.migrate) report(await migrateAs(settings, db, options.log), options)
+    return db
+  } catch (error) {
+    await db.close()
+    throw error
+  }
+}
+
+/** With a role of its own for migrations, the tables are that role's and the service gets rights on them. */
+async function migrateAs(settings: DatabaseSettings, db: Database, log: Log): Promise<readonly string[]> {
+  const { databaseUrl, migrationDatabaseUrl } = settings
+  if (databaseUrl === undefined) return migrate(db)
+  const owner = openPostgresql(migrationDatabaseUrl ?? databaseUrl, log, MIGRATION_LIMITS)
+  try {
+    return await migrate(owner, migrationDatabaseUrl === undefined ? undefined : await roleOf(db))
+  } finally {
+    await owner.close()
+  }
+}
+
+async function roleOf(db: Database): Promise<string> {
+  const [row] = await db.run<{ role: string }>({ name: 'current-role', text: 'select current_user as role' }, [])
+  if (row === undefined) throw new Error('The database does not tell its role.')
+  return row.role
+}
+
+function report(applied: readonly string[], options: { log: Log; onMigrated?: (applied: readonly string[]) => void }) {
+  if (applied.length > 0) options.log.info({ migrations: applied }, 'migrated')
+  options.onMigrated?.(applied)
+}
+
+/** A database that starts beside us may need a moment. */
+const ATTEMPTS = 15
+const PAUSE_MS = 1_000
+
+async function untilItAnswers(attempt: () => Promise<void>, log: Log): Promise<void> {
+  for (let left = ATTEMPTS; ; left--) {
+    try {
+      return await attempt()
+    } catch (error) {
+      const { code, cause } = error as { code?: string; cause?: unknown }
+      if (left === 1 || code !== 'unavailable') throw error
+      log.warn({ cause: String(cause) }, 'the database does not answer yet')
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
+    }
+  }
+}

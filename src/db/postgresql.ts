@@ -1,0 +1,92 @@
+import { Kysely, PostgresDialect } from 'kysely'
+import pg from 'pg'
+import type { Log } from '../log.ts'
+import type { Database, PreparedStatement } from './database.ts'
+import { databaseFault } from './database-fault.ts'
+import type { Schema } from './schema.ts'
+
+export type PostgresqlLimits = {
+  readonly maxConnections: number
+  readonly connectMs: number
+  readonly statementMs: number
+  readonly lockMs: number
+  readonly idleInTransactionMs: number
+}
+
+/** For serving: nothing waits longer than an exchange may take. */
+export const SERVICE_LIMITS: PostgresqlLimits = {
+  maxConnections: 10,
+  connectMs: 1_000,
+  statementMs: 2_000,
+  lockMs: 1_000,
+  idleInTransactionMs: 5_000,
+}
+
+/** For migrations: several instances wait for each other, and an index may take a while. */
+export const MIGRATION_LIMITS: PostgresqlLimits = {
+  maxConnections: 2,
+  connectMs: 5_000,
+  statementMs: 120_000,
+  lockMs: 60_000,
+  idleInTransactionMs: 120_000,
+}
+
+/** The server's own limits need a server that answers; this one holds also when it is stopped or unplugged. */
+const SILENT_SERVER_GRACE_MS = 500
+
+/** Opens a pool on PostgreSQL 15 or later; nothing is connected before the first statement. */
+export function openPostgresql(url: string, log: Log, limits: PostgresqlLimits = SERVICE_LIMITS): Database {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: limits.maxConnections,
+    connectionTimeoutMillis: limits.connectMs,
+    statement_timeout: limits.statementMs,
+    query_timeout: limits.statementMs + SILENT_SERVER_GRACE_MS,
+    lock_timeout: limits.lockMs,
+    idle_in_transaction_session_timeout: limits.idleInTransactionMs,
+    application_name: 'claimgate',
+    keepAlive: true,
+  })
+  // Without a listener, a killed backend of an idle connection ends the process.
+  pool.on('error', (error) => log.warn({ cause: error.message }, 'an idle database connection was lost'))
+  const clients = droppingBrokenClients(pool)
+  return {
+    kind: 'postgresql',
+    kysely: new Kysely<Schema>({ dialect: new PostgresDialect({ pool: clients }) }),
+    async run<Row>(statement: PreparedStatement, values: readonly unknown[]) {
+      const client = await clients.connect()
+      try {
+        const result = await client.query({ name: statement.name, text: statement.text, values: [...values] })
+        return result.rows as Row[]
+      } finally {
+        client.release()
+      }
+    },
+    close: () => pool.end(),
+  }
+}
+
+/** A client whose query timed out is still busy with it: it is closed, not handed to the next caller. */
+function droppingBrokenClients(pool: pg.Pool) {
+  return {
+    options: {},
+    end: () => pool.end(),
+    async connect() {
+      const client = await pool.connect().catch((error: unknown) => {
+        throw databaseFault(error)
+      })
+      let broken = false
+      return {
+        // biome-ignore lint/suspicious/noExplicitAny: pg and kysely declare `query` as overloads that share no type
+        query(...args: any[]): any {
+          const result: Promise<pg.QueryResult> = Reflect.apply(client.query, client, args)
+          return result.catch((error: unknown) => {
+            broken ||= !(error instanceof pg.DatabaseError)
+            throw databaseFault(error)
+          })
+        },
+        release: () => client.release(broken),
+      }
+    },
+  }
+}

@@ -1,0 +1,96 @@
+import type { ColumnType, Generated } from 'kysely'
+
+/** The tables as TypeScript sees them. 64-bit integers arrive as text, timestamps as `Date`. */
+export type Schema = {
+  issuers: IssuerTable
+  policies: PolicyTable
+  workload_identities: WorkloadIdentityTable
+  signing_keys: SigningKeyTable
+  used_tokens: UsedTokenTable
+  readiness: { one: boolean; check_time: Date }
+  decisions: DecisionTable
+}
+
+/** Written as the JSON text, read as the value. */
+type Json<Value> = ColumnType<Value, string, string>
+
+export type IssuerTable = {
+  id: string
+  issuer_url: string
+  title: string
+  provider_type: string
+  state: string
+  algorithms: string[]
+  jwks: ColumnType<unknown, string | null, string | null>
+  revision: Generated<string>
+  create_time: Date
+  update_time: Date
+}
+
+export type PolicyTable = {
+  digest: string
+  compiler: string
+  entrypoint: string
+  modules: Json<{ path: string; source: string }[]>
+  wasm: Buffer
+  compile_time: Date
+}
+
+export type WorkloadIdentityTable = {
+  id: string
+  email: string
+  superseded: Generated<boolean>
+  title: string
+  state: string
+  token_lifetime_seconds: number
+  subject_token_use: string
+  token_audiences: Json<string[]>
+  recorded_claims: Json<string[]>
+  config: Json<unknown>
+  issuer_id: string
+  policy_digest: string
+  revision: Generated<string>
+  create_time: Date
+  update_time: Date
+}
+
+export type SigningKeyTable = {
+  kid: string
+  algorithm: string
+  public_jwk: Json<unknown>
+  encrypted_private_key: string
+  state: string
+  create_time: Date
+}
+
+export type UsedTokenTable = {
+  issuer_url: string
+  jti_hash: Buffer
+  decision_id: string
+  use_time: Date
+  keep_until: Date
+}
+
+export type DecisionTable = {
+  id: string
+  kind: string
+  outcome: string
+  reason: string
+  identity: string | null
+  identity_id: string | null
+  issuer_url: string | null
+  subject: string | null
+  claims: string | null
+  verdict: string | null
+  policy_digest: string | null
+  guardrails_digest: string | null
+  subject_token_hash: Buffer | null
+  subject_key_id: string | null
+  issued_key_id: string | null
+  issued_expire_time: Date | null
+  decide_time: Date
+  request_id: string | null
+  caller_ip: string | null
+  user_agent: string | null
+  count: Generated<number>
+}
