@@ -19,7 +19,11 @@ export class RequestError extends Error {
   readonly code: ErrorCode
   readonly details: readonly unknown[]
 
-  constructor(code: ErrorCode, message: string, options: { details?: readonly unknown[]; cause?: unknown } = {}) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { details?: readonly unknown[]; cause?: unknown } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.name = 'RequestError'
     this.code = code

@@ -9,7 +9,10 @@ import type { Schema } from './schema.ts'
 /** PostgreSQL inside this process, for trying out: one connection, one process, and its fsync is off. */
 export async function openEmbedded(dataDir: string): Promise<Database> {
   mkdirSync(dataDir, { recursive: true, mode: 0o700 })
-  const pglite = await PGlite.create({ dataDir: join(dataDir, 'database'), parsers: { [INT8]: (text) => text } })
+  const pglite = await PGlite.create({
+    dataDir: join(dataDir, 'database'),
+    parsers: { [INT8]: (text) => text },
+  })
   const kysely = new Kysely<Schema>({ dialect: new PGliteDialect({ pglite }) })
   return {
     kind: 'embedded',

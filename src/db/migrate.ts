@@ -11,6 +11,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
 /** What the service's own role may do where it does not own the tables; decisions and policies are only added. */
 const SERVICE_RIGHTS: readonly (readonly [rights: string, on: string])[] = [
   ['select, insert', 'table decisions, policies'],
+  ['select', 'table decisions_default'],
   ['select, insert, update', 'table issuers, workload_identities, signing_keys'],
   ['select, insert, delete', 'table used_tokens'],
   ['select, update', 'table readiness'],
@@ -25,7 +26,10 @@ const SERVICE_RIGHTS: readonly (readonly [rights: string, on: string])[] = [
  * Returns the names of the migrations that were applied; throws what the database says.
  */
 export async function migrate(db: Database, serviceRole?: string): Promise<readonly string[]> {
-  const migrator = new Migrator({ db: db.kysely, provider: { getMigrations: async () => ({ ...MIGRATIONS }) } })
+  const migrator = new Migrator({
+    db: db.kysely,
+    provider: { getMigrations: async () => ({ ...MIGRATIONS }) },
+  })
   const { error, results } = await migrator.migrateToLatest()
   if (error !== undefined) throw error
   if (serviceRole !== undefined) await grantServiceRights(db, serviceRole)
@@ -35,9 +39,9 @@ export async function migrate(db: Database, serviceRole?: string): Promise<reado
 /** Whether every migration of this version is applied; false also where there is no schema at all. */
 export async function isMigrated(db: Database): Promise<boolean> {
   const wanted = Object.keys(MIGRATIONS)
-  const table = await sql<{ present: boolean }>`select to_regclass('kysely_migration') is not null as present`.execute(
-    db.kysely,
-  )
+  const table = await sql<{
+    present: boolean
+  }>`select to_regclass('kysely_migration') is not null as present`.execute(db.kysely)
   if (table.rows[0]?.present !== true) return false
   const applied = await sql<{ name: string }>`select name from kysely_migration`.execute(db.kysely)
   const names = new Set(applied.rows.map((row) => row.name))

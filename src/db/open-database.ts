@@ -2,7 +2,7 @@ import type { Log } from '../log.ts'
 import { checkVersion } from './check-database.ts'
 import type { Database } from './database.ts'
 import { openEmbedded } from './embedded.ts'
-import { migrate } from './migrate.ts'
+import { isMigrated, migrate } from './migrate.ts'
 import { MIGRATION_LIMITS, openPostgresql } from './postgresql.ts'
 
 export type DatabaseSettings = {
@@ -11,16 +11,23 @@ export type DatabaseSettings = {
   readonly dataDir: string
 }
 
+const NOT_MIGRATED =
+  "The database's schema is not up to date: run 'claimgate migrate', or serve without --no-migrate."
+
 /** Opens the database that the settings name, PostgreSQL or embedded, and brings its schema up to date if asked to. */
 export async function openDatabase(
   settings: DatabaseSettings,
   options: { migrate: boolean; log: Log; onMigrated?: (applied: readonly string[]) => void },
 ): Promise<Database> {
   const { databaseUrl } = settings
-  const db = databaseUrl === undefined ? await openEmbedded(settings.dataDir) : openPostgresql(databaseUrl, options.log)
+  const db =
+    databaseUrl === undefined
+      ? await openEmbedded(settings.dataDir)
+      : openPostgresql(databaseUrl, options.log)
   try {
     await untilItAnswers(() => checkVersion(db), options.log)
     if (options.migrate) report(await migrateAs(settings, db, options.log), options)
+    else if (!(await isMigrated(db))) throw new Error(NOT_MIGRATED)
     return db
   } catch (error) {
     await db.close()
@@ -41,12 +48,18 @@ async function migrateAs(settings: DatabaseSettings, db: Database, log: Log): Pr
 }
 
 async function roleOf(db: Database): Promise<string> {
-  const [row] = await db.run<{ role: string }>({ name: 'current-role', text: 'select current_user as role' }, [])
+  const [row] = await db.run<{ role: string }>(
+    { name: 'current-role', text: 'select current_user as role' },
+    [],
+  )
   if (row === undefined) throw new Error('The database does not tell its role.')
   return row.role
 }
 
-function report(applied: readonly string[], options: { log: Log; onMigrated?: (applied: readonly string[]) => void }) {
+function report(
+  applied: readonly string[],
+  options: { log: Log; onMigrated?: (applied: readonly string[]) => void },
+) {
   if (applied.length > 0) options.log.info({ migrations: applied }, 'migrated')
   options.onMigrated?.(applied)
 }

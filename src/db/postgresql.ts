@@ -47,8 +47,11 @@ export function openPostgresql(url: string, log: Log, limits: PostgresqlLimits =
     application_name: 'claimgate',
     keepAlive: true,
   })
-  // Without a listener, a killed backend of an idle connection ends the process.
-  pool.on('error', (error) => log.warn({ cause: error.message }, 'an idle database connection was lost'))
+  // A connection that is lost would end the process: the pool listens while it is idle, this while it is in use.
+  pool.on('connect', (client) => {
+    client.on('error', (error) => log.warn({ cause: error.message }, 'a database connection was lost'))
+  })
+  pool.on('error', () => undefined)
   const clients = droppingBrokenClients(pool)
   return {
     kind: 'postgresql',
@@ -66,6 +69,9 @@ export function openPostgresql(url: string, log: Log, limits: PostgresqlLimits =
   }
 }
 
+/** The class of SQLSTATE that a server ends a connection with. */
+const SHUT_DOWN = '57P'
+
 /** A client whose query timed out is still busy with it: it is closed, not handed to the next caller. */
 function droppingBrokenClients(pool: pg.Pool) {
   return {
@@ -81,7 +87,7 @@ function droppingBrokenClients(pool: pg.Pool) {
         query(...args: any[]): any {
           const result: Promise<pg.QueryResult> = Reflect.apply(client.query, client, args)
           return result.catch((error: unknown) => {
-            broken ||= !(error instanceof pg.DatabaseError)
+            broken ||= !(error instanceof pg.DatabaseError) || error.code?.startsWith(SHUT_DOWN) === true
             throw databaseFault(error)
           })
         },

@@ -24,10 +24,21 @@ export async function startCluster(settings: readonly string[] = []): Promise<Cl
   const user = serverUser()
   if (user !== undefined) chownSync(directory, user.uid, user.gid)
   const run = (program: string, args: readonly string[]) =>
-    execFileSync(join(bin, program), args, { stdio: 'pipe', cwd: directory, ...user, env: { PATH: process.env['PATH'], LC_ALL: 'C' } })
+    execFileSync(join(bin, program), args, {
+      stdio: 'pipe',
+      cwd: directory,
+      ...user,
+      env: { PATH: process.env['PATH'], LC_ALL: 'C' },
+    })
   const control = (...args: string[]) => void run('pg_ctl', ['-D', dataDir, '-w', '-t', '60', ...args])
   run('initdb', ['-D', dataDir, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--no-locale', '--no-sync'])
-  const options = ['listen_addresses=127.0.0.1', `port=${port}`, `unix_socket_directories=`, 'max_connections=200', ...settings]
+  const options = [
+    'listen_addresses=127.0.0.1',
+    `port=${port}`,
+    `unix_socket_directories=`,
+    'max_connections=200',
+    ...settings,
+  ]
   control('start', '-l', join(directory, 'log'), '-o', options.map((option) => `-c ${option}`).join(' '))
   return {
     url: `postgresql://postgres@127.0.0.1:${port}`,
@@ -47,8 +58,13 @@ export async function startCluster(settings: readonly string[] = []): Promise<Cl
 function findBinaries(): string | undefined {
   const root = '/usr/lib/postgresql'
   const versions = existsSync(root) ? readdirSync(root).sort((a, b) => Number(b) - Number(a)) : []
-  const candidates = [...versions.map((version) => join(root, version, 'bin')), ...(process.env['PATH'] ?? '').split(':')]
-  return candidates.find((directory) => existsSync(join(directory, 'initdb')) && existsSync(join(directory, 'pg_ctl')))
+  const candidates = [
+    ...versions.map((version) => join(root, version, 'bin')),
+    ...(process.env['PATH'] ?? '').split(':'),
+  ]
+  return candidates.find(
+    (directory) => existsSync(join(directory, 'initdb')) && existsSync(join(directory, 'pg_ctl')),
+  )
 }
 
 /** PostgreSQL refuses to run as root. */

@@ -4,7 +4,10 @@ import { startCluster } from './postgres.ts'
 
 /** Runs the test suite: on a PostgreSQL server that it starts, where there is one to start, and on the embedded one. */
 const cluster = await startCluster()
-const database = cluster === undefined ? 'the embedded database only (no PostgreSQL server was found)' : 'PostgreSQL and the embedded database'
+const database =
+  cluster === undefined
+    ? 'the embedded database only (no PostgreSQL server was found)'
+    : 'PostgreSQL and the embedded database'
 process.stdout.write(`Testing on ${database}.\n`)
 
 const given = process.argv.slice(2)

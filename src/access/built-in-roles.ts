@@ -1,0 +1,7 @@
+/** The roles that exist without being made, by resource name, and what people call them. */
+export const BUILT_IN_ROLES: Readonly<Record<string, string>> = {
+  'roles/workspaceAdmin': 'Workspace Admin',
+  'roles/policyAuthor': 'Policy Author',
+  'roles/auditor': 'Auditor',
+  'roles/gitopsServiceAgent': 'GitOps Service Agent',
+}

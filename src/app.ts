@@ -1,0 +1,310 @@
+import { BUILT_IN_ROLES } from './access/built-in-roles.ts'
+import type { Clock } from './clock.ts'
+import { generatedSecret, lockDataDir, newAdminToken, newKeyEncryptionKey } from './config/data-dir.ts'
+import type { Config } from './config/env.ts'
+import { canChangeDecisions, checkWritable } from './db/check-database.ts'
+import type { Database } from './db/database.ts'
+import { isMigrated } from './db/migrate.ts'
+import { openDatabase } from './db/open-database.ts'
+import { createDecisionIds } from './decision/decision-id.ts'
+import { createDecisionStore, type DecisionStore } from './decision/decision-store.ts'
+import { keepHouse } from './decision/keep-house.ts'
+import { createDecisionRecorder, type RecordDecision } from './decision/record-decisions.ts'
+import { type ExchangeDeps, exchangeToken } from './exchange/exchange-token.ts'
+import { createIssuerRoute } from './http/create-issuer.ts'
+import {
+  createWorkloadIdentityRoute,
+  projectWorkloadIdentitiesRoutes,
+} from './http/create-workload-identity.ts'
+import { deleteWorkloadIdentityRoute } from './http/delete-workload-identity.ts'
+import { exchangeTokenRoute } from './http/exchange-token.ts'
+import { getCurrentUserRoute } from './http/get-current-user.ts'
+import { getDecisionRoute } from './http/get-decision.ts'
+import { getIdentityPolicyRoute } from './http/get-identity-policy.ts'
+import { getIssuerRoute } from './http/get-issuer.ts'
+import { getJwksRoute } from './http/get-jwks.ts'
+import { getWorkloadIdentityRoute } from './http/get-workload-identity.ts'
+import { healthRoute, type Readiness, readinessRoute } from './http/health.ts'
+import { createAdministratorCheck } from './http/is-administrator.ts'
+import { listDecisionsRoute } from './http/list-decisions.ts'
+import { listen } from './http/listen.ts'
+import type { Route } from './http/route.ts'
+import { createHttpServer } from './http/server.ts'
+import {
+  type CreateWorkloadIdentityDeps,
+  createWorkloadIdentity,
+} from './identity/create-workload-identity.ts'
+import { recordableClaims } from './identity/gitlab-claims.ts'
+import { createIdentityCache } from './identity/identity-cache.ts'
+import { parseEmail } from './identity/identity-email.ts'
+import { createIdentityStore } from './identity/identity-store.ts'
+import type { Rule } from './identity/rule.ts'
+import { createAccessTokenVerifier, signAccessToken } from './issuance/access-token.ts'
+import { createKeyEncryption } from './issuance/key-encryption.ts'
+import { loadSigningKeys, type SigningKeys } from './issuance/signing-keys.ts'
+import { DEFAULT_ALGORITHMS } from './issuer/algorithms.ts'
+import { createIssuer, issuerBody } from './issuer/create-issuer.ts'
+import { createGuardedFetch } from './issuer/guarded-fetch.ts'
+import { createIssuerCache } from './issuer/issuer-cache.ts'
+import { createIssuerStore, insertIssuer } from './issuer/issuer-store.ts'
+import { checkIssuerUrl, issuerIdFromUrl } from './issuer/issuer-url.ts'
+import { createKeyCache } from './issuer/key-cache.ts'
+import type { Log } from './log.ts'
+import { createPolicyCompiler } from './policy/compile-policy.ts'
+import { createEvaluator, type Evaluator } from './policy/evaluate.ts'
+import { createOpa, type Opa } from './policy/opa.ts'
+import { OPA_VERSION, opaBinary } from './policy/opa-binary.ts'
+import { createPolicyStore, insertPolicy, type PolicyStore } from './policy/policy-store.ts'
+import { createPreparePolicy, POLICIES_DIR, type PreparePolicy } from './policy/prepare-policy.ts'
+import { tokenAudiences } from './token/token-audiences.ts'
+import { verifyToken } from './token/verify-token.ts'
+
+export type App = {
+  /** The address it listens on. */
+  readonly url: string
+  /** Drops readiness, lets accepted requests finish (10 s at most), and lets go of everything. */
+  close(): Promise<void>
+}
+
+export type AppOptions = {
+  readonly config: Config
+  readonly log: Log
+  readonly clock: Clock
+  /** Whether the schema is brought up to date first. */
+  readonly migrate: boolean
+}
+
+/**
+ * Puts the service together and makes it listen; the one place where concepts meet.
+ * Throws, with a sentence for the operator, where something that it cannot serve without is missing.
+ */
+export async function startApp(options: AppOptions): Promise<App> {
+  const { config, log, clock } = options
+  const opened = new AsyncDisposableStack()
+  try {
+    const secrets = readSecrets(config, log, opened)
+    const opa = createOpa({ binary: opaBinary(config.opaBin), log })
+    const opaVersion = await opa.version()
+    if (opaVersion !== OPA_VERSION) {
+      log.warn(
+        { version: opaVersion, expected: OPA_VERSION },
+        'OPA_BIN names another version of OPA than the tested one',
+      )
+    }
+    const compiler = await createPolicyCompiler({ opa, policiesDir: POLICIES_DIR })
+    const db = await openDatabase(config, options)
+    opened.defer(() => db.close())
+    if (db.kind === 'postgresql' && (await canChangeDecisions(db))) {
+      log.warn(
+        'the database role could change recorded decisions: set MIGRATION_DATABASE_URL to separate the two',
+      )
+    }
+
+    const decisions = createDecisionStore(db)
+    opened.use(await keepHouse({ decisions, clock, log }))
+    const encryption = createKeyEncryption(secrets.keyEncryptionKeys)
+    const keys = await loadSigningKeys({ db, encryption, clock })
+    const policies = createPolicyStore(db)
+    const evaluator = createEvaluator({ loadWasm: policies.loadWasm, log })
+    opened.defer(() => evaluator.close())
+    const preparePolicy = createPreparePolicy({ compiler, policies })
+    const fallback = await preparePolicy([UNREACHABLE_RULE])
+    if (fallback.policy !== undefined) await insertPolicy(db.kysely, fallback.policy, new Date(clock()))
+
+    const parts = {
+      ...options,
+      db,
+      decisions,
+      keys,
+      policies,
+      evaluator,
+      preparePolicy,
+      fallbackPolicyDigest: fallback.digest,
+      opa,
+    }
+    const readiness = createReadiness(parts)
+    const server = createHttpServer({
+      routes: createRoutes(parts, readiness.check),
+      trustProxy: config.trustProxy,
+      isAdministrator: createAdministratorCheck(secrets.adminToken),
+      log,
+    })
+    const listening = await listen(server, config)
+    return {
+      url: listening.url,
+      async close() {
+        readiness.drop()
+        await listening.drain()
+        await opened.disposeAsync()
+      },
+    }
+  } catch (error) {
+    await opened.disposeAsync()
+    throw error
+  }
+}
+
+/** Without a database server there is nobody to configure secrets for: they are made and kept beside the data. */
+function readSecrets(config: Config, log: Log, opened: AsyncDisposableStack) {
+  const { dataDir, databaseUrl, adminToken, keyEncryptionKeys } = config
+  if (databaseUrl !== undefined) return { adminToken: adminToken ?? '', keyEncryptionKeys }
+  log.warn(
+    { dataDir },
+    'DATABASE_URL is not set: decisions are kept in an embedded database, which is for trying out',
+  )
+  opened.defer(lockDataDir(dataDir))
+  const sealingKey = () =>
+    Buffer.from(generatedSecret(dataDir, 'key-encryption-key', newKeyEncryptionKey), 'base64')
+  return {
+    adminToken: adminToken ?? generatedSecret(dataDir, 'admin-token', newAdminToken),
+    keyEncryptionKeys: keyEncryptionKeys.length > 0 ? keyEncryptionKeys : [sealingKey()],
+  }
+}
+
+/** What the service is made of once it is open. */
+type Parts = AppOptions & {
+  readonly db: Database
+  readonly decisions: DecisionStore
+  readonly keys: SigningKeys
+  readonly policies: PolicyStore
+  readonly evaluator: Evaluator
+  readonly preparePolicy: PreparePolicy
+  readonly fallbackPolicyDigest: string
+  readonly opa: Opa
+}
+
+/** No group can have this path, so this rule admits nobody: its policy runs where an identity gives none to run. */
+const UNREACHABLE_RULE: Rule = {
+  id: 'nobody',
+  title: 'Nobody',
+  disabled: false,
+  group: '-/nobody',
+  project: 'nothing',
+  refs: [{ type: 'BRANCH', pattern: 'main' }],
+  protectedRefsOnly: true,
+  mergeRequests: 'NONE',
+  pipelineSources: ['push'],
+  claims: {},
+  ids: { projectIds: [], namespaceIds: [] },
+  roles: [],
+}
+
+function createRoutes(parts: Parts, checkReadiness: () => Promise<Readiness>): readonly Route[] {
+  const { config, clock, log, db, decisions, keys, policies } = parts
+  const fetchJson = createGuardedFetch({ privateIssuers: config.privateIssuers })
+  const keyCache = createKeyCache({ fetchJson, clock, log })
+  const issuers = createIssuerStore(db)
+  const issuerCache = createIssuerCache(issuers)
+  const identities = createIdentityStore(db)
+  const identityCache = createIdentityCache(identities)
+  const checkUrl = (url: string) =>
+    checkIssuerUrl(url, { privateIssuers: config.privateIssuers, ownIssuerUrl: config.publicUrl })
+
+  const exchange: ExchangeDeps = {
+    clock,
+    newDecisionId: createDecisionIds(clock),
+    verifyToken: (token) =>
+      verifyToken({ ...config, clock, findIssuer: issuerCache.find, findKey: keyCache.findKey }, token),
+    findIdentity: identityCache.find,
+    reloadIdentity: identities.find,
+    recordableClaims,
+    tokenAudiences,
+    evaluatePolicy: parts.evaluator.evaluate,
+    fallbackPolicyDigest: parts.fallbackPolicyDigest,
+    publicUrl: config.publicUrl,
+    signingKeyId: keys.active.kid,
+    recordDecision: inTwoLanes(() => createDecisionRecorder({ db, log })),
+    signAccessToken: (decision) => signAccessToken({ keys, issuer: config.publicUrl }, decision),
+    findEarlierUse: decisions.findEarlierUse,
+    forgetCached(decision) {
+      identityCache.forget(decision.identity)
+      if (decision.issuerUrl !== null) issuerCache.forget(decision.issuerUrl)
+    },
+  }
+  const identityCreation: CreateWorkloadIdentityDeps = {
+    ...config,
+    db,
+    clock,
+    knownRoles: Object.keys(BUILT_IN_ROLES),
+    findIssuer: issuers.findByUrl,
+    checkIssuerUrl: checkUrl,
+    freeIssuerId: (url) => issuerIdFromUrl(url, issuers.isTaken),
+    defaultAlgorithms: DEFAULT_ALGORITHMS,
+    preparePolicy: parts.preparePolicy,
+    insertIssuer,
+    insertPolicy,
+  }
+  return [
+    exchangeTokenRoute({
+      exchangeToken: (request) => exchangeToken(exchange, request),
+      isEmail: (text) => parseEmail(text) !== undefined,
+    }),
+    getCurrentUserRoute({
+      verifyAccessToken: createAccessTokenVerifier({ ...config, keys, issuer: config.publicUrl, clock }),
+      findIdentityOfToken: ({ decisionId }) => identities.findByDecision(decisionId),
+    }),
+    getJwksRoute(keys),
+    healthRoute(),
+    readinessRoute({ checkReadiness }),
+    createWorkloadIdentityRoute({
+      createWorkloadIdentity: (id, body) => createWorkloadIdentity(identityCreation, id, body),
+    }),
+    ...projectWorkloadIdentitiesRoutes(),
+    getWorkloadIdentityRoute({ identities }),
+    deleteWorkloadIdentityRoute({ deleteIdentity: (email) => identities.remove(email, new Date(clock())) }),
+    getIdentityPolicyRoute({ identities, policies }),
+    createIssuerRoute({
+      issuerBody,
+      createIssuer: (id, body) => createIssuer({ db, clock, checkIssuerUrl: checkUrl }, id, body),
+      keyStatus: keyCache.status,
+    }),
+    getIssuerRoute({ issuers, keyStatus: keyCache.status }),
+    listDecisionsRoute({ decisions }),
+    getDecisionRoute({ decisions }),
+  ]
+}
+
+/** Refusals of tokens that did not verify never share a statement with decisions on those that did. */
+function inTwoLanes(createLane: () => RecordDecision): RecordDecision {
+  const [verified, unverified] = [createLane(), createLane()]
+  return (decision) => (decision.decidedOn.identityRevision === undefined ? unverified : verified)(decision)
+}
+
+/** A probe every second at most reaches the database; what it found answers the others. */
+const READINESS_FOR_MS = 1_000
+
+function createReadiness({ db, keys, opa }: Parts): { check(): Promise<Readiness>; drop(): void } {
+  let dropped = false
+  let last: { readonly at: number; readonly checks: Promise<Readiness> } | undefined
+  const outcome = (work: Promise<unknown>) =>
+    work.then(
+      () => 'ok',
+      (error: unknown) => (error as Error).message,
+    )
+
+  async function look(): Promise<Readiness> {
+    const [database, migrations, compiler] = await Promise.all([
+      outcome(checkWritable(db)),
+      outcome(
+        isMigrated(db).then((done) =>
+          done ? undefined : Promise.reject(new Error('The schema is not up to date.')),
+        ),
+      ),
+      outcome(opa.version()),
+    ])
+    return { database, migrations, signingKey: keys.active.kid === '' ? 'There is none.' : 'ok', compiler }
+  }
+
+  return {
+    async check() {
+      if (dropped) return { shutdown: 'The service is shutting down.' }
+      if (last === undefined || performance.now() - last.at > READINESS_FOR_MS) {
+        last = { at: performance.now(), checks: look() }
+      }
+      return last.checks
+    },
+    drop() {
+      dropped = true
+    },
+  }
+}

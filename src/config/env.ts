@@ -1,0 +1,241 @@
+import { readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
+import { distance } from 'fastest-levenshtein'
+
+/** What the operator decided, checked. */
+export type Config = {
+  readonly host: string
+  readonly port: number
+  /** Our issuer, without a trailing slash. */
+  readonly publicUrl: string
+  readonly databaseUrl: string | undefined
+  readonly migrationDatabaseUrl: string | undefined
+  readonly dataDir: string
+  readonly identityDomain: string
+  readonly adminToken: string | undefined
+  /** 32 bytes each; the first encrypts, all decrypt. */
+  readonly keyEncryptionKeys: readonly Uint8Array[]
+  readonly privateIssuers: readonly string[]
+  readonly tokenLifetimeSeconds: number
+  readonly clockSkewSeconds: number
+  readonly maxTokenAgeSeconds: number
+  readonly opaBin: string | undefined
+  readonly trustProxy: number | readonly string[]
+  readonly logLevel: string
+}
+
+/** All that is wrong with the environment, a line each. */
+export class ConfigError extends Error {
+  readonly problems: readonly string[]
+
+  constructor(problems: readonly string[]) {
+    super(problems.join('\n'))
+    this.name = 'ConfigError'
+    this.problems = problems
+  }
+}
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/** Variables whose value may stand in a file instead, named by NAME_FILE. */
+const SECRETS = ['DATABASE_URL', 'MIGRATION_DATABASE_URL', 'ADMIN_TOKEN', 'KEY_ENCRYPTION_KEY']
+/** Variables of a later version: anything but the value given here would be ignored, so it is refused. */
+const NOT_YET: Readonly<Record<string, string | undefined>> = {
+  WORKERS: '1',
+  METRICS_PORT: undefined,
+  BLOCK_FINDINGS: 'none',
+  DECISION_RETENTION_DAYS: undefined,
+}
+const NAMES = [
+  ...SECRETS,
+  ...SECRETS.map((name) => `${name}_FILE`),
+  ...Object.keys(NOT_YET),
+  'HOST',
+  'PORT',
+  'PUBLIC_URL',
+  'DATA_DIR',
+  'IDENTITY_DOMAIN',
+  'PRIVATE_ISSUERS',
+  'TOKEN_LIFETIME_SECONDS',
+  'CLOCK_SKEW_SECONDS',
+  'MAX_TOKEN_AGE_SECONDS',
+  'OPA_BIN',
+  'TRUST_PROXY',
+  'LOG_LEVEL',
+]
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
+/** RFC 1035 labels; the domain is what every identity's email ends with. */
+const DOMAIN = /^(?=.{1,190}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/
+
+/**
+ * Reads the configuration from environment variables; an empty one counts as absent.
+ * Throws `ConfigError` with every mistake at once. No message holds a secret's value.
+ */
+export function readConfig(env: Environment): { config: Config; warnings: readonly string[] } {
+  const problems: string[] = []
+  const secret = (name: string) => readSecret(env, name, problems)
+  const value = (name: string) => env[name] || undefined
+  const integer = (name: string, fallback: number, min: number, max: number) =>
+    readInteger(name, value(name), fallback, min, max, problems)
+
+  for (const [name, only] of Object.entries(NOT_YET)) {
+    const given = value(name)
+    if (given !== undefined && given !== only) {
+      problems.push(
+        `${name} is not supported by this version${only === undefined ? '' : ` (only ${only} is)`}.`,
+      )
+    }
+  }
+  const port = integer('PORT', 8080, 0, 65_535)
+  const config: Config = {
+    host: value('HOST') ?? '127.0.0.1',
+    port,
+    publicUrl: readPublicUrl(value('PUBLIC_URL'), port, problems),
+    databaseUrl: readDatabaseUrl('DATABASE_URL', secret('DATABASE_URL'), problems),
+    migrationDatabaseUrl: readDatabaseUrl(
+      'MIGRATION_DATABASE_URL',
+      secret('MIGRATION_DATABASE_URL'),
+      problems,
+    ),
+    dataDir: value('DATA_DIR') ?? '.claimgate',
+    identityDomain: value('IDENTITY_DOMAIN') ?? 'workload.claimgate.internal',
+    adminToken: secret('ADMIN_TOKEN'),
+    keyEncryptionKeys: readKeyEncryptionKeys(secret('KEY_ENCRYPTION_KEY'), problems),
+    privateIssuers: readPrivateIssuers(value('PRIVATE_ISSUERS'), problems),
+    tokenLifetimeSeconds: integer('TOKEN_LIFETIME_SECONDS', 3600, 60, 3600),
+    clockSkewSeconds: integer('CLOCK_SKEW_SECONDS', 60, 0, 300),
+    maxTokenAgeSeconds: integer('MAX_TOKEN_AGE_SECONDS', 86_400, 60, 86_400),
+    opaBin: value('OPA_BIN'),
+    trustProxy: readTrustProxy(value('TRUST_PROXY'), problems),
+    logLevel: value('LOG_LEVEL') ?? 'info',
+  }
+  if (!DOMAIN.test(config.identityDomain))
+    problems.push('IDENTITY_DOMAIN must be a domain name in lower case.')
+  if (!LOG_LEVELS.includes(config.logLevel))
+    problems.push(`LOG_LEVEL must be one of ${LOG_LEVELS.join(', ')}.`)
+  if (config.adminToken !== undefined && !/^[\x21-\x7e]{32,}$/.test(config.adminToken)) {
+    problems.push('ADMIN_TOKEN must be at least 32 printable ASCII characters without spaces.')
+  }
+  if (config.databaseUrl === undefined && config.migrationDatabaseUrl !== undefined) {
+    problems.push('MIGRATION_DATABASE_URL needs DATABASE_URL, which names the role that the service runs as.')
+  }
+  if (config.databaseUrl !== undefined) {
+    if (config.adminToken === undefined) problems.push('ADMIN_TOKEN is required with DATABASE_URL.')
+    if (config.keyEncryptionKeys.length === 0) {
+      problems.push('KEY_ENCRYPTION_KEY is required with DATABASE_URL: 32 random bytes in base64.')
+    }
+  }
+  if (problems.length > 0) throw new ConfigError([...new Set(problems)])
+  return { config, warnings: nearMisses(env) }
+}
+
+function readSecret(env: Environment, name: string, problems: string[]): string | undefined {
+  const file = env[`${name}_FILE`] || undefined
+  const direct = env[name] || undefined
+  if (file === undefined) return direct
+  if (direct !== undefined) problems.push(`${name} and ${name}_FILE are both set: keep one.`)
+  try {
+    return readFileSync(file, 'utf8').replace(/\r?\n$/, '') || undefined
+  } catch {
+    problems.push(`${name}_FILE names a file that cannot be read.`)
+    return undefined
+  }
+}
+
+function readInteger(
+  name: string,
+  text: string | undefined,
+  fallback: number,
+  min: number,
+  max: number,
+  problems: string[],
+): number {
+  if (text === undefined) return fallback
+  const number = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN
+  if (number >= min && number <= max) return number
+  problems.push(`${name} must be a whole number from ${min} to ${max}.`)
+  return fallback
+}
+
+function readPublicUrl(text: string | undefined, port: number, problems: string[]): string {
+  if (text === undefined) {
+    if (port === 0) problems.push('PORT 0 (any free port) needs PUBLIC_URL.')
+    return `http://localhost:${port}`
+  }
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  const loopback = url !== undefined && ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname)
+  if (url === undefined || !(url.protocol === 'https:' || (url.protocol === 'http:' && loopback))) {
+    problems.push('PUBLIC_URL must be an https URL (http only for localhost).')
+  } else if (url.username || url.password || text.includes('?') || text.includes('#')) {
+    problems.push('PUBLIC_URL must be without user, password, query and fragment.')
+  } else if (text.endsWith('/')) {
+    problems.push('PUBLIC_URL must not end with a slash: it is compared to the letter in every token.')
+  }
+  return text
+}
+
+function readDatabaseUrl(name: string, text: string | undefined, problems: string[]): string | undefined {
+  if (text === undefined) return undefined
+  // The URL holds a password, so it is never shown.
+  if (!/^postgres(ql)?:\/\//.test(text) || !URL.canParse(text))
+    problems.push(`${name} must be a postgresql:// URL.`)
+  return text
+}
+
+function readKeyEncryptionKeys(text: string | undefined, problems: string[]): readonly Uint8Array[] {
+  if (text === undefined) return []
+  return text.split(',').map((part) => {
+    const key = Buffer.from(part.trim(), 'base64')
+    if (key.length !== 32 || key.toString('base64') !== part.trim()) {
+      problems.push('KEY_ENCRYPTION_KEY must be 32 bytes in base64 (several separated by commas).')
+    }
+    return key
+  })
+}
+
+function readPrivateIssuers(text: string | undefined, problems: string[]): readonly string[] {
+  const urls = (text ?? '')
+    .split(',')
+    .map((url) => url.trim())
+    .filter((url) => url !== '')
+  for (const url of urls) {
+    if (!/^https?:\/\//.test(url) || !URL.canParse(url))
+      problems.push(`PRIVATE_ISSUERS: '${url}' is not an http(s) URL.`)
+  }
+  return urls
+}
+
+function readTrustProxy(text: string | undefined, problems: string[]): number | readonly string[] {
+  if (text === undefined) return 0
+  if (/^\d{1,2}$/.test(text)) return Number(text)
+  const ranges = text.split(',').map((range) => range.trim())
+  if (!ranges.every(isAddressRange)) {
+    problems.push('TRUST_PROXY must be a number of proxies, or addresses and CIDRs separated by commas.')
+  }
+  return ranges
+}
+
+function isAddressRange(text: string): boolean {
+  const [address = '', bits, ...rest] = text.split('/')
+  const version = isIP(address)
+  if (version === 0 || rest.length > 0) return false
+  return bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128))
+}
+
+/** A variable that is nearly one of ours is nearly always meant to be one, and would be ignored in silence. */
+function nearMisses(env: Environment): readonly string[] {
+  const warnings: string[] = []
+  for (const name of Object.keys(env)) {
+    if (NAMES.includes(name)) continue
+    const meant = NAMES.find((known) => isNearly(name, known))
+    if (meant !== undefined) warnings.push(`${name} is not a setting and is ignored; did you mean ${meant}?`)
+  }
+  return warnings
+}
+
+function isNearly(name: string, known: string): boolean {
+  const folded = name.toUpperCase()
+  if (folded === known || folded === `CLAIMGATE_${known}`) return true
+  // One slip in a short name, two in a long one: HOME is no HOST.
+  return distance(folded, known) <= (known.length < 8 ? 1 : 2)
+}

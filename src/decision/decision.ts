@@ -1,0 +1,97 @@
+export type Outcome = 'ALLOWED' | 'DENIED' | 'FAILED'
+
+/** Why a decision is what it is, in the order in which reasons are looked for: the first that applies is recorded. */
+export type Reason =
+  | 'token_malformed'
+  | 'token_algorithm'
+  | 'token_type'
+  | 'token_issuer'
+  | 'issuer_unavailable'
+  | 'token_key'
+  | 'token_signature'
+  | 'token_claims'
+  | 'token_expired'
+  | 'token_not_yet_valid'
+  | 'token_age'
+  | 'identity_unknown'
+  | 'identity_inactive'
+  | 'identity_issuer'
+  | 'token_audience'
+  | 'audience_not_allowed'
+  | 'policy_error'
+  | 'policy_timeout'
+  | 'policy_memory'
+  | 'condition_not_met'
+  | 'denied_by_conditions'
+  | 'denied_by_guardrails'
+  | 'token_replayed'
+  | 'allowed'
+
+/** What an access token will be signed for once its decision is recorded. Times in seconds since the epoch. */
+export type Grant = {
+  readonly email: string
+  readonly audience: string
+  readonly roles: readonly string[]
+  readonly rules: readonly string[]
+  readonly workload: Readonly<Record<string, string>>
+  readonly keyId: string
+  readonly issueTime: number
+  readonly expireTime: number
+}
+
+/** The columns of a decision that do not depend on its outcome. Times in milliseconds since the epoch. */
+export type DecisionFacts = {
+  readonly id: string
+  readonly kind: 'EXCHANGE'
+  readonly identity: string
+  readonly identityId: string | null
+  readonly issuerUrl: string | null
+  readonly subject: string | null
+  /** The exact JSON text that the policy saw; only of a token whose signature was verified. */
+  readonly claims: string | null
+  /** The policy's verdict as JSON text; null where no policy of the identity ran. */
+  readonly verdict: string | null
+  readonly policyDigest: string | null
+  readonly guardrailsDigest: string | null
+  /** Lower-case hex. */
+  readonly subjectTokenHash: string
+  readonly subjectKeyId: string | null
+  readonly decideTime: number
+  readonly requestId: string
+  readonly callerIp: string
+  readonly userAgent: string | null
+}
+
+/** The revisions that a decision was made on: recorded only while they are still current. */
+export type DecidedOn = {
+  /** Undefined where the identity was not looked at; null where there is none under this email. */
+  readonly identityRevision: string | null | undefined
+  readonly issuerRevision: string | null
+}
+
+/** A use that no other decision may repeat: (issuer, SHA-256 of jti), kept until the token cannot be presented again. */
+export type SingleUse = { readonly jtiHash: string; readonly keepUntil: number }
+
+export type AllowedDecision = DecisionFacts & {
+  readonly outcome: 'ALLOWED'
+  readonly reason: 'allowed'
+  readonly decidedOn: DecidedOn
+  readonly singleUse: SingleUse | null
+  readonly grant: Grant
+}
+
+export type RefusedDecision = DecisionFacts & {
+  readonly outcome: 'DENIED' | 'FAILED'
+  readonly reason: Exclude<Reason, 'allowed'>
+  readonly decidedOn: DecidedOn
+}
+
+export type Decision = AllowedDecision | RefusedDecision
+
+declare const recorded: unique symbol
+
+/** A decision whose row is committed. Only the recorder makes one, and signing accepts nothing less. */
+export type Recorded<D extends Decision> = D & { readonly [recorded]: true }
+
+/** The use that an allowed decision ran into. `useTime` in milliseconds since the epoch. */
+export type EarlierUse = { readonly decisionId: string; readonly useTime: number }

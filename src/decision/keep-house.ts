@@ -1,0 +1,29 @@
+import type { Clock } from '../clock.ts'
+import type { Log } from '../log.ts'
+import type { DecisionStore } from './decision-store.ts'
+
+const HOUR_MS = 3_600_000
+
+/** Makes partitions ahead and forgets tokens that can no longer be presented: now, and every hour until disposed. */
+export async function keepHouse(deps: {
+  decisions: Pick<DecisionStore, 'ensurePartitions' | 'pruneUsedTokens'>
+  clock: Clock
+  log: Log
+}): Promise<Disposable> {
+  await onceOver(deps)
+  const timer = setInterval(() => void onceOver(deps), HOUR_MS)
+  timer.unref()
+  return { [Symbol.dispose]: () => clearInterval(timer) }
+}
+
+/** A fault here stops no exchange: the DEFAULT partition takes what has no other, and is told of. */
+async function onceOver({ decisions, clock, log }: Parameters<typeof keepHouse>[0]): Promise<void> {
+  const told = (what: string) => (error: unknown) => log.error({ cause: String(error) }, what)
+  await decisions
+    .ensurePartitions(clock())
+    .then(({ strayRows }) => {
+      if (strayRows) log.error('decisions lie outside all monthly partitions: was the clock wrong?')
+    })
+    .catch(told('partitions could not be made ahead'))
+  await decisions.pruneUsedTokens(clock()).catch(told('used tokens could not be pruned'))
+}

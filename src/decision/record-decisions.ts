@@ -1,0 +1,234 @@
+import type { Database, PreparedStatement } from '../db/database.ts'
+import { sqlState } from '../db/database-fault.ts'
+import { unavailable } from '../errors.ts'
+import type { Log } from '../log.ts'
+import type { AllowedDecision, Decision, Recorded, RefusedDecision } from './decision.ts'
+
+export type RecordedDecision = Recorded<AllowedDecision> | Recorded<RefusedDecision>
+
+/**
+ * Resolves after the commit, with what was recorded: an allowed decision whose token was used before comes back as
+ * DENIED `token_replayed`, and undefined means that the decision was made on a revision which is no longer current.
+ * Throws `unavailable` where recording failed or nobody knows: then nothing may be signed.
+ */
+export type RecordDecision = (decision: Decision) => Promise<RecordedDecision | undefined>
+
+/** Larger statements gain little (8,600 rows/s at 32, measured) and make everybody in them wait for the last. */
+const MAX_BATCH = 64
+/** What may wait behind the statement in flight: about a third of a second's work. */
+const MAX_QUEUE = 2_000
+/** Whoever waited longer is about to give up (an exchange has 8 s): its token must not be used up for nothing. */
+const MAX_WAIT_MS = 4_000
+
+type Deps = { readonly db: Database; readonly log: Log }
+type Waiting = {
+  readonly decision: Decision
+  readonly since: number
+  readonly resolve: (recorded: RecordedDecision | undefined) => void
+  readonly reject: (error: unknown) => void
+}
+
+/**
+ * Records decisions; those that wait together share one statement and one commit.
+ * One statement is in flight and what arrives meanwhile makes up the next, so a lone decision never waits for a timer.
+ */
+export function createDecisionRecorder(deps: Deps): RecordDecision {
+  const queue: Waiting[] = []
+  let running = false
+
+  async function drain(): Promise<void> {
+    running = true
+    while (queue.length > 0) await recordBatch(deps, withoutTheLate(queue.splice(0, MAX_BATCH)))
+    running = false
+  }
+
+  return (decision) => {
+    if (queue.length >= MAX_QUEUE)
+      return Promise.reject(unavailable('Too many requests wait for the database.'))
+    return new Promise((resolve, reject) => {
+      queue.push({ decision, since: performance.now(), resolve, reject })
+      if (!running) void drain()
+    })
+  }
+}
+
+function withoutTheLate(batch: readonly Waiting[]): readonly Waiting[] {
+  const now = performance.now()
+  const [inTime, late] = [[] as Waiting[], [] as Waiting[]]
+  for (const waiting of batch) (now - waiting.since > MAX_WAIT_MS ? late : inTime).push(waiting)
+  for (const { reject } of late) reject(unavailable('The database took too long; retry the job.'))
+  return inTime
+}
+
+/** Never rejects: each decision of the batch is answered by itself. */
+async function recordBatch(deps: Deps, batch: readonly Waiting[]): Promise<void> {
+  if (batch.length === 0) return
+  try {
+    settle(batch, await insertAndRetryDeadlock(deps.db, batch))
+  } catch (error) {
+    // The database's word on a statement is about its rows; that it does not answer is nobody's row.
+    if (batch.length > 1 && sqlState(error) !== undefined) return recordOneByOne(deps, batch)
+    fail(deps, batch, error)
+  }
+}
+
+/** One row that the database refuses must not take others with it; a fault of the database as a whole ends them all. */
+async function recordOneByOne(deps: Deps, batch: readonly Waiting[]): Promise<void> {
+  for (const [index, waiting] of batch.entries()) {
+    try {
+      settle([waiting], await insertAndRetryDeadlock(deps.db, [waiting]))
+    } catch (error) {
+      if (sqlState(error) === undefined) return fail(deps, batch.slice(index), error)
+      fail(deps, [waiting], error)
+    }
+  }
+}
+
+async function insertAndRetryDeadlock(
+  db: Database,
+  batch: readonly Waiting[],
+): Promise<readonly RecordedRow[]> {
+  const rows = JSON.stringify(batch.map(({ decision }) => toRow(decision)))
+  try {
+    return await db.run<RecordedRow>(RECORD, [rows])
+  } catch (error) {
+    if (sqlState(error) !== DEADLOCK_DETECTED) throw error
+    return db.run<RecordedRow>(RECORD, [rows])
+  }
+}
+
+function settle(batch: readonly Waiting[], rows: readonly RecordedRow[]): void {
+  const reasons = new Map(rows.map((row) => [row.id, row.reason]))
+  for (const { decision, resolve } of batch) {
+    const reason = reasons.get(decision.id)
+    if (reason === undefined) resolve(undefined)
+    else if (reason === decision.reason) resolve(decision as RecordedDecision)
+    else resolve({ ...decision, outcome: 'DENIED', reason: 'token_replayed' } as Recorded<RefusedDecision>)
+  }
+}
+
+function fail(deps: Deps, batch: readonly Waiting[], error: unknown): void {
+  const { message, cause } = error as Error
+  deps.log.error(
+    { decisions: batch.length, error: message, cause: String(cause ?? '') },
+    'decisions were not recorded',
+  )
+  // The row may be there all the same, and then this token is used up: only another job gets another one.
+  for (const { reject } of batch)
+    reject(unavailable('The decision could not be recorded; retry the job.', error))
+}
+
+const DEADLOCK_DETECTED = '40P01'
+
+type RecordedRow = { readonly id: string; readonly reason: string }
+
+/** The decision's columns as `json_to_recordset` reads them, named alike in the table. */
+const COLUMNS = {
+  id: 'uuid',
+  kind: 'text',
+  identity: 'text',
+  identity_id: 'uuid',
+  issuer_url: 'text',
+  subject: 'text',
+  claims: 'text',
+  verdict: 'text',
+  policy_digest: 'text',
+  guardrails_digest: 'text',
+  subject_key_id: 'text',
+  decide_time: 'timestamptz',
+  request_id: 'text',
+  caller_ip: 'text',
+  user_agent: 'text',
+} as const
+
+/** What the statement needs beside the columns: to check revisions, to claim the token, to say what was issued. */
+const INSTRUCTIONS = {
+  outcome: 'text',
+  reason: 'text',
+  subject_token_hash: 'text',
+  check_identity: 'boolean',
+  identity_revision: 'bigint',
+  issuer_revision: 'bigint',
+  jti_hash: 'text',
+  keep_until: 'timestamptz',
+  issued_key_id: 'text',
+  issued_expire_time: 'timestamptz',
+} as const
+
+type Row = Record<keyof typeof COLUMNS | keyof typeof INSTRUCTIONS, string | boolean | null>
+
+const columnNames = Object.keys(COLUMNS).join(', ')
+const recordType = Object.entries({ ...COLUMNS, ...INSTRUCTIONS })
+  .map(([name, type]) => `${name} ${type}`)
+  .join(', ')
+
+/**
+ * Decisions made on revisions that are no longer current are left out; of those that claim the same token one stays
+ * allowed. Tokens are claimed in one order everywhere, or two instances would deadlock.
+ */
+const RECORD: PreparedStatement = {
+  name: 'record-decisions',
+  text: `
+    with asked as (
+      select * from json_to_recordset($1::json) as a(${recordType})
+    ), current as (
+      select a.* from asked a
+        left join workload_identities i on i.email = a.identity and not i.superseded
+        left join issuers s on s.issuer_url = a.issuer_url
+      where (not a.check_identity or i.revision is not distinct from a.identity_revision)
+        and s.revision is not distinct from a.issuer_revision
+    ), claimed as (
+      insert into used_tokens (issuer_url, jti_hash, decision_id, use_time, keep_until)
+      select issuer_url, decode(jti_hash, 'hex'), id, decide_time, keep_until from current
+        where jti_hash is not null order by issuer_url, jti_hash
+      on conflict do nothing
+      returning decision_id
+    ), decided as (
+      select current.*, jti_hash is not null and claimed.decision_id is null as replayed
+        from current left join claimed on claimed.decision_id = current.id
+    )
+    insert into decisions (${columnNames}, outcome, reason, subject_token_hash, issued_key_id, issued_expire_time)
+    select ${columnNames},
+      case when replayed then 'DENIED' else outcome end,
+      case when replayed then 'token_replayed' else reason end,
+      decode(subject_token_hash, 'hex'),
+      case when not replayed then issued_key_id end,
+      case when not replayed then issued_expire_time end
+    from decided
+    returning id, reason`,
+}
+
+function toRow(decision: Decision): Row {
+  const allowed = decision.outcome === 'ALLOWED' ? decision : undefined
+  return {
+    id: decision.id,
+    kind: decision.kind,
+    identity: decision.identity,
+    identity_id: decision.identityId,
+    issuer_url: decision.issuerUrl,
+    subject: decision.subject,
+    claims: decision.claims,
+    verdict: decision.verdict,
+    policy_digest: decision.policyDigest,
+    guardrails_digest: decision.guardrailsDigest,
+    subject_key_id: decision.subjectKeyId,
+    decide_time: timestamp(decision.decideTime),
+    request_id: decision.requestId,
+    caller_ip: decision.callerIp,
+    user_agent: decision.userAgent,
+    outcome: decision.outcome,
+    reason: decision.reason,
+    subject_token_hash: decision.subjectTokenHash,
+    check_identity: decision.decidedOn.identityRevision !== undefined,
+    identity_revision: decision.decidedOn.identityRevision ?? null,
+    issuer_revision: decision.decidedOn.issuerRevision,
+    jti_hash: allowed?.singleUse?.jtiHash ?? null,
+    keep_until: allowed?.singleUse ? timestamp(allowed.singleUse.keepUntil) : null,
+    issued_key_id: allowed?.grant.keyId ?? null,
+    issued_expire_time: allowed ? timestamp(allowed.grant.expireTime * 1000) : null,
+  }
+}
+
+function timestamp(ms: number): string {
+  return new Date(ms).toISOString()
+}

@@ -1,0 +1,272 @@
+import type { Clock } from '../clock.ts'
+import type { Decision, DecisionFacts, Grant, SingleUse } from '../decision/decision.ts'
+import type { StoredIdentity } from '../identity/identity-store.ts'
+import type { JsonObject } from '../json.ts'
+import type { EvaluationResult } from '../policy/evaluate.ts'
+import type { TokenRefusal, VerifiedToken } from '../token/verify-token.ts'
+
+export type ExchangeRequest = {
+  readonly token: string
+  readonly email: string
+  /** The audience that the caller asked for; ours where it asked for none. */
+  readonly audience: string | undefined
+  readonly requestId: string
+  readonly callerIp: string
+  readonly userAgent: string | null
+}
+
+export type DecideDeps = {
+  readonly clock: Clock
+  readonly newDecisionId: () => string
+  readonly verifyToken: (token: string) => Promise<VerifiedToken | TokenRefusal>
+  /** `cached`: no query was made for it. */
+  readonly findIdentity: (email: string) => Promise<{ identity: StoredIdentity | undefined; cached: boolean }>
+  readonly reloadIdentity: (email: string) => Promise<unknown>
+  readonly recordableClaims: (claims: JsonObject, recordedClaims: readonly string[]) => JsonObject
+  readonly tokenAudiences: (claims: VerifiedToken['claims']) => readonly string[]
+  /** Evaluates the policy of this digest on an input in JSON text. */
+  readonly evaluatePolicy: (digest: string, input: string) => Promise<EvaluationResult>
+  /** The policy that is run where the identity gives none, so that this takes the same work. */
+  readonly fallbackPolicyDigest: string
+  readonly publicUrl: string
+  readonly signingKeyId: string
+}
+
+/** How much of a refusal its caller may see: of the token itself, nothing, or the rules whose group it met. */
+export type Disclosure =
+  | { readonly scope: 'token'; readonly message: string; readonly claims: JsonObject | undefined }
+  | { readonly scope: 'outside'; readonly claims: JsonObject }
+  | {
+      readonly scope: 'inside'
+      readonly verdict: string
+      readonly audiences: readonly string[]
+      readonly allowedAudiences: readonly string[]
+      readonly requestedAudience: string | undefined
+      readonly requestableAudiences: readonly string[]
+      readonly jtiHash: string
+    }
+
+type Decided = { readonly decision: Decision; readonly disclosure: Disclosure }
+
+/** A used token is remembered for the largest clock skew and half a minute more after it can last be presented. */
+const KEEP_USED_TOKEN_SECONDS = 300 + 35
+
+/** Decides one exchange. Nothing is recorded yet, and nothing may be signed on it. */
+export async function decide(deps: DecideDeps, request: ExchangeRequest): Promise<Decided> {
+  const decideTime = deps.clock()
+  const token = await deps.verifyToken(request.token)
+  if (!token.verified) return refuseToken(deps, request, token, decideTime)
+
+  const { identity, cached } = await deps.findIdentity(request.email)
+  const standing = standingOf(identity, token)
+  const claims = JSON.stringify(deps.recordableClaims(token.claims, identity?.recordedClaims ?? []))
+  const evaluation = await deps.evaluatePolicy(
+    standing.ok ? standing.identity.policyDigest : deps.fallbackPolicyDigest,
+    policyInput(claims, decideTime, request.email),
+  )
+  const isInside = standing.ok && evaluation.ok && evaluation.groupMet
+  // An outsider must not see by the time it takes that somebody uses this identity: the query it saved is made up for.
+  if (cached && !isInside) await deps.reloadIdentity(request.email)
+
+  const facts = verifiedFacts(deps, request, token, decideTime, claims)
+  const decidedOn = { identityRevision: identity?.revision ?? null, issuerRevision: token.issuer.revision }
+  if (!standing.ok) {
+    const decision = {
+      ...facts,
+      decidedOn,
+      identityId: identity?.id ?? null,
+      outcome: 'DENIED',
+      reason: standing.reason,
+    } as const
+    return { decision, disclosure: { scope: 'outside', claims: token.claims } }
+  }
+  return judge(deps, request, token, standing.identity, evaluation, { ...facts, decidedOn })
+}
+
+/** The token is good and may be for this identity: its audience and the policy decide. */
+function judge(
+  deps: DecideDeps,
+  request: ExchangeRequest,
+  token: VerifiedToken,
+  identity: StoredIdentity,
+  evaluation: EvaluationResult,
+  known: DecisionFacts & Pick<Decision, 'decidedOn'>,
+): Decided {
+  const audiences = deps.tokenAudiences(token.claims)
+  const facts = {
+    ...known,
+    identityId: identity.id,
+    policyDigest: identity.policyDigest,
+    verdict: evaluation.ok ? evaluation.verdictText : null,
+  }
+  const disclosure: Disclosure =
+    evaluation.ok && evaluation.groupMet
+      ? {
+          scope: 'inside',
+          verdict: evaluation.verdictText,
+          audiences,
+          allowedAudiences: identity.workloadIdentityConfig.allowedAudiences,
+          requestedAudience: request.audience,
+          requestableAudiences: [deps.publicUrl, ...identity.tokenAudiences],
+          jtiHash: token.jtiHash,
+        }
+      : { scope: 'outside', claims: token.claims }
+
+  const reason = audienceProblem(deps, request, identity, audiences)
+  if (reason !== undefined) return { decision: { ...facts, outcome: 'DENIED', reason }, disclosure }
+  if (!evaluation.ok)
+    return { decision: { ...facts, outcome: 'FAILED', reason: evaluation.reason }, disclosure }
+  if (!evaluation.allow)
+    return { decision: { ...facts, outcome: 'DENIED', reason: 'condition_not_met' }, disclosure }
+  const grant = grantFor(deps, request, token, identity, evaluation, facts.decideTime)
+  const singleUse = identity.subjectTokenUse === 'ONCE' ? singleUseOf(token) : null
+  return { decision: { ...facts, outcome: 'ALLOWED', reason: 'allowed', grant, singleUse }, disclosure }
+}
+
+function refuseToken(
+  deps: DecideDeps,
+  request: ExchangeRequest,
+  token: TokenRefusal,
+  decideTime: number,
+): Decided {
+  const claims = token.claims && deps.recordableClaims(token.claims, [])
+  const subject = token.claims?.sub
+  return {
+    decision: {
+      ...commonFacts(deps, request, token, decideTime),
+      identityId: null,
+      issuerUrl: token.issuer?.issuerUrl ?? null,
+      subject: typeof subject === 'string' ? subject : null,
+      claims: claims === undefined ? null : JSON.stringify(claims),
+      outcome: token.outcome,
+      reason: token.reason,
+      decidedOn: { identityRevision: undefined, issuerRevision: token.issuer?.revision ?? null },
+    },
+    disclosure: { scope: 'token', message: token.message, claims: token.claims },
+  }
+}
+
+type Standing =
+  | { readonly ok: true; readonly identity: StoredIdentity }
+  | { readonly ok: false; readonly reason: 'identity_unknown' | 'identity_inactive' | 'identity_issuer' }
+
+function standingOf(identity: StoredIdentity | undefined, token: VerifiedToken): Standing {
+  if (identity === undefined) return { ok: false, reason: 'identity_unknown' }
+  if (identity.state !== 'ACTIVE') return { ok: false, reason: 'identity_inactive' }
+  if (identity.workloadIdentityConfig.issuerUrl !== token.issuer.issuerUrl)
+    return { ok: false, reason: 'identity_issuer' }
+  return { ok: true, identity }
+}
+
+function audienceProblem(
+  deps: DecideDeps,
+  request: ExchangeRequest,
+  identity: StoredIdentity,
+  audiences: readonly string[],
+): 'token_audience' | 'audience_not_allowed' | undefined {
+  const [audience] = audiences
+  const { allowedAudiences } = identity.workloadIdentityConfig
+  if (audiences.length !== 1 || audience === undefined || !allowedAudiences.includes(audience))
+    return 'token_audience'
+  const asked = request.audience ?? deps.publicUrl
+  return asked === deps.publicUrl || identity.tokenAudiences.includes(asked)
+    ? undefined
+    : 'audience_not_allowed'
+}
+
+/** The policy's input as JSON text; `time` is the decision's, in seconds, so that the same input decides alike later. */
+function policyInput(claims: string, decideTimeMs: number, email: string): string {
+  const rest = JSON.stringify({
+    time: Math.floor(decideTimeMs / 1000),
+    identity: { email, project: '' },
+    provider: 'GITLAB',
+  })
+  return `{"claims":${claims},${rest.slice(1)}`
+}
+
+function grantFor(
+  deps: DecideDeps,
+  request: ExchangeRequest,
+  token: VerifiedToken,
+  identity: StoredIdentity,
+  evaluation: Extract<EvaluationResult, { ok: true }>,
+  decideTimeMs: number,
+): Grant {
+  const issueTime = Math.floor(decideTimeMs / 1000)
+  return {
+    email: identity.email,
+    audience: request.audience ?? deps.publicUrl,
+    roles: evaluation.roles,
+    rules: evaluation.ruleIds,
+    workload: workloadOf(token.claims),
+    keyId: deps.signingKeyId,
+    issueTime,
+    expireTime: issueTime + identity.tokenLifetimeSeconds,
+  }
+}
+
+/** What a service behind us may want to write into its own audit log: where the token comes from, and nobody's name. */
+const WORKLOAD_CLAIMS = [
+  'project_id',
+  'project_path',
+  'namespace_path',
+  'ref_path',
+  'ref_type',
+  'pipeline_source',
+  'pipeline_id',
+  'job_id',
+  'environment',
+  'sha',
+]
+
+function workloadOf(claims: JsonObject): Record<string, string> {
+  const workload: Record<string, string> = { provider: 'GITLAB' }
+  for (const name of WORKLOAD_CLAIMS) {
+    const value = claims[name]
+    if (typeof value === 'string') workload[name] = value
+  }
+  return workload
+}
+
+function singleUseOf(token: VerifiedToken): SingleUse {
+  return { jtiHash: token.jtiHash, keepUntil: (token.replayableUntil + KEEP_USED_TOKEN_SECONDS) * 1000 }
+}
+
+function verifiedFacts(
+  deps: DecideDeps,
+  request: ExchangeRequest,
+  token: VerifiedToken,
+  decideTime: number,
+  claims: string,
+): DecisionFacts {
+  return {
+    ...commonFacts(deps, request, token, decideTime),
+    identityId: null,
+    issuerUrl: token.issuer.issuerUrl,
+    subject: token.claims.sub,
+    claims,
+  }
+}
+
+/** What every decision says, with nothing yet of what only some do. */
+function commonFacts(
+  deps: DecideDeps,
+  request: ExchangeRequest,
+  token: Pick<VerifiedToken | TokenRefusal, 'tokenHash' | 'keyId'>,
+  decideTime: number,
+) {
+  return {
+    id: deps.newDecisionId(),
+    kind: 'EXCHANGE' as const,
+    identity: request.email,
+    verdict: null,
+    policyDigest: null,
+    guardrailsDigest: null,
+    subjectTokenHash: token.tokenHash,
+    subjectKeyId: token.keyId ?? null,
+    decideTime,
+    requestId: request.requestId,
+    callerIp: request.callerIp,
+    userAgent: request.userAgent,
+  }
+}

@@ -1,0 +1,67 @@
+import { RequestError } from '../errors.ts'
+import type { StoredIdentity } from '../identity/identity-store.ts'
+import type { AccessTokenClaims } from '../issuance/access-token.ts'
+import type { Route } from './route.ts'
+
+/** `GET /v1/users/me`: who an access token stands for, read anew each time. */
+export function getCurrentUserRoute(deps: {
+  verifyAccessToken: (token: string) => Promise<AccessTokenClaims | undefined>
+  findIdentityOfToken: (claims: AccessTokenClaims) => Promise<StoredIdentity | undefined>
+}): Route {
+  return {
+    method: 'GET',
+    path: '/v1/users/me',
+    access: 'access_token',
+    query: 'ignored',
+    async handle({ authorization, note }) {
+      const claims = await deps.verifyAccessToken(readBearer(authorization))
+      const identity = claims && (await deps.findIdentityOfToken(claims))
+      if (claims === undefined || identity?.state !== 'ACTIVE') throw invalidToken()
+      note({ identity: identity.email })
+      return {
+        body: {
+          name: `users/${identity.email}`,
+          email: identity.email,
+          title: identity.title,
+          state: identity.state,
+          userType: 'WORKLOAD_IDENTITY',
+          workspace: 'workspaces/default',
+          roles: rolesStillGranted(claims, identity),
+          projects: [],
+        },
+      }
+    },
+  }
+}
+
+/** RFC 6750 §2.1. A script that did not look at the exchange's answer sends what jq made of it: `null` or nothing. */
+function readBearer(authorization: string | undefined): string {
+  const [, token = ''] = /^Bearer(?: +(.*))?$/i.exec(authorization ?? '') ?? []
+  if (token !== '' && token !== 'null') return token
+  if (authorization === undefined) {
+    throw new RequestError(
+      'unauthenticated',
+      'An access token is required: Authorization: Bearer ACCESS_TOKEN.',
+    )
+  }
+  throw new RequestError(
+    'unauthenticated',
+    'There is no access token in this request: the exchange before it was refused. Print its answer to see why.',
+  )
+}
+
+function invalidToken(): RequestError {
+  return new RequestError(
+    'unauthenticated',
+    'The access token is invalid or expired, or its identity is no longer active.',
+  )
+}
+
+/** The token's roles, less those that the rules it met do not give (any more). */
+function rolesStillGranted(claims: AccessTokenClaims, identity: StoredIdentity): readonly string[] {
+  const rules = identity.workloadIdentityConfig.rules.filter(
+    (rule) => !rule.disabled && claims.rules.includes(rule.id),
+  )
+  const granted = new Set(rules.flatMap((rule) => rule.roles))
+  return claims.roles.filter((role) => granted.has(role))
+}

@@ -1,0 +1,27 @@
+import { RequestError } from '../errors.ts'
+import type { IdentityStore, StoredIdentity } from '../identity/identity-store.ts'
+import type { Route } from './route.ts'
+import { workloadIdentityJson } from './workload-identity-json.ts'
+
+/** `GET /v1/workloadIdentities/{email}`; a deleted one is answered too, with its state. */
+export function getWorkloadIdentityRoute(deps: { identities: Pick<IdentityStore, 'find'> }): Route {
+  return {
+    method: 'GET',
+    path: '/v1/workloadIdentities/{email}',
+    access: 'administrator',
+    query: [],
+    async handle({ params: { email = '' } }) {
+      return { body: workloadIdentityJson(await existingIdentity(deps.identities, email)) }
+    },
+  }
+}
+
+/** The identity of this email; throws `not_found` where there never was one. */
+export async function existingIdentity(
+  identities: Pick<IdentityStore, 'find'>,
+  email: string,
+): Promise<StoredIdentity> {
+  const identity = await identities.find(email)
+  if (identity === undefined) throw new RequestError('not_found', 'There is no such workload identity.')
+  return identity
+}

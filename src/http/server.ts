@@ -1,0 +1,240 @@
+import { randomUUID } from 'node:crypto'
+import { createServer, type Server, STATUS_CODES } from 'node:http'
+import { isIP } from 'node:net'
+import type { Duplex } from 'node:stream'
+import express, { type Express, type NextFunction, type Request, type Response } from 'express'
+import { invalidArgument, RequestError, unavailable } from '../errors.ts'
+import { plainJson } from '../exchange/plain-text.ts'
+import type { JsonValue } from '../json.ts'
+import type { Log } from '../log.ts'
+import { errorAnswer, MethodNotAllowed, problemAnswer } from './problem.ts'
+import { readJsonBody } from './read-body.ts'
+import type { Route, RouteAnswer, RouteRequest } from './route.ts'
+
+export type HttpDeps = {
+  readonly routes: readonly Route[]
+  readonly trustProxy: number | readonly string[]
+  readonly isAdministrator: (authorization: string | undefined) => boolean
+  readonly log: Log
+}
+
+/** A sender that is slower than this keeps a connection from somebody else. */
+const HEADERS_TIMEOUT_MS = 10_000
+const REQUEST_TIMEOUT_MS = 15_000
+/** Some ten kilobytes each; beyond it new connections are refused rather than memory used up. */
+const MAX_CONNECTIONS = 4_096
+/** An answer that takes longer would find nobody waiting; the work behind it has shorter limits of its own. */
+const ANSWER_WITHIN_MS = 8_000
+
+/** The HTTP server with every route on it; it listens when its caller says so. */
+export function createHttpServer(deps: HttpDeps): Server {
+  const app = createExpressApp(deps)
+  // What Node would refuse by itself goes without our headers and body: a missing Host, an unknown expectation.
+  const server = createServer({ requireHostHeader: false }, app)
+  server.on('checkExpectation', app)
+  server.headersTimeout = HEADERS_TIMEOUT_MS
+  server.requestTimeout = REQUEST_TIMEOUT_MS
+  server.maxConnections = MAX_CONNECTIONS
+  server.on('clientError', answerUnparsable)
+  return server
+}
+
+function createExpressApp(deps: HttpDeps): Express {
+  const app = express()
+  app.disable('x-powered-by')
+  app.disable('etag')
+  app.set('query parser', false)
+  app.set('trust proxy', deps.trustProxy)
+  app.set('case sensitive routing', true)
+  app.set('strict routing', true)
+  for (const [path, routes] of Map.groupBy(deps.routes, (route) => route.path)) {
+    app.all(expressPath(path), (request, response) =>
+      serve(deps, request, response, () => pickRoute(routes, request)),
+    )
+  }
+  app.use((request, response) => serve(deps, request, response, () => nothingHere()))
+  app.use((error: unknown, request: Request, response: Response, _next: NextFunction) =>
+    serve(deps, request, response, () => undecodablePath(error)),
+  )
+  return app
+}
+
+/** `/v1/x:verb` and `/v1/x/{id}` as Express writes them: unescaped, the colon would match /v1/xANYTHING. */
+function expressPath(path: string): string {
+  return path.replaceAll(':', '\\:').replaceAll(/\{(\w+)\}/g, ':$1')
+}
+
+/** One request, from its headers to its log line. Nothing that happens inside leaves it without an answer. */
+async function serve(deps: HttpDeps, request: Request, response: Response, pick: () => Route): Promise<void> {
+  const startedAt = performance.now()
+  const requestId = readRequestId(request)
+  const logged: Record<string, string | null> = {}
+  let route: Route | undefined
+  const answer = await answerInTime(async () => {
+    route = pick()
+    logged.route = route.path
+    return route.handle(await readRequest(deps, route, request, response, { requestId, logged }))
+  }).catch((error: unknown) => {
+    logFault(deps.log, error, requestId)
+    const problem = problemAnswer(error, requestId)
+    return route?.isEchoed ? { ...problem, body: plainJson(problem.body as JsonValue) } : problem
+  })
+  send(response, answer, requestId)
+  deps.log.info(
+    {
+      requestId,
+      method: request.method,
+      ...logged,
+      status: answer.status ?? 200,
+      durationMs: Math.round((performance.now() - startedAt) * 100) / 100,
+    },
+    'request',
+  )
+}
+
+async function answerInTime(work: () => Promise<RouteAnswer>): Promise<RouteAnswer> {
+  let timer: NodeJS.Timeout | undefined
+  const tooLate = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(unavailable('The answer took too long.')), ANSWER_WITHIN_MS)
+  })
+  try {
+    return await Promise.race([work(), tooLate])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+function pickRoute(routes: readonly Route[], request: Request): Route {
+  // A colon begins a custom verb; no name of a resource holds one.
+  if (Object.values(request.params).some((value) => value.includes(':'))) return nothingHere()
+  const route = routes.find(({ method }) => method === (request.method === 'HEAD' ? 'GET' : request.method))
+  if (route === undefined) throw new MethodNotAllowed(routes.map(({ method }) => method))
+  return route
+}
+
+function nothingHere(): never {
+  throw new RequestError('not_found', 'There is nothing at this path.')
+}
+
+/** Express throws for a path that it cannot decode, before any route is looked at. */
+function undecodablePath(error: unknown): never {
+  throw (error as { status?: number }).status === 400 ? invalidArgument('The path is malformed.') : error
+}
+
+async function readRequest(
+  deps: HttpDeps,
+  route: Route,
+  request: Request,
+  response: Response,
+  context: { requestId: string; logged: Record<string, string | null> },
+): Promise<RouteRequest> {
+  for (const name of ['authorization', 'host', 'content-type']) refuseRepeatedHeader(request, name)
+  // RFC 9112 section 3.2.
+  if (request.headers.host === undefined && request.httpVersion === '1.1') {
+    throw invalidArgument('The host header is missing.')
+  }
+  const { authorization } = request.headers
+  if (route.access === 'administrator') {
+    if (!deps.isAdministrator(authorization)) {
+      throw new RequestError(
+        'unauthenticated',
+        'This needs an admin token: Authorization: Bearer ADMIN_TOKEN.',
+      )
+    }
+    if (request.headers['if-match'] !== undefined) throw invalidArgument('If-Match is not supported yet.')
+  }
+  return {
+    requestId: context.requestId,
+    callerIp: readCallerIp(request),
+    userAgent: request.headers['user-agent']?.slice(0, MAX_USER_AGENT) ?? null,
+    authorization,
+    params: request.params as Record<string, string>,
+    query: readQuery(route, request),
+    body: route.bodyLimit === undefined ? undefined : await readJsonBody(request, response, route.bodyLimit),
+    note: (fields) => Object.assign(context.logged, fields),
+  }
+}
+
+const MAX_USER_AGENT = 255
+
+/** What a proxy in front forwards as the caller's address is recorded for ever, so it has to be one. */
+function readCallerIp(request: Request): string {
+  const address = request.ip ?? ''
+  // What may follow a percent sign (RFC 4007) is any text.
+  return isIP(address) > 0 && !address.includes('%') ? address : (request.socket.remoteAddress ?? '')
+}
+
+/** Node keeps the first of repeated headers in silence, a proxy in front may have believed the second. */
+function refuseRepeatedHeader(request: Request, name: string): void {
+  const count = request.rawHeaders.filter(
+    (text, index) => index % 2 === 0 && text.toLowerCase() === name,
+  ).length
+  if (count > 1) throw invalidArgument(`The ${name} header is given ${count} times.`)
+}
+
+function readQuery(route: Route, request: Request): Readonly<Record<string, string>> {
+  if (route.query === 'ignored') return {}
+  const given = new URLSearchParams(request.originalUrl.split('?').slice(1).join('?'))
+  const query: Record<string, string> = {}
+  for (const [name, value] of given) {
+    if (!route.query.includes(name)) throw invalidArgument(`The parameter '${name}' is not supported here.`)
+    if (Object.hasOwn(query, name)) throw invalidArgument(`The parameter '${name}' is given twice.`)
+    query[name] = value
+  }
+  return query
+}
+
+/** The caller's own id where it is harmless to repeat, else a new one. */
+function readRequestId(request: Request): string {
+  const given = request.headers['x-request-id']
+  return typeof given === 'string' && /^[A-Za-z0-9._-]{1,128}$/.test(given) ? given : randomUUID()
+}
+
+function logFault(log: Log, error: unknown, requestId: string): void {
+  if (error instanceof RequestError && error.code !== 'unavailable') return
+  const { message, stack, cause } = error as Error
+  const isExpected = error instanceof RequestError
+  log.error(
+    {
+      requestId,
+      error: message,
+      cause: cause === undefined ? null : String(cause),
+      stack: isExpected ? null : stack,
+    },
+    'fault',
+  )
+}
+
+const ALWAYS = { 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' }
+
+function send(response: Response, answer: RouteAnswer, requestId: string): void {
+  if (response.headersSent || response.destroyed) return
+  response
+    .status(answer.status ?? 200)
+    .set({ ...ALWAYS, 'X-Request-Id': requestId, ...answer.headers })
+    .type('application/json')
+    .send(JSON.stringify(answer.body))
+}
+
+/** What Node's parser refuses never becomes a request; it gets an answer of the same form. */
+function answerUnparsable(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy()
+  const status = UNPARSABLE[error.code ?? ''] ?? 400
+  const { body } = errorAnswer('invalid_argument', `${STATUS_CODES[status] ?? 'Bad Request'}.`, [])
+  const text = JSON.stringify(body)
+  const headers = {
+    ...ALWAYS,
+    'X-Request-Id': randomUUID(),
+    'Content-Type': 'application/json; charset=utf-8',
+  }
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}Content-Length: ${Buffer.byteLength(text)}\r\n` +
+      `Connection: close\r\n\r\n${text}`,
+  )
+}
+
+const UNPARSABLE: Readonly<Record<string, number>> = {
+  HPE_HEADER_OVERFLOW: 431,
+  ERR_HTTP_REQUEST_TIMEOUT: 408,
+}

@@ -1,0 +1,100 @@
+import type { z } from 'zod'
+import { shownList, shownText } from './field-path.ts'
+import { nearestName } from './nearest-name.ts'
+import { fieldsAt } from './workload-identity-schema.ts'
+
+export type FieldProblem = { readonly path: readonly PropertyKey[]; readonly message: string }
+type Issue = z.core.$ZodIssue
+
+const LATER: ReadonlyMap<string, string> = new Map([
+  ['conditions', 'is not supported yet: leave it out'],
+  ['tests', 'is not supported yet: leave it out'],
+])
+
+/**
+ * Puts a schema's issues into one problem that says how to mend it. A name that is no field comes first, because it
+ * is mostly why another one is missing.
+ */
+export function describeIssues(issues: readonly Issue[], body: unknown): FieldProblem {
+  const issue = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0]
+  if (issue === undefined) return { path: [], message: 'is not valid' }
+  if (issue.code === 'unrecognized_keys') return unknownField(issue.path, issue.keys[0] ?? '')
+  if (issue.code === 'invalid_key') {
+    return { path: issue.path, message: issue.issues[0]?.message ?? 'is not valid' }
+  }
+  return { path: issue.path, message: describe(issue, valueAt(body, issue.path)) }
+}
+
+function unknownField(parent: readonly PropertyKey[], name: string): FieldProblem {
+  const path = [...parent, name]
+  const later = LATER.get(name)
+  if (later !== undefined) return { path, message: later }
+  const near = nearestName(name, fieldsAt(parent))
+  return { path, message: near === undefined ? 'is not a field' : `is not a field: the nearest is ${near}` }
+}
+
+function describe(issue: Issue, value: unknown): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      return wrongType(issue.expected, value)
+    case 'invalid_value':
+      return wrongValue(issue.values.map(String), value)
+    case 'too_big':
+      return `must ${size(issue.origin, 'at most', Number(issue.maximum))}`
+    case 'too_small':
+      return Number(issue.minimum) === 1 && issue.origin !== 'int'
+        ? 'must not be empty'
+        : `must ${size(issue.origin, 'at least', Number(issue.minimum))}`
+    default:
+      return value === '' ? 'must not be empty' : issue.message
+  }
+}
+
+function wrongType(expected: string, value: unknown): string {
+  if (value === undefined) return 'is required'
+  if (expected === 'int' && typeof value === 'number') return 'must be a whole number'
+  const name = typeNames.get(expected) ?? expected
+  if (expected === 'string' && (typeof value === 'number' || typeof value === 'boolean')) {
+    return `must be a string, not ${jsonType(value)}: write "${value}" in quotes`
+  }
+  if (expected === 'array' && typeof value === 'string')
+    return `must be a list: write [${shownText(value)}] as one`
+  return `must be ${name}, not ${jsonType(value)}`
+}
+
+function wrongValue(values: readonly string[], value: unknown): string {
+  if (value === undefined) return `is required: ${shownList(values)}`
+  if (value === 'GITHUB' && values.includes('GITLAB'))
+    return "GITHUB is not supported yet: the only provider is 'GITLAB'"
+  const given = typeof value === 'string' ? shownText(value) : jsonType(value)
+  return `must be ${shownList(values)}, not ${given}`
+}
+
+function size(origin: string, bound: string, limit: number): string {
+  if (origin === 'string') return `have ${bound} ${limit} characters`
+  if (origin === 'array') return `have ${bound} ${limit} entries`
+  return `be ${bound} ${limit}`
+}
+
+const typeNames: ReadonlyMap<string, string> = new Map([
+  ['string', 'a string'],
+  ['boolean', 'true or false'],
+  ['number', 'a number'],
+  ['int', 'a whole number'],
+  ['array', 'a list'],
+  ['object', 'an object'],
+  ['record', 'an object'],
+])
+
+function jsonType(value: unknown): string {
+  if (value === null) return 'null'
+  if (Array.isArray(value)) return 'a list'
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`
+}
+
+function valueAt(body: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>(
+    (value, part) => (typeof value === 'object' && value !== null ? Reflect.get(value, part) : undefined),
+    body,
+  )
+}

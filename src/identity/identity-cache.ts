@@ -1,0 +1,31 @@
+import { LRUCache } from 'lru-cache'
+import type { IdentityStore, StoredIdentity } from './identity-store.ts'
+
+export type IdentityCache = {
+  /** `cached`: it took no query. Unknown emails are never cached, so that nobody can fill the cache with them. */
+  find(email: string): Promise<{ identity: StoredIdentity | undefined; cached: boolean }>
+  forget(email: string): void
+}
+
+/** Some 3 kB each; whoever is dropped costs one query. */
+const MAX_IDENTITIES = 10_000
+
+/**
+ * Remembers identities without a time limit: the statement that records a decision refuses one made on a revision
+ * that is no longer current, and what was remembered is then forgotten.
+ */
+export function createIdentityCache(store: Pick<IdentityStore, 'find'>): IdentityCache {
+  const identities = new LRUCache<string, StoredIdentity>({ max: MAX_IDENTITIES })
+  return {
+    async find(email) {
+      const known = identities.get(email)
+      if (known !== undefined) return { identity: known, cached: true }
+      const identity = await store.find(email)
+      if (identity !== undefined) identities.set(email, identity)
+      return { identity, cached: false }
+    },
+    forget(email) {
+      identities.delete(email)
+    },
+  }
+}

@@ -1,0 +1,54 @@
+const ID = /^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/
+const MAX_EMAIL = 255
+// "valid email address" of the HTML standard: ASCII, no quoted local part, no comments.
+const EMAIL =
+  /^[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*$/
+
+/** An identity's email taken apart; `project` is null where it belongs to the workspace. */
+export type IdentityEmail = { readonly id: string; readonly project: string | null }
+
+/** Says what is wrong with an identity's id (the part of its email before `@`), or undefined. */
+export function checkIdentityId(id: string): string | undefined {
+  if (ID.test(id)) return undefined
+  if (id === '') return 'is required'
+  if (id.length > 63) return 'must have at most 63 characters'
+  if (id.includes('@')) return "must be the part before '@' alone"
+  if (ID.test(id.toLowerCase())) return 'must be in lower case'
+  return "must be lower-case letters, digits and '-', begin with a letter and not end with '-'"
+}
+
+/** The email of a workspace's identity. */
+export function emailOf(id: string, domain: string): string {
+  return `${id}@${domain}`
+}
+
+/** Whether a text has the syntax of an email address (HTML standard, at most 255 characters): its parts, or undefined. */
+export function parseEmail(text: string): { readonly local: string; readonly domain: string } | undefined {
+  if (text.length > MAX_EMAIL || !EMAIL.test(text)) return undefined
+  const at = text.indexOf('@')
+  return { local: text.slice(0, at), domain: text.slice(at + 1) }
+}
+
+/** Takes an identity's email apart, `{id}@IDENTITY_DOMAIN` or `{id}@{project}.IDENTITY_DOMAIN`, or says what is wrong. */
+export function parseIdentityEmail(
+  text: string,
+  identityDomain: string,
+): { readonly ok: true; readonly email: IdentityEmail } | { readonly ok: false; readonly message: string } {
+  const parts = parseEmail(text)
+  if (parts === undefined) return { ok: false, message: 'is not an email address' }
+  const project = projectOf(parts.domain, identityDomain)
+  if (project === undefined) {
+    return { ok: false, message: `must end with '@${identityDomain}', not '@${parts.domain}'` }
+  }
+  const problem = checkIdentityId(parts.local)
+  if (problem !== undefined)
+    return { ok: false, message: `has '${parts.local}' before '@', which ${problem}` }
+  return { ok: true, email: { id: parts.local, project } }
+}
+
+function projectOf(domain: string, identityDomain: string): string | null | undefined {
+  if (domain === identityDomain) return null
+  if (!domain.endsWith(`.${identityDomain}`)) return undefined
+  const project = domain.slice(0, -identityDomain.length - 1)
+  return ID.test(project) ? project : undefined
+}

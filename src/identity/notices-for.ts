@@ -1,0 +1,84 @@
+import { fieldPath, shownText } from './field-path.ts'
+import { gitlabClaims, PERSONAL_CLAIMS, PIPELINE_SOURCES } from './gitlab-claims.ts'
+import { nearestName } from './nearest-name.ts'
+import { noticeRefPattern } from './ref-pattern.ts'
+import type { Rule } from './rule.ts'
+import type { WorkloadIdentitySpec } from './workload-identity.ts'
+
+/** What is legal in an identity but probably not what its author expects, one sentence each, with its field. */
+export function noticesFor(spec: WorkloadIdentitySpec): readonly string[] {
+  const { rules } = spec.workloadIdentityConfig
+  const asleep = rules.every(({ disabled }) => disabled)
+    ? ['workloadIdentityConfig.rules: every rule is disabled, so no job is admitted']
+    : []
+  return [
+    ...asleep,
+    ...rules.flatMap((rule, index) => ruleNotices(rule, index, spec.recordedClaims)),
+    ...recordedClaimNotices(spec.recordedClaims),
+  ]
+}
+
+function ruleNotices(rule: Rule, index: number, recordedClaims: readonly string[]): readonly string[] {
+  const at = ['workloadIdentityConfig', 'rules', index]
+  return [
+    ...projectNotices(rule, at),
+    ...rule.refs.flatMap(({ pattern }, ref) =>
+      noted([...at, 'refs', ref, 'pattern'], noticeRefPattern(pattern)),
+    ),
+    ...rule.pipelineSources.flatMap((source, n) =>
+      noted([...at, 'pipelineSources', n], noticeSource(source)),
+    ),
+    ...Object.keys(rule.claims).flatMap((name) =>
+      noted([...at, 'claims', name], noticeClaim(name, recordedClaims)),
+    ),
+  ]
+}
+
+function projectNotices(rule: Rule, at: readonly PropertyKey[]): readonly string[] {
+  if (!rule.project.toLowerCase().startsWith(`${rule.group}/`.toLowerCase())) return []
+  const inside = rule.project.slice(rule.group.length + 1)
+  return noted(
+    [...at, 'project'],
+    `is relative to group, so this rule admits '${rule.group}/${rule.project}'; for '${rule.project}' write '${inside}'`,
+  )
+}
+
+function noticeSource(source: string): string | undefined {
+  if (PIPELINE_SOURCES.includes(source)) return undefined
+  return `${shownText(source)} is no pipeline source that GitLab is known to send${suggestion(source, PIPELINE_SOURCES)}`
+}
+
+function noticeClaim(name: string, recordedClaims: readonly string[]): string | undefined {
+  const known = gitlabClaims.get(name)
+  const shown = shownText(name)
+  if (PERSONAL_CLAIMS.includes(name) && !recordedClaims.includes(name)) {
+    return `${shown} is personal and dropped before rules are judged, so this can never be met: list it in recordedClaims`
+  }
+  if (known === undefined) {
+    const hint = suggestion(name, [...gitlabClaims.keys()])
+    return `${shown} is no claim that GitLab is known to send${hint}; a token without it is refused`
+  }
+  if (known.type === 'string') return undefined
+  const type = known.type === 'string or array' ? 'a list in most tokens' : typeNames[known.type]
+  return `${shown} is ${type}, and only text can equal these values`
+}
+
+const typeNames = { number: 'a number', array: 'a list', object: 'an object' } as const
+
+function recordedClaimNotices(recordedClaims: readonly string[]): readonly string[] {
+  return recordedClaims.flatMap((name, index) => {
+    if (PERSONAL_CLAIMS.includes(name)) return []
+    const hint = suggestion(name, PERSONAL_CLAIMS)
+    const message = `${shownText(name)} is not personal${hint}; only personal claims need to be listed to be recorded`
+    return noted(['recordedClaims', index], message)
+  })
+}
+
+function suggestion(name: string, names: readonly string[]): string {
+  const near = nearestName(name, names)
+  return near === undefined ? '' : ` (did you mean ${shownText(near)}?)`
+}
+
+function noted(path: readonly PropertyKey[], message: string | undefined): readonly string[] {
+  return message === undefined ? [] : [`${fieldPath(path)}: ${message}`]
+}

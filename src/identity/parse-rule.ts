@@ -1,0 +1,147 @@
+import type { FieldProblem } from './describe-issue.ts'
+import { shownList, shownText } from './field-path.ts'
+import { DEFAULT_PIPELINE_SOURCES } from './gitlab-claims.ts'
+import { checkGroupPath, checkProjectPath } from './gitlab-path.ts'
+import { nearestName } from './nearest-name.ts'
+import { checkRefPattern } from './ref-pattern.ts'
+import type { Rule } from './rule.ts'
+import type { RuleBody } from './workload-identity-schema.ts'
+
+const MAX_SHOWN_RULES = 4000 // a message that no longer fits a terminal helps nobody
+
+/** Writes a rule's defaults out. Whether refs are given decides two of them; no list of sources ever means "any". */
+export function completeRule(body: RuleBody, id: string): Rule {
+  const refs = body.refs ?? []
+  const sources = body.pipelineSources ?? []
+  return {
+    id,
+    title: body.title ?? '',
+    disabled: body.disabled ?? false,
+    group: body.group,
+    project: body.project ?? '',
+    refs,
+    protectedRefsOnly: body.protectedRefsOnly ?? refs.length > 0,
+    mergeRequests: body.mergeRequests ?? (refs.length > 0 ? 'NONE' : 'SAME_PROJECT'),
+    pipelineSources: sources.length > 0 ? sources : DEFAULT_PIPELINE_SOURCES,
+    claims: body.claims ?? {},
+    ids: { projectIds: body.ids?.projectIds ?? [], namespaceIds: body.ids?.namespaceIds ?? [] },
+    roles: body.roles ?? [],
+  }
+}
+
+/** The first thing in a rule that its shape does not show; the path begins at the rule. */
+export function checkRule(
+  body: RuleBody,
+  id: string,
+  knownRoles: readonly string[],
+): FieldProblem | undefined {
+  return (
+    pathProblem(body) ??
+    refsProblem(body) ??
+    sourceProblem(body) ??
+    mergeRequestsProblem(body, id) ??
+    claimsProblem(body) ??
+    idsProblem(body) ??
+    rolesProblem(body, knownRoles)
+  )
+}
+
+/** The first entry of a list that stands in it before; a list said twice is mostly a list meant otherwise. */
+export function findDuplicate(
+  path: readonly PropertyKey[],
+  values: readonly string[] | undefined,
+): FieldProblem | undefined {
+  const index = (values ?? []).findIndex((value, at) => (values ?? []).indexOf(value) < at)
+  if (index < 0) return undefined
+  return { path: [...path, index], message: `${shownText(values?.[index] ?? '')} stands in the list twice` }
+}
+
+function pathProblem(body: RuleBody): FieldProblem | undefined {
+  const group = checkGroupPath(body.group)
+  if (group !== undefined) return { path: ['group'], message: group }
+  const project = body.project ? checkProjectPath(body.project) : undefined
+  return project === undefined ? undefined : { path: ['project'], message: project }
+}
+
+function refsProblem(body: RuleBody): FieldProblem | undefined {
+  const refs = body.refs ?? []
+  for (const [index, ref] of refs.entries()) {
+    const message = checkRefPattern(ref.pattern)
+    if (message !== undefined) return { path: ['refs', index, 'pattern'], message }
+  }
+  return findDuplicate(
+    ['refs'],
+    refs.map(({ type, pattern }) => `${type} ${pattern}`),
+  )
+}
+
+function sourceProblem(body: RuleBody): FieldProblem | undefined {
+  const index = (body.pipelineSources ?? []).indexOf('merge_request_event')
+  if (index < 0) return findDuplicate(['pipelineSources'], body.pipelineSources)
+  const mend =
+    (body.refs ?? []).length > 0
+      ? 'for merge requests write a rule with empty refs and mergeRequests SAME_PROJECT'
+      : 'leave it out and set mergeRequests to SAME_PROJECT to admit them'
+  return {
+    path: ['pipelineSources', index],
+    message: `merge_request_event is governed by mergeRequests alone: ${mend}`,
+  }
+}
+
+function mergeRequestsProblem(body: RuleBody, id: string): FieldProblem | undefined {
+  if (body.mergeRequests !== 'SAME_PROJECT' || (body.refs ?? []).length === 0) return undefined
+  const { protectedRefsOnly: _, ...rest } = body
+  const refsOnly = { ...body, id, mergeRequests: 'NONE' }
+  // Empty refs are all branches and tags too; the exact source keeps the second rule to merge requests.
+  const mergeRequestsOnly = {
+    ...rest,
+    id: `${id.slice(0, 48)}-merge-requests`,
+    refs: [],
+    mergeRequests: 'SAME_PROJECT',
+    claims: { ...body.claims, pipeline_source: ['merge_request_event'] },
+  }
+  return {
+    path: ['mergeRequests'],
+    message:
+      'SAME_PROJECT goes with empty refs only, because the token of a merge request names its source branch, never ' +
+      `the branch it goes into: write two rules instead, ${twoRules(refsOnly, mergeRequestsOnly)}`,
+  }
+}
+
+function twoRules(refsOnly: object, mergeRequestsOnly: object): string {
+  const written = `${JSON.stringify(refsOnly)} and ${JSON.stringify(mergeRequestsOnly)}`
+  if (written.length <= MAX_SHOWN_RULES) return written
+  return 'this one with mergeRequests NONE, and another with empty refs, mergeRequests SAME_PROJECT and in claims "pipeline_source": ["merge_request_event"]'
+}
+
+function claimsProblem(body: RuleBody): FieldProblem | undefined {
+  return Object.entries(body.claims ?? {})
+    .map(([name, values]) => findDuplicate(['claims', name], values))
+    .find((problem) => problem !== undefined)
+}
+
+function idsProblem(body: RuleBody): FieldProblem | undefined {
+  const { projectIds, namespaceIds = [] } = body.ids ?? {}
+  if (namespaceIds.length > 0 && !body.project) {
+    return {
+      path: ['ids', 'namespaceIds'],
+      message:
+        'goes only with project: namespace_id is that of the namespace which holds the project, and without a ' +
+        'project the rule covers subgroups too; use projectIds, or name the project',
+    }
+  }
+  return (
+    findDuplicate(['ids', 'projectIds'], projectIds) ?? findDuplicate(['ids', 'namespaceIds'], namespaceIds)
+  )
+}
+
+function rolesProblem(body: RuleBody, knownRoles: readonly string[]): FieldProblem | undefined {
+  const roles = body.roles ?? []
+  const index = roles.findIndex((role) => !knownRoles.includes(role))
+  if (index < 0) return findDuplicate(['roles'], roles)
+  const role = roles[index] ?? ''
+  const near = nearestName(role, knownRoles) ?? nearestName(`roles/${role}`, knownRoles)
+  const mend =
+    near === undefined ? `the roles are ${shownList(knownRoles)}` : `the nearest is ${shownText(near)}`
+  return { path: ['roles', index], message: `${shownText(role)} is not a role: ${mend}` }
+}

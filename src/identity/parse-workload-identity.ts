@@ -1,0 +1,136 @@
+import { describeIssues, type FieldProblem } from './describe-issue.ts'
+import { fieldPath, shownText } from './field-path.ts'
+import { findTextProblem } from './find-text-problem.ts'
+import { noticesFor } from './notices-for.ts'
+import { checkRule, completeRule, findDuplicate } from './parse-rule.ts'
+import type { WorkloadIdentitySpec } from './workload-identity.ts'
+import {
+  type RuleBody,
+  type WorkloadIdentityBody,
+  workloadIdentitySchema,
+} from './workload-identity-schema.ts'
+
+/** What a body is read against: the email it will have, the roles there are, the service's default lifetime. */
+export type ParseContext = {
+  readonly email: string
+  readonly knownRoles: readonly string[]
+  readonly tokenLifetimeSeconds: number
+}
+
+export type ParsedWorkloadIdentity =
+  | { readonly ok: true; readonly spec: WorkloadIdentitySpec; readonly notices: readonly string[] }
+  | { readonly ok: false; readonly field: string; readonly message: string }
+
+/**
+ * Reads the body of a create (a WorkloadIdentity) into what is stored, every default written out, or names the first
+ * field that is wrong and how to mend it. What is read is a fixed point: an answer given back means the same.
+ * Output-only fields are ignored (AIP-203), except where ignoring one would surprise: name, email, state.
+ * Whether the issuer's URL is one that may be fetched is left to whoever registers the issuer.
+ */
+export function parseWorkloadIdentity(body: unknown, context: ParseContext): ParsedWorkloadIdentity {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) {
+    return { ok: false, field: 'body', message: 'must be a JSON object, a WorkloadIdentity' }
+  }
+  const textProblem = findTextProblem(withoutOutputOnly(body))
+  if (textProblem !== undefined) return refused(textProblem)
+  const parsed = workloadIdentitySchema.safeParse(body)
+  if (!parsed.success) return refused(describeIssues(parsed.error.issues, body))
+
+  const ids = ruleIds(parsed.data.workloadIdentityConfig.rules)
+  const problem = identityProblem(parsed.data, context) ?? rulesProblem(parsed.data, ids, context)
+  if (problem !== undefined) return refused(problem)
+  const spec = complete(parsed.data, ids, context)
+  return { ok: true, spec, notices: noticesFor(spec) }
+}
+
+function refused(problem: FieldProblem): ParsedWorkloadIdentity {
+  return { ok: false, field: fieldPath(problem.path) || 'body', message: problem.message }
+}
+
+function withoutOutputOnly(body: object): object {
+  const ignored = ['etag', 'createTime', 'updateTime', 'policyDigest', 'notices']
+  return Object.fromEntries(Object.entries(body).filter(([name]) => !ignored.includes(name)))
+}
+
+/** A rule without an id gets the first free of rule-1, rule-2, …; one that an author gave is never free. */
+function ruleIds(rules: readonly RuleBody[]): readonly string[] {
+  const taken = new Set(rules.map(({ id }) => id))
+  let number = 0
+  return rules.map(({ id }) => {
+    if (id !== undefined) return id
+    do number++
+    while (taken.has(`rule-${number}`))
+    return `rule-${number}`
+  })
+}
+
+function identityProblem(body: WorkloadIdentityBody, context: ParseContext): FieldProblem | undefined {
+  const { email } = context
+  if (body.name !== undefined && body.name !== `workloadIdentities/${email}`) {
+    return {
+      path: ['name'],
+      message: `must be workloadIdentities/${email}, or left out: it follows from the id`,
+    }
+  }
+  if (body.email !== undefined && body.email !== email) {
+    return { path: ['email'], message: emailMessage(body.email, email) }
+  }
+  if (body.title?.trim() === '') return { path: ['title'], message: 'must not be blank' }
+  if (body.state !== undefined && body.state !== 'ACTIVE') {
+    return { path: ['state'], message: 'must be ACTIVE, or left out: an identity begins active' }
+  }
+  return (
+    findDuplicate(['tokenAudiences'], body.tokenAudiences) ??
+    findDuplicate(['recordedClaims'], body.recordedClaims) ??
+    findDuplicate(
+      ['workloadIdentityConfig', 'allowedAudiences'],
+      body.workloadIdentityConfig.allowedAudiences,
+    )
+  )
+}
+
+function emailMessage(given: string, email: string): string {
+  const domain = email.slice(email.indexOf('@'))
+  if (!given.endsWith(domain)) return `${shownText(given)} must end with '${domain}': it will be ${email}`
+  return `must be ${email}, or left out: it follows from the id`
+}
+
+function rulesProblem(
+  body: WorkloadIdentityBody,
+  ids: readonly string[],
+  context: ParseContext,
+): FieldProblem | undefined {
+  const { rules } = body.workloadIdentityConfig
+  for (const [index, rule] of rules.entries()) {
+    const at = ['workloadIdentityConfig', 'rules', index]
+    const id = ids[index] ?? ''
+    const first = ids.indexOf(id)
+    if (first < index) {
+      return { path: [...at, 'id'], message: `${shownText(id)} is the id of rules[${first}] already` }
+    }
+    const problem = checkRule(rule, id, context.knownRoles)
+    if (problem !== undefined) return { path: [...at, ...problem.path], message: problem.message }
+  }
+  return undefined
+}
+
+function complete(
+  body: WorkloadIdentityBody,
+  ids: readonly string[],
+  context: ParseContext,
+): WorkloadIdentitySpec {
+  const { providerType, issuerUrl, allowedAudiences, rules } = body.workloadIdentityConfig
+  return {
+    title: body.title ?? context.email.slice(0, context.email.indexOf('@')),
+    tokenLifetimeSeconds: body.tokenLifetimeSeconds ?? context.tokenLifetimeSeconds,
+    subjectTokenUse: body.subjectTokenUse ?? 'ONCE',
+    tokenAudiences: body.tokenAudiences ?? [],
+    recordedClaims: body.recordedClaims ?? [],
+    workloadIdentityConfig: {
+      providerType,
+      issuerUrl,
+      allowedAudiences: allowedAudiences ?? [issuerUrl],
+      rules: rules.map((rule, index) => completeRule(rule, ids[index] ?? '')),
+    },
+  }
+}

@@ -1,0 +1,94 @@
+import { z } from 'zod'
+
+// Bounds keep a policy's literals within the memory that its WASM may declare, and lists within what people can read.
+const MAX_RULES = 100
+const MAX_ENTRIES = 100 // refs, claims, values, ids or roles of one rule
+const MAX_AUDIENCES = 20 // aud must be one of them; more would mean that the audience no longer separates anything
+const MAX_TITLE = 200 // one line of a log
+const MAX_NAME = 255 // an aud or an issuer's URL: what a token may carry
+const MAX_VALUE = 1024 // a claim's value, of which a ref is the longest
+
+const text = z.string().max(MAX_NAME).min(1)
+const ruleId = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/,
+    "must be 1 to 63 letters, digits, '-' and '_', with a letter or digit first",
+  )
+const claimName = z
+  .string()
+  .regex(
+    /^[A-Za-z][A-Za-z0-9_.:/-]{0,99}$/,
+    'is not the name of a claim: letters, digits and _ with a letter first, at most 100',
+  )
+const digits = z.string().regex(/^[1-9][0-9]{0,18}$/, 'must be an id in digits, for example "20"')
+const pipelineSource = z
+  .string()
+  .regex(
+    /^[a-z][a-z0-9_]{0,62}$/,
+    'must be a pipeline source in lower case as GitLab writes it, for example push',
+  )
+
+const refPatternSchema = z.strictObject({ type: z.enum(['BRANCH', 'TAG']), pattern: z.string() })
+
+const ruleSchema = z.strictObject({
+  id: ruleId.optional(),
+  title: z.string().max(MAX_TITLE).optional(),
+  disabled: z.boolean().optional(),
+  group: z.string(),
+  project: z.string().optional(),
+  refs: z.array(refPatternSchema).max(MAX_ENTRIES).optional(),
+  protectedRefsOnly: z.boolean().optional(),
+  mergeRequests: z.enum(['NONE', 'SAME_PROJECT']).optional(),
+  pipelineSources: z.array(pipelineSource).max(MAX_ENTRIES).optional(),
+  claims: z.record(claimName, z.array(z.string().max(MAX_VALUE)).min(1).max(MAX_ENTRIES)).optional(),
+  ids: z
+    .strictObject({
+      projectIds: z.array(digits).max(MAX_ENTRIES).optional(),
+      namespaceIds: z.array(digits).max(MAX_ENTRIES).optional(),
+    })
+    .optional(),
+  roles: z.array(text).max(MAX_ENTRIES).optional(),
+})
+
+const configSchema = z.strictObject({
+  providerType: z.enum(['GITLAB']),
+  issuerUrl: text,
+  allowedAudiences: z.array(text).min(1).max(MAX_AUDIENCES).optional(),
+  rules: z.array(ruleSchema).min(1).max(MAX_RULES),
+})
+
+/** The shape of a create's body: what the author states, and output-only fields, whose content is not looked at. */
+export const workloadIdentitySchema = z.strictObject({
+  name: z.string().optional(),
+  email: z.string().optional(),
+  title: z.string().max(MAX_TITLE).optional(),
+  state: z.enum(['ACTIVE', 'DISABLED', 'DELETED']).optional(),
+  etag: z.unknown().optional(),
+  createTime: z.unknown().optional(),
+  updateTime: z.unknown().optional(),
+  policyDigest: z.unknown().optional(),
+  notices: z.unknown().optional(),
+  tokenLifetimeSeconds: z.int().min(60).max(3600).optional(),
+  subjectTokenUse: z.enum(['ONCE', 'MANY']).optional(),
+  tokenAudiences: z.array(text).max(MAX_AUDIENCES).optional(),
+  recordedClaims: z.array(claimName).max(MAX_ENTRIES).optional(),
+  workloadIdentityConfig: configSchema,
+})
+
+export type WorkloadIdentityBody = z.infer<typeof workloadIdentitySchema>
+export type RuleBody = z.infer<typeof ruleSchema>
+
+/** The fields there are at a place of the body (indexes left out of the path), to suggest one for a name that is none. */
+export function fieldsAt(path: readonly PropertyKey[]): readonly string[] {
+  const place = path.filter((part) => typeof part === 'string').join('.')
+  return fieldNames.get(place) ?? []
+}
+
+const fieldNames: ReadonlyMap<string, readonly string[]> = new Map([
+  ['', Object.keys(workloadIdentitySchema.shape)],
+  ['workloadIdentityConfig', Object.keys(configSchema.shape)],
+  ['workloadIdentityConfig.rules', Object.keys(ruleSchema.shape)],
+  ['workloadIdentityConfig.rules.refs', Object.keys(refPatternSchema.shape)],
+  ['workloadIdentityConfig.rules.ids', ['projectIds', 'namespaceIds']],
+])

@@ -1,0 +1,33 @@
+import type { Rule } from './rule.ts'
+
+export type SubjectTokenUse = 'ONCE' | 'MANY'
+
+/** Whose tokens an identity takes and what they must say; rules have every default written out. */
+export type WorkloadIdentityConfig = {
+  readonly providerType: 'GITLAB'
+  readonly issuerUrl: string
+  readonly allowedAudiences: readonly string[]
+  readonly rules: readonly Rule[]
+}
+
+/** What an identity's author decides; the rest of the resource is ours. */
+export type WorkloadIdentitySpec = {
+  readonly title: string
+  readonly tokenLifetimeSeconds: number
+  readonly subjectTokenUse: SubjectTokenUse
+  readonly tokenAudiences: readonly string[]
+  readonly recordedClaims: readonly string[]
+  readonly workloadIdentityConfig: WorkloadIdentityConfig
+}
+
+/** The resource as it is answered; times are RFC 3339. `notices` only in answers to a change. */
+export type WorkloadIdentity = WorkloadIdentitySpec & {
+  readonly name: string
+  readonly email: string
+  readonly state: 'ACTIVE' | 'DISABLED' | 'DELETED'
+  readonly etag: string
+  readonly createTime: string
+  readonly updateTime: string
+  readonly policyDigest: string
+  readonly notices?: readonly string[]
+}

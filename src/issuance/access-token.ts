@@ -1,0 +1,79 @@
+import { createLocalJWKSet, errors, jwtVerify, SignJWT } from 'jose'
+import type { Clock } from '../clock.ts'
+import type { AllowedDecision, Recorded } from '../decision/decision.ts'
+import { SIGNING_ALGORITHM, type SigningKeys } from './signing-keys.ts'
+
+/** RFC 9068 §2.1. */
+const ACCESS_TOKEN_TYPE = 'at+jwt'
+
+export type IssuedToken = {
+  readonly accessToken: string
+  readonly expiresIn: number
+  readonly decisionId: string
+}
+
+/** Signs the access token (RFC 9068) of an allowed decision whose row is committed; its `jti` is the decision's id. */
+export async function signAccessToken(
+  deps: { keys: SigningKeys; issuer: string },
+  decision: Recorded<AllowedDecision>,
+): Promise<IssuedToken> {
+  const { grant } = decision
+  if (grant.keyId !== deps.keys.active.kid)
+    throw new Error('The signing key changed after the decision was made.')
+  const accessToken = await new SignJWT({
+    client_id: grant.email,
+    roles: [...grant.roles],
+    rules: [...grant.rules],
+    workload: grant.workload,
+  })
+    .setProtectedHeader({ alg: SIGNING_ALGORITHM, typ: ACCESS_TOKEN_TYPE, kid: grant.keyId })
+    .setIssuer(deps.issuer)
+    .setSubject(grant.email)
+    .setAudience(grant.audience)
+    .setIssuedAt(grant.issueTime)
+    .setNotBefore(grant.issueTime)
+    .setExpirationTime(grant.expireTime)
+    .setJti(decision.id)
+    .sign(deps.keys.active.privateKey)
+  return { accessToken, expiresIn: grant.expireTime - grant.issueTime, decisionId: decision.id }
+}
+
+/** What one of our own tokens says, once it is verified. */
+export type AccessTokenClaims = {
+  readonly email: string
+  readonly decisionId: string
+  readonly roles: readonly string[]
+  readonly rules: readonly string[]
+}
+
+/** Makes the check of our own access tokens, for our own use; undefined for anything that is not one, or no longer. */
+export function createAccessTokenVerifier(deps: {
+  keys: SigningKeys
+  issuer: string
+  clock: Clock
+  clockSkewSeconds: number
+}): (token: string) => Promise<AccessTokenClaims | undefined> {
+  const findKey = createLocalJWKSet({ keys: [...deps.keys.jwks.keys] })
+  return async (token) => {
+    try {
+      const { payload } = await jwtVerify(token, findKey, {
+        algorithms: [SIGNING_ALGORITHM],
+        typ: ACCESS_TOKEN_TYPE,
+        issuer: deps.issuer,
+        audience: deps.issuer,
+        requiredClaims: ['sub', 'client_id', 'jti', 'iat', 'nbf', 'exp', 'roles', 'rules'],
+        currentDate: new Date(deps.clock()),
+        clockTolerance: deps.clockSkewSeconds,
+      })
+      return {
+        email: String(payload.sub),
+        decisionId: String(payload.jti),
+        roles: payload.roles as string[],
+        rules: payload.rules as string[],
+      }
+    } catch (error) {
+      if (error instanceof errors.JOSEError) return undefined
+      throw error
+    }
+  }
+}

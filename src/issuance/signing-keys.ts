@@ -1,0 +1,62 @@
+import { type CryptoKey, calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, type JWK } from 'jose'
+import type { Clock } from '../clock.ts'
+import type { Database } from '../db/database.ts'
+import type { KeyEncryption } from './key-encryption.ts'
+
+/** RFC 7518 §3.4. */
+export const SIGNING_ALGORITHM = 'ES256'
+
+export type SigningKey = { readonly kid: string; readonly privateKey: CryptoKey }
+
+export type SigningKeys = {
+  readonly active: SigningKey
+  /** The public keys of every token that may still be valid, for `/.well-known/jwks.json` (RFC 7517). */
+  readonly jwks: { readonly keys: readonly JWK[] }
+}
+
+/**
+ * Loads the signing keys; the very first start makes one. Instances that start at once agree on one key.
+ * Throws where a stored key cannot be opened with the configured encryption keys.
+ */
+export async function loadSigningKeys(deps: {
+  db: Database
+  encryption: KeyEncryption
+  clock: Clock
+}): Promise<SigningKeys> {
+  const rows = (await readKeys(deps.db)) ?? (await makeFirstKey(deps))
+  const activeRow = rows.find((row) => row.state === 'ACTIVE')
+  if (activeRow === undefined) throw new Error('There is no active signing key.')
+  const privateJwk = JSON.parse(
+    await deps.encryption.open(activeRow.encrypted_private_key, activeRow.kid),
+  ) as JWK
+  return {
+    active: { kid: activeRow.kid, privateKey: (await importJWK(privateJwk, SIGNING_ALGORITHM)) as CryptoKey },
+    jwks: { keys: rows.map((row) => row.public_jwk as JWK) },
+  }
+}
+
+async function readKeys(db: Pick<Database, 'kysely'>) {
+  const rows = await db.kysely.selectFrom('signing_keys').selectAll().orderBy('create_time', 'desc').execute()
+  return rows.length === 0 ? undefined : rows
+}
+
+async function makeFirstKey(deps: { db: Database; encryption: KeyEncryption; clock: Clock }) {
+  const { publicKey, privateKey } = await generateKeyPair(SIGNING_ALGORITHM, { extractable: true })
+  const publicJwk = await exportJWK(publicKey)
+  const kid = await calculateJwkThumbprint(publicJwk)
+  const encryptedPrivateKey = await deps.encryption.seal(JSON.stringify(await exportJWK(privateKey)), kid)
+  await deps.db.kysely
+    .insertInto('signing_keys')
+    .values({
+      kid,
+      algorithm: SIGNING_ALGORITHM,
+      public_jwk: JSON.stringify({ ...publicJwk, kid, use: 'sig', alg: SIGNING_ALGORITHM }),
+      encrypted_private_key: encryptedPrivateKey,
+      state: 'ACTIVE',
+      create_time: new Date(deps.clock()),
+    })
+    // The index signing_keys_one_active lets in the first of those that were made at once.
+    .onConflict((conflict) => conflict.doNothing())
+    .execute()
+  return (await readKeys(deps.db)) ?? []
+}

@@ -1,0 +1,27 @@
+import { LRUCache } from 'lru-cache'
+import type { Issuer } from './issuer.ts'
+import type { IssuerStore } from './issuer-store.ts'
+
+export type IssuerCache = {
+  find(issuerUrl: string): Promise<Issuer | undefined>
+  forget(issuerUrl: string): void
+}
+
+const MAX_ISSUERS = 1_000
+
+/** Remembers registered issuers until a decision finds their revision gone; unknown URLs are asked for each time. */
+export function createIssuerCache(store: Pick<IssuerStore, 'findByUrl'>): IssuerCache {
+  const issuers = new LRUCache<string, Issuer>({ max: MAX_ISSUERS })
+  return {
+    async find(issuerUrl) {
+      const known = issuers.get(issuerUrl)
+      if (known !== undefined) return known
+      const issuer = await store.findByUrl(issuerUrl)
+      if (issuer !== undefined) issuers.set(issuerUrl, issuer)
+      return issuer
+    },
+    forget(issuerUrl) {
+      issuers.delete(issuerUrl)
+    },
+  }
+}

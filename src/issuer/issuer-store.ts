@@ -1,0 +1,66 @@
+import type { Kysely, Selectable } from 'kysely'
+import type { Database } from '../db/database.ts'
+import type { IssuerTable, Schema } from '../db/schema.ts'
+import type { Issuer } from './issuer.ts'
+
+export type NewIssuer = Omit<Issuer, 'revision'>
+export type StoredIssuer = Issuer & { readonly createTime: Date; readonly updateTime: Date }
+
+export type IssuerStore = {
+  get(id: string): Promise<StoredIssuer | undefined>
+  /** By exact code points of the URL. */
+  findByUrl(issuerUrl: string): Promise<StoredIssuer | undefined>
+  isTaken(id: string): Promise<boolean>
+}
+
+export function createIssuerStore(db: Database): IssuerStore {
+  const select = () => db.kysely.selectFrom('issuers').selectAll()
+  return {
+    async get(id) {
+      const row = await select().where('id', '=', id).executeTakeFirst()
+      return row && fromRow(row)
+    },
+    async findByUrl(issuerUrl) {
+      const row = await select().where('issuer_url', '=', issuerUrl).executeTakeFirst()
+      return row && fromRow(row)
+    },
+    async isTaken(id) {
+      return (await select().where('id', '=', id).executeTakeFirst()) !== undefined
+    },
+  }
+}
+
+/** Adds an issuer; throws the database's unique violation where its id or URL is taken. */
+export async function insertIssuer(trx: Kysely<Schema>, issuer: NewIssuer, now: Date): Promise<StoredIssuer> {
+  const row = await trx
+    .insertInto('issuers')
+    .values({
+      id: issuer.id,
+      issuer_url: issuer.issuerUrl,
+      title: issuer.title,
+      provider_type: issuer.providerType,
+      state: issuer.state,
+      algorithms: [...issuer.algorithms],
+      jwks: issuer.jwks === null ? null : JSON.stringify(issuer.jwks),
+      create_time: now,
+      update_time: now,
+    })
+    .returningAll()
+    .executeTakeFirstOrThrow()
+  return fromRow(row)
+}
+
+function fromRow(row: Selectable<IssuerTable>): StoredIssuer {
+  return {
+    id: row.id,
+    issuerUrl: row.issuer_url,
+    title: row.title,
+    providerType: row.provider_type as Issuer['providerType'],
+    state: row.state as Issuer['state'],
+    algorithms: row.algorithms as Issuer['algorithms'],
+    jwks: row.jwks as Issuer['jwks'],
+    revision: row.revision,
+    createTime: row.create_time,
+    updateTime: row.update_time,
+  }
+}

@@ -1,0 +1,90 @@
+import type { JsonValue } from '../json.ts'
+import type { ConditionVerdict, RequirementVerdict, RuleVerdict, Verdict } from './verdict.ts'
+
+/**
+ * Takes what a policy answered for a verdict only if it is exactly one: every member there, none besides, each of its
+ * type, and nothing allowed that its own conditions deny. Returns it with its members in one order, so that equal
+ * verdicts are equal texts; undefined for anything else. `guardrails` is empty: they are a policy of their own.
+ */
+export function checkVerdict(answer: unknown): Verdict | undefined {
+  if (!hasExactly(answer, ['allow', 'rules', 'conditions', 'roles'])) return undefined
+  const { allow } = answer
+  const rules = listOf(answer.rules, checkRule)
+  const conditions = listOf(answer.conditions, checkRequirement)
+  const roles = listOf(answer.roles, text)
+  if (typeof allow !== 'boolean' || rules === undefined || conditions === undefined || roles === undefined) {
+    return undefined
+  }
+  const granted = rules.some(({ met }) => met) && conditions.every(({ met }) => met)
+  if (allow !== granted || (!allow && roles.length > 0)) return undefined
+  return { allow, rules, conditions: conditions.toSorted(byCode), guardrails: [], roles: roles.toSorted() }
+}
+
+function checkRule(answer: unknown): RuleVerdict | undefined {
+  if (!hasExactly(answer, ['id', 'title', 'met', 'conditions'])) return undefined
+  const { id, title, met } = answer
+  const conditions = checkConditions(answer.conditions)
+  if (typeof id !== 'string' || typeof title !== 'string' || conditions === undefined) return undefined
+  const verdicts = Object.values(conditions)
+  if (met !== (verdicts.length > 0 && verdicts.every((condition) => condition.met))) return undefined
+  return { id, title, met, conditions }
+}
+
+function checkConditions(answer: unknown): RuleVerdict['conditions'] | undefined {
+  if (!isObject(answer)) return undefined
+  const entries: [string, ConditionVerdict][] = []
+  for (const code of Object.keys(answer).sort()) {
+    const condition = checkCondition(answer[code])
+    if (condition === undefined) return undefined
+    entries.push([code, condition])
+  }
+  return Object.fromEntries(entries)
+}
+
+function checkCondition(answer: unknown): ConditionVerdict | undefined {
+  if (!hasExactly(answer, ['claim', 'expected', 'actual', 'met'])) return undefined
+  const { claim, expected, actual, met } = answer
+  if (typeof claim !== 'string' || typeof expected !== 'string' || typeof met !== 'boolean') return undefined
+  return { claim, expected, actual: actual as JsonValue, met }
+}
+
+function checkRequirement(answer: unknown): RequirementVerdict | undefined {
+  if (!hasExactly(answer, ['code', 'message', 'met'])) return undefined
+  const { code, message, met } = answer
+  if (typeof code !== 'string' || typeof message !== 'string' || typeof met !== 'boolean') return undefined
+  return { code, message, met }
+}
+
+function text(answer: unknown): string | undefined {
+  return typeof answer === 'string' ? answer : undefined
+}
+
+function listOf<Item>(answer: unknown, check: (item: unknown) => Item | undefined): Item[] | undefined {
+  if (!Array.isArray(answer)) return undefined
+  const items: Item[] = []
+  for (const entry of answer) {
+    const item = check(entry)
+    if (item === undefined) return undefined
+    items.push(item)
+  }
+  return items
+}
+
+function hasExactly<Name extends string>(
+  value: unknown,
+  names: readonly Name[],
+): value is Record<Name, unknown> {
+  return (
+    isObject(value) &&
+    Object.keys(value).length === names.length &&
+    names.every((name) => Object.hasOwn(value, name))
+  )
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function byCode(a: RequirementVerdict, b: RequirementVerdict): number {
+  return a.code < b.code ? -1 : 1
+}

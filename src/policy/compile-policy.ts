@@ -1,0 +1,126 @@
+import { createHash } from 'node:crypto'
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { invalidArgument } from '../errors.ts'
+import type { Rule } from '../identity/rule.ts'
+import { INITIAL_PAGES } from './evaluation.ts'
+import type { Opa, PolicyModule } from './opa.ts'
+import type { PolicyProblem } from './policy-problem.ts'
+import { initialMemoryPages } from './wasm-memory.ts'
+
+export type Provider = 'GITLAB'
+
+/** A policy before it is compiled; `digest` names it. Stock OPA makes the same verdicts from the modules. */
+export type PolicyModules = {
+  readonly digest: string
+  readonly compiler: string
+  readonly entrypoint: string
+  readonly modules: readonly PolicyModule[]
+  readonly provider: Provider
+}
+
+export type CompiledPolicy =
+  | { readonly ok: true; readonly wasm: Uint8Array }
+  | { readonly ok: false; readonly problems: readonly PolicyProblem[] }
+
+export type PolicyCompiler = {
+  /** The modules of these rules; disabled ones are left out. Throws `invalid_argument` for text that is no Unicode. */
+  gather(source: { readonly provider: Provider; readonly rules: readonly Rule[] }): PolicyModules
+  compile(policy: PolicyModules): Promise<CompiledPolicy>
+}
+
+export const ENTRYPOINT = 'claimgate/verdict'
+
+const PROVIDERS: readonly Provider[] = ['GITLAB']
+const MAX_INITIAL_PAGES = INITIAL_PAGES // a policy that declares more than it is given does not load
+
+/** Reads the base policies, the schemas and the capabilities from `policiesDir` once. Throws if a file is missing. */
+export async function createPolicyCompiler(deps: {
+  readonly opa: Opa
+  readonly policiesDir: string
+}): Promise<PolicyCompiler> {
+  const { opa, policiesDir } = deps
+  const capabilities = JSON.stringify(
+    JSON.parse(await readFile(join(policiesDir, 'capabilities.json'), 'utf8')),
+  )
+  const schemas = await readSchemas(policiesDir)
+  const base = await readBase(policiesDir)
+  const compiler = `opa ${await opa.version()}`
+
+  return {
+    gather({ provider, rules }) {
+      const modules = [...baseOf(base, provider), rulesModule(rules)].sort(byPath)
+      const digest = digestOf(compiler, capabilities, modules)
+      return { digest, compiler, entrypoint: ENTRYPOINT, modules, provider }
+    },
+    async compile({ modules, entrypoint, provider }) {
+      const checked = await opa.check(modules, { schema: schemas[provider], capabilities })
+      if (!checked.ok) return checked
+      const built = await opa.build(modules, { entrypoint, capabilities })
+      if (!built.ok) return built
+      const pages = initialMemoryPages(built.wasm)
+      return pages > MAX_INITIAL_PAGES ? { ok: false, problems: [memoryProblem(pages)] } : built
+    },
+  }
+}
+
+async function readSchemas(policiesDir: string): Promise<Readonly<Record<Provider, string>>> {
+  const read = (name: string) => readFile(join(policiesDir, 'schemas', name), 'utf8')
+  return { GITLAB: await read('gitlab.json') }
+}
+
+async function readBase(policiesDir: string): Promise<readonly PolicyModule[]> {
+  const folder = join(policiesDir, 'claimgate')
+  const names = (await readdir(folder)).filter(
+    (name) => /^[a-z_]+\.rego$/.test(name) && !name.endsWith('_test.rego'),
+  )
+  return Promise.all(
+    names.map(async (name) => ({
+      path: `claimgate/${name}`,
+      source: await readFile(join(folder, name), 'utf8'),
+    })),
+  )
+}
+
+/** A provider's file goes only into its own identities' policies: another one's claims are not in their schema. */
+function baseOf(base: readonly PolicyModule[], provider: Provider): readonly PolicyModule[] {
+  const others = PROVIDERS.filter((other) => other !== provider).map(providerPath)
+  return base.filter(({ path }) => !others.includes(path))
+}
+
+function providerPath(provider: Provider): string {
+  return `claimgate/${provider.toLowerCase()}.rego`
+}
+
+/** The rules as a JSON literal and nothing else: no value of theirs is ever put together with Rego. */
+function rulesModule(rules: readonly Rule[]): PolicyModule {
+  const enabled = rules.filter(({ disabled }) => !disabled)
+  const literal = JSON.stringify(enabled, null, '\t')
+  // Neither is text that OPA keeps as it is: the one becomes U+FFFD, the other ends a text in WASM.
+  if (/\\u(?:0000|d[89a-f])/i.test(literal.replaceAll('\\\\', ''))) {
+    throw invalidArgument('rules must not have text with U+0000 or a lone surrogate.')
+  }
+  return { path: 'rules.rego', source: `package claimgate\n\nrules := ${asciiOnly(literal)}\n` }
+}
+
+/** Escapes what is not ASCII, as JSON may: a byte order mark ends a Rego file, and bidirectional text misleads. */
+function asciiOnly(literal: string): string {
+  return literal.replace(
+    /[^\n\t\x20-\x7e]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
+}
+
+function digestOf(compiler: string, capabilities: string, modules: readonly PolicyModule[]): string {
+  const parts = [compiler, capabilities, modules.map(({ path, source }) => [path, source])]
+  return `sha256:${createHash('sha256').update(JSON.stringify(parts)).digest('hex')}`
+}
+
+function byPath(a: PolicyModule, b: PolicyModule): number {
+  return a.path < b.path ? -1 : 1
+}
+
+function memoryProblem(pages: number): PolicyProblem {
+  const message = `The policy needs ${pages * 64} KiB of memory to begin with; at most ${MAX_INITIAL_PAGES * 64} are given.`
+  return { code: 'policy_too_large', message, file: 'rules.rego', row: 1, column: 1 }
+}

@@ -1,0 +1,255 @@
+import { availableParallelism } from 'node:os'
+import { LRUCache } from 'lru-cache'
+import { unavailable } from '../errors.ts'
+import type { Log } from '../log.ts'
+import { type EvaluationResult, INITIAL_PAGES, PAGE_BYTES, type WorkerAnswer } from './evaluation.ts'
+import { createWorkerSlot, type WorkerSlot } from './worker-slot.ts'
+
+export type { EvaluationResult } from './evaluation.ts'
+
+export type Evaluator = {
+  /** Runs a policy on an input in JSON text. Throws `unavailable` when too many wait, and what `loadWasm` throws. */
+  evaluate(digest: string, inputText: string): Promise<EvaluationResult>
+  /** Takes no more, lets what waits be answered, and ends the workers. */
+  close(): Promise<void>
+  stats(): EvaluatorStats
+}
+
+export type EvaluatorStats = {
+  readonly workers: number
+  readonly waiting: number
+  /** Policies that are loaded, one in two workers counted twice, and what they take. */
+  readonly policies: number
+  readonly bytes: number
+  /** Workers that had to be stopped or died. */
+  readonly replacedWorkers: number
+}
+
+export type EvaluatorDeps = {
+  /** The WASM of a digest, from where it is stored; undefined if there is none. */
+  readonly loadWasm: (digest: string) => Promise<Uint8Array | undefined>
+  readonly log?: Log | undefined
+  readonly workers?: number
+  readonly deadlineMs?: number
+  readonly maxPolicies?: number
+  readonly maxBytes?: number
+  /** How many evaluations of one policy may wait; of all that share a worker ten times as many. */
+  readonly maxQueue?: number
+}
+
+type Waiting = {
+  readonly digest: string
+  readonly inputText: string
+  readonly resolve: (result: EvaluationResult) => void
+  readonly reject: (error: unknown) => void
+  readonly place: number
+  /** How many workers died under it without its being at fault for all that is known. */
+  readonly losses: number
+}
+
+const MAX_INPUT_LENGTH = 64 * 1024
+const MAX_LOSSES = 3
+const MAX_SUSPECTS = 1000
+
+/**
+ * Evaluates policies in worker threads, since an evaluation cannot be interrupted from within. A digest always goes to
+ * the same worker; once it has had to be stopped there, to one that only such policies share, so that a policy which
+ * does not end delays no others. An instance that threw and a worker that was stopped are never used again.
+ */
+export function createEvaluator(deps: EvaluatorDeps): Evaluator {
+  const { loadWasm, log, deadlineMs = 100, maxPolicies = 500, maxBytes = 300_000_000, maxQueue = 100 } = deps
+  const workers = deps.workers ?? Math.max(2, Math.min(4, availableParallelism() - 1))
+  const waiting = new Map<number, Waiting>()
+  /** How many wait, by digest and by place. */
+  const queued = createCounts()
+  const loading = new Map<string, Promise<Uint8Array | undefined>>()
+  const suspects = new LRUCache<string, true>({ max: MAX_SUSPECTS })
+  const held = new LRUCache<
+    string,
+    { readonly place: number; readonly digest: string; readonly wasmBytes: number }
+  >({
+    max: maxPolicies,
+    maxSize: maxBytes,
+    dispose: ({ place, digest }, _, reason) => {
+      if (reason === 'evict') slots[place]?.drop(digest)
+    },
+  })
+  const slots: WorkerSlot[] = Array.from({ length: workers }, (_, place) => createSlot(place))
+  let lastId = 0
+  let replacedWorkers = 0
+  let onIdle: (() => void) | undefined
+  let closing: Promise<void> | undefined
+
+  function createSlot(place: number): WorkerSlot {
+    return createWorkerSlot({
+      deadlineMs,
+      log,
+      onAnswer: (answer) => answered(answer),
+      onLost(culprit, others) {
+        replacedWorkers++
+        forgetHeld(place)
+        const stopped = culprit && waiting.get(culprit.id)
+        if (stopped !== undefined) suspects.set(stopped.digest, true)
+        if (culprit !== undefined) settle(culprit.id, culprit.result)
+        for (const id of others) runElsewhere(id, culprit !== undefined)
+      },
+    })
+  }
+
+  function evaluate(digest: string, inputText: string): Promise<EvaluationResult> {
+    if (closing !== undefined) return Promise.reject(unavailable('The service is shutting down.'))
+    if (inputText.length > MAX_INPUT_LENGTH) return Promise.resolve(failure('The input is too large.'))
+    const place = placeOf(digest)
+    // Suspects share one queue, so that those of many identities together cannot fill the others'.
+    const maxAtPlace = place === workers ? maxQueue : maxQueue * 10
+    if (queued.of(digest) >= maxQueue || queued.of(place) >= maxAtPlace) {
+      return Promise.reject(unavailable('Too many decisions are waiting; try again.'))
+    }
+    return new Promise((resolve, reject) => {
+      run({ digest, inputText, resolve, reject, place, losses: 0 })
+    })
+  }
+
+  function placeOf(digest: string): number {
+    return suspects.has(digest) ? workers : hash(digest) % workers
+  }
+
+  function run(evaluation: Waiting): void {
+    const { place, digest, inputText } = evaluation
+    const id = ++lastId
+    enter(id, evaluation)
+    if (held.get(keyOf(place, digest)) !== undefined) {
+      slotAt(place).evaluate(id, digest, inputText)
+      return
+    }
+    load(place, digest).then(
+      (wasm) => {
+        if (wasm === undefined) return settle(id, failure('There is no such policy.'))
+        hold(place, digest, wasm)
+        slotAt(place).evaluate(id, digest, inputText)
+      },
+      (error) => leave(id)?.reject(error),
+    )
+  }
+
+  function slotAt(place: number): WorkerSlot {
+    slots[place] ??= createSlot(place)
+    return slots[place]
+  }
+
+  /** Asks the store once for all that wait for the same. */
+  function load(place: number, digest: string): Promise<Uint8Array | undefined> {
+    const key = keyOf(place, digest)
+    const asked = loading.get(key) ?? loadWasm(digest).finally(() => loading.delete(key))
+    loading.set(key, asked)
+    return asked
+  }
+
+  function hold(place: number, digest: string, wasm: Uint8Array): void {
+    const key = keyOf(place, digest)
+    if (held.has(key)) return
+    slotAt(place).load(digest, wasm)
+    held.set(key, { place, digest, wasmBytes: wasm.byteLength }, { size: sizeOf(wasm.byteLength, 0) })
+  }
+
+  function answered({ id, result, memoryBytes }: WorkerAnswer): void {
+    const evaluation = waiting.get(id)
+    if (evaluation === undefined) return
+    const { place, digest } = evaluation
+    const policy = held.get(keyOf(place, digest))
+    // A memory grows and never shrinks again, so that what was one megabyte may now be sixteen.
+    if (policy !== undefined && memoryBytes > INITIAL_PAGES * PAGE_BYTES) {
+      held.set(keyOf(place, digest), { ...policy }, { size: sizeOf(policy.wasmBytes, memoryBytes) })
+    }
+    if (!held.has(keyOf(place, digest))) slots[place]?.drop(digest)
+    if (!result.ok) log?.warn({ digest, reason: result.reason, cause: result.cause }, 'policy failed')
+    settle(id, result)
+  }
+
+  function runElsewhere(id: number, isInnocent: boolean): void {
+    const evaluation = waiting.get(id)
+    if (evaluation === undefined) return
+    const losses = isInnocent ? evaluation.losses : evaluation.losses + 1
+    const { digest, place } = evaluation
+    const next = suspects.has(digest) ? workers : (place + 1) % workers
+    if (losses >= MAX_LOSSES) {
+      settle(id, failure('The worker died again and again.'))
+      return
+    }
+    run({ ...evaluation, losses, place: next })
+    leave(id)
+  }
+
+  function forgetHeld(place: number): void {
+    for (const [key, policy] of held.entries()) if (policy.place === place) held.delete(key)
+  }
+
+  function settle(id: number, result: EvaluationResult): void {
+    leave(id)?.resolve(result)
+  }
+
+  function enter(id: number, evaluation: Waiting): void {
+    waiting.set(id, evaluation)
+    queued.add(evaluation.digest, 1)
+    queued.add(evaluation.place, 1)
+  }
+
+  function leave(id: number): Waiting | undefined {
+    const evaluation = waiting.get(id)
+    if (evaluation === undefined) return undefined
+    waiting.delete(id)
+    queued.add(evaluation.digest, -1)
+    queued.add(evaluation.place, -1)
+    if (waiting.size === 0) onIdle?.()
+    return evaluation
+  }
+
+  async function end(): Promise<void> {
+    if (waiting.size > 0) await new Promise<void>((resolve) => (onIdle = resolve))
+    await Promise.all(slots.map((slot) => slot.close()))
+  }
+
+  return {
+    evaluate,
+    close: () => (closing ??= end()),
+    stats: () => ({
+      workers: slots.length,
+      waiting: waiting.size,
+      policies: held.size,
+      bytes: held.calculatedSize,
+      replacedWorkers,
+    }),
+  }
+}
+
+function createCounts() {
+  const counts = new Map<string | number, number>()
+  return {
+    of: (key: string | number) => counts.get(key) ?? 0,
+    add(key: string | number, change: number) {
+      const count = (counts.get(key) ?? 0) + change
+      if (count === 0) counts.delete(key)
+      else counts.set(key, count)
+    },
+  }
+}
+
+function keyOf(place: number, digest: string): string {
+  return `${place} ${digest}`
+}
+
+/** As measured: the module's code takes about twice its text, and a fresh memory commits little of its 1 MiB. */
+function sizeOf(wasmBytes: number, memoryBytes: number): number {
+  return wasmBytes * 3 + Math.max(0, memoryBytes - INITIAL_PAGES * PAGE_BYTES)
+}
+
+/** FNV-1a: spreads digests over the workers. */
+function hash(text: string): number {
+  let value = 0x811c9dc5
+  for (let i = 0; i < text.length; i++) value = Math.imul(value ^ text.charCodeAt(i), 0x01000193) >>> 0
+  return value
+}
+
+function failure(cause: string): EvaluationResult {
+  return { ok: false, reason: 'policy_error', cause }
+}

@@ -1,0 +1,48 @@
+/** What came of running a policy; `cause` is for the log alone. */
+export type EvaluationResult =
+  | {
+      readonly ok: true
+      readonly allow: boolean
+      /** Whether any rule's condition `group` is met: only then may the caller learn more. */
+      readonly groupMet: boolean
+      readonly roles: readonly string[]
+      /** The ids of the rules that are met. */
+      readonly ruleIds: readonly string[]
+      /** The verdict as JSON text, as it is recorded. */
+      readonly verdictText: string
+    }
+  | {
+      readonly ok: false
+      readonly reason: 'policy_error' | 'policy_timeout' | 'policy_memory'
+      readonly cause: string
+    }
+
+/** What a worker is told, in this order; everything that gathered in one tick goes in one message. */
+export type WorkerCommand =
+  | { readonly kind: 'load'; readonly digest: string; readonly wasm: Uint8Array }
+  | { readonly kind: 'drop'; readonly digest: string }
+  | { readonly kind: 'evaluate'; readonly id: number; readonly digest: string; readonly inputText: string }
+
+export type WorkerAnswer = {
+  readonly id: number
+  readonly result: EvaluationResult
+  /** What the policy's memory has grown to. */
+  readonly memoryBytes: number
+}
+
+export type WorkerSettings = { readonly state: SharedArrayBuffer; readonly deadlineMs: number }
+
+/**
+ * Where a worker says what it is at, in a BigInt64Array that its owner reads even while it is busy: the evaluation's
+ * id, the time of `process.hrtime` by which it has to be done (0: idle), and the processor time of the thread when it
+ * began, in microseconds.
+ */
+export const STATE_ID = 0
+export const STATE_DEADLINE = 1
+export const STATE_PROCESSOR_TIME = 2
+export const STATE_BYTES = 24
+
+/** A policy's memory begins with 1 MiB, of which V8 commits what is used, and ends at 16 MiB. */
+export const INITIAL_PAGES = 16
+export const MAXIMUM_PAGES = 256
+export const PAGE_BYTES = 65_536

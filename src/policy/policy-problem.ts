@@ -1,0 +1,9 @@
+/** What is wrong with a policy's source; `row` and `column` count from 1, and are 1 where no place is known. */
+export type PolicyProblem = {
+  readonly code: string
+  readonly message: string
+  readonly hint?: string
+  readonly file: string
+  readonly row: number
+  readonly column: number
+}

@@ -1,0 +1,52 @@
+import type { Kysely } from 'kysely'
+import type { Database } from '../db/database.ts'
+import type { Schema } from '../db/schema.ts'
+
+/** A compiled policy as it is kept for ever, named by the digest of what it was made from. */
+export type StoredPolicy = {
+  readonly digest: string
+  readonly compiler: string
+  readonly entrypoint: string
+  readonly modules: readonly { readonly path: string; readonly source: string }[]
+  readonly wasm: Uint8Array
+}
+
+export type PolicyStore = {
+  has(digest: string): Promise<boolean>
+  get(digest: string): Promise<(Omit<StoredPolicy, 'wasm'> & { readonly compileTime: Date }) | undefined>
+  loadWasm(digest: string): Promise<Uint8Array | undefined>
+}
+
+export function createPolicyStore(db: Database): PolicyStore {
+  const where = (digest: string) => db.kysely.selectFrom('policies').where('digest', '=', digest)
+  return {
+    async has(digest) {
+      return (await where(digest).select('digest').executeTakeFirst()) !== undefined
+    },
+    async get(digest) {
+      const row = await where(digest)
+        .select(['digest', 'compiler', 'entrypoint', 'modules', 'compile_time'])
+        .executeTakeFirst()
+      return row && { ...row, compileTime: row.compile_time }
+    },
+    async loadWasm(digest) {
+      return (await where(digest).select('wasm').executeTakeFirst())?.wasm
+    },
+  }
+}
+
+/** Keeps a policy; one that is there already stays as it is. */
+export async function insertPolicy(trx: Kysely<Schema>, policy: StoredPolicy, now: Date): Promise<void> {
+  await trx
+    .insertInto('policies')
+    .values({
+      digest: policy.digest,
+      compiler: policy.compiler,
+      entrypoint: policy.entrypoint,
+      modules: JSON.stringify(policy.modules),
+      wasm: Buffer.from(policy.wasm),
+      compile_time: now,
+    })
+    .onConflict((conflict) => conflict.column('digest').doNothing())
+    .execute()
+}

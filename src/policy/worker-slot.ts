@@ -1,0 +1,186 @@
+import { Worker } from 'node:worker_threads'
+import type { Log } from '../log.ts'
+import {
+  type EvaluationResult,
+  STATE_BYTES,
+  STATE_DEADLINE,
+  STATE_ID,
+  STATE_PROCESSOR_TIME,
+  type WorkerAnswer,
+  type WorkerCommand,
+  type WorkerSettings,
+} from './evaluation.ts'
+
+export type WorkerSlot = {
+  load(digest: string, wasm: Uint8Array): void
+  drop(digest: string): void
+  /** Evaluates in turn; the ids are the caller's, and never used twice. */
+  evaluate(id: number, digest: string, inputText: string): void
+  close(): Promise<void>
+}
+
+export type WorkerSlotEvents = {
+  readonly onAnswer: (answer: WorkerAnswer) => void
+  /** The worker is gone, its policies with it. `culprit` is what it was stopped or died at, `others` waited. */
+  readonly onLost: (
+    culprit: { readonly id: number; readonly result: EvaluationResult } | undefined,
+    others: readonly number[],
+  ) => void
+}
+
+type WorkerSlotDeps = WorkerSlotEvents & { readonly deadlineMs: number; readonly log?: Log | undefined }
+type Running = { readonly worker: Worker; readonly state: BigInt64Array }
+
+const CHECK_EVERY_MS = 10
+const MAX_TIMES_LATE = 100
+/** The WASM's memory does not count here; a verdict's text and objects do. */
+const RESOURCE_LIMITS = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 16, stackSizeMb: 4 }
+
+/**
+ * A place for a worker thread: watches how long an evaluation takes, and puts another worker in the place of one that
+ * it had to stop or that died.
+ */
+export function createWorkerSlot(deps: WorkerSlotDeps): WorkerSlot {
+  const { deadlineMs, log, onAnswer } = deps
+  const pending = new Set<number>()
+  const stopped = new Set<Promise<unknown>>()
+  let outbox: WorkerCommand[] = []
+  let running = start()
+  let isClosed = false
+  let watch: NodeJS.Timeout | undefined
+  let late: { readonly deadline: bigint; readonly times: number } | undefined
+
+  /** Undefined where the system has no room for another thread: it is tried again when there is something to do. */
+  function start(): Running | undefined {
+    try {
+      return startWorker()
+    } catch (error) {
+      log?.warn({ cause: String(error) }, 'policy worker not started')
+      return undefined
+    }
+  }
+
+  function startWorker(): Running {
+    const shared = new SharedArrayBuffer(STATE_BYTES)
+    const settings: WorkerSettings = { state: shared, deadlineMs }
+    const worker = new Worker(new URL('./evaluate-worker.ts', import.meta.url), {
+      workerData: settings,
+      resourceLimits: RESOURCE_LIMITS,
+      env: {},
+      execArgv: [],
+      name: 'policy',
+    })
+    const state = new BigInt64Array(shared)
+    worker.on('message', (answers: readonly WorkerAnswer[]) => {
+      if (running?.worker === worker) answers.forEach(settle)
+    })
+    worker.on('error', (error: NodeJS.ErrnoException) => {
+      if (running?.worker === worker) died({ worker, state }, error)
+    })
+    worker.on('exit', (code) => {
+      if (running?.worker === worker) died({ worker, state }, new Error(`It exited with ${code}.`))
+    })
+    return { worker, state }
+  }
+
+  function settle(answer: WorkerAnswer): void {
+    if (!pending.delete(answer.id)) return
+    if (pending.size === 0) stopWatch()
+    onAnswer(answer)
+  }
+
+  function died({ state }: Running, error: NodeJS.ErrnoException): void {
+    const isBusy = Atomics.load(state, STATE_DEADLINE) !== 0n
+    const reason = error.code === 'ERR_WORKER_OUT_OF_MEMORY' ? 'policy_memory' : 'policy_error'
+    const cause = `The worker died: ${error.message}`
+    log?.warn({ cause }, 'policy worker died')
+    replace(isBusy ? Number(Atomics.load(state, STATE_ID)) : undefined, { ok: false, reason, cause })
+  }
+
+  function replace(id: number | undefined, result: EvaluationResult): void {
+    const culprit = id !== undefined && pending.delete(id) ? { id, result } : undefined
+    const others = [...pending]
+    pending.clear()
+    outbox = []
+    stopWatch()
+    // One that died before it did anything is not followed by another at once: that one would do the same.
+    running = culprit === undefined ? undefined : start()
+    deps.onLost(culprit, others)
+  }
+
+  function send(command: WorkerCommand): void {
+    if (outbox.length === 0) setImmediate(flush)
+    outbox.push(command)
+  }
+
+  function flush(): void {
+    if (outbox.length === 0 || isClosed) return
+    running ??= start()
+    if (running === undefined) {
+      replace(undefined, { ok: false, reason: 'policy_error', cause: '' })
+      return
+    }
+    running.worker.postMessage(outbox)
+    outbox = []
+  }
+
+  function startWatch(): void {
+    watch ??= setInterval(check, CHECK_EVERY_MS)
+  }
+
+  function stopWatch(): void {
+    clearInterval(watch)
+    watch = undefined
+    late = undefined
+  }
+
+  /**
+   * Stops what is late and has worked for it: on a machine with more to do than processors, or after this process
+   * stood still, an evaluation of a hundred microseconds was seen to take a hundred milliseconds. What is found late
+   * again and again is stopped in any case.
+   */
+  async function check(): Promise<void> {
+    if (running === undefined) return
+    const { worker, state } = running
+    const deadline = Atomics.load(state, STATE_DEADLINE)
+    const isLate = deadline !== 0n && process.hrtime.bigint() > deadline
+    late = isLate ? { deadline, times: late?.deadline === deadline ? late.times + 1 : 1 } : undefined
+    if (late === undefined) return
+    if (late.times < MAX_TIMES_LATE && (await processorTimeMs(worker, state)) < deadlineMs / 2) return
+    if (running?.worker !== worker || Atomics.load(state, STATE_DEADLINE) !== deadline) return
+
+    log?.warn({ deadlineMs }, 'policy evaluation stopped')
+    running = undefined
+    stop(worker)
+    const cause = `It took more than ${deadlineMs} ms.`
+    replace(Number(Atomics.load(state, STATE_ID)), { ok: false, reason: 'policy_timeout', cause })
+  }
+
+  function stop(worker: Worker): void {
+    const ended = worker.terminate().finally(() => stopped.delete(ended))
+    stopped.add(ended)
+  }
+
+  return {
+    load: (digest, wasm) => send({ kind: 'load', digest, wasm }),
+    drop: (digest) => send({ kind: 'drop', digest }),
+    evaluate(id, digest, inputText) {
+      pending.add(id)
+      startWatch()
+      send({ kind: 'evaluate', id, digest, inputText })
+    },
+    async close() {
+      stopWatch()
+      isClosed = true
+      if (running !== undefined) stop(running.worker)
+      running = undefined
+      await Promise.all(stopped)
+    },
+  }
+}
+
+/** What the thread has used of a processor since its evaluation began. */
+async function processorTimeMs(worker: Worker, state: BigInt64Array): Promise<number> {
+  const { user, system } = await worker.cpuUsage().catch(() => ({ user: 0, system: 0 }))
+  return (user + system - Number(Atomics.load(state, STATE_PROCESSOR_TIME))) / 1000
+}

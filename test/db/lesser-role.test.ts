@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { after, before, describe, test } from 'node:test'
+import { gitlabClaims } from '../support/gitlab-claims.ts'
+import { createDatabase, DATABASES, runSql, startWorld, type World } from '../support/world.ts'
+
+const RULE = { id: 'deploy', group: 'acme', project: 'app', refs: [{ type: 'BRANCH', pattern: 'main' }] }
+
+describe('a service role beside the owner', { skip: !DATABASES.includes('postgresql' as never) }, () => {
+  const owner = `owner_${randomBytes(4).toString('hex')}`
+  const role = `service_${randomBytes(4).toString('hex')}`
+  const as = (url: string, name: string) => url.replace('postgres@', `${name}@`)
+  let database: Awaited<ReturnType<typeof createDatabase>>
+  let world: World
+  let email: string
+
+  before(async () => {
+    database = await createDatabase()
+    await runSql(database.url, `create role ${owner} login`)
+    await runSql(database.url, `create role ${role} login`)
+    await runSql(database.url, `grant create, usage on schema public to ${owner}`)
+    const url = as(database.url, role)
+    world = await startWorld('postgresql', {
+      DATABASE_URL: url,
+      MIGRATION_DATABASE_URL: as(database.url, owner),
+    })
+    email = await world.createIdentity([RULE])
+    await world.exchange(jobToken(), email)
+  })
+  after(async () => {
+    await world?.close()
+    const server = database.url.slice(0, database.url.lastIndexOf('/'))
+    await database.drop()
+    for (const name of [owner, role]) await runSql(`${server}/postgres`, `drop role if exists ${name}`)
+  })
+
+  const jobToken = (claims = {}) => world.gitlab.signToken(gitlabClaims('18.4', claims))
+  const asService = (sql: string) => runSql(as(database.url, role), sql)
+
+  test('serves all that there is', async () => {
+    const token = jobToken()
+    const answers = [
+      await world.exchange(token, email),
+      await world.exchange(token, email),
+      await world.exchange('no token', email),
+      await world.admin('GET', `/v1/workloadIdentities/${email}`),
+      await world.admin('GET', `/v1/workloadIdentities/${email}/policy`),
+      await world.admin('GET', `/v1/decisions?identity=${email}`),
+      await world.admin('POST', '/v1/issuers?issuerId=another', {
+        issuerUrl: 'https://gitlab.other.example',
+        providerType: 'GITLAB',
+      }),
+      await world.request('GET', '/readyz'),
+    ]
+    const other = await world.createIdentity([RULE])
+    answers.push(await world.admin('DELETE', `/v1/workloadIdentities/${other}`))
+    answers.push(await world.exchange(jobToken(), other))
+
+    assert.deepEqual(
+      answers.map(({ status }) => status),
+      [200, 403, 401, 200, 200, 200, 200, 200, 200, 401],
+    )
+  })
+
+  test('owns nothing and is no superuser', async () => {
+    const owned = await runSql(
+      database.url,
+      `select relname from pg_class where relowner = '${role}'::regrole`,
+    )
+    const [attributes] = await runSql(
+      database.url,
+      `select rolsuper, rolcreaterole, rolbypassrls, pg_has_role('${role}', '${owner}', 'member') as is_owner
+        from pg_roles where rolname = '${role}'`,
+    )
+
+    assert.deepEqual(owned, [])
+    assert.deepEqual(attributes, {
+      rolsuper: false,
+      rolcreaterole: false,
+      rolbypassrls: false,
+      is_owner: false,
+    })
+  })
+
+  test('may do with each table only what serving needs', async () => {
+    const rows = await runSql(
+      database.url,
+      `select c.relname as name, string_agg(p, ',' order by p) as rights
+        from pg_class c, unnest(array['SELECT','INSERT','UPDATE','DELETE','TRUNCATE','REFERENCES','TRIGGER']) p
+        where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and has_table_privilege('${role}', c.oid, p)
+        group by c.relname order by c.relname`,
+    )
+
+    assert.deepEqual(Object.fromEntries(rows.map(({ name, rights }) => [name, rights])), {
+      decisions: 'INSERT,SELECT',
+      decisions_default: 'SELECT',
+      issuers: 'INSERT,SELECT,UPDATE',
+      kysely_migration: 'SELECT',
+      policies: 'INSERT,SELECT',
+      readiness: 'SELECT,UPDATE',
+      signing_keys: 'INSERT,SELECT,UPDATE',
+      used_tokens: 'DELETE,INSERT,SELECT',
+      workload_identities: 'INSERT,SELECT,UPDATE',
+    })
+  })
+
+  for (const statement of [
+    `update decisions set outcome = 'DENIED'`,
+    'delete from decisions',
+    'truncate decisions',
+    'delete from decisions_default',
+    'truncate decisions_default',
+    'update policies set wasm = null',
+    'drop table decisions',
+    'alter table decisions disable trigger all',
+    'drop trigger append_only on decisions',
+    'alter table decisions detach partition decisions_default',
+    `set session_replication_role = 'replica'`,
+    'create or replace function refuse_change() returns trigger language plpgsql as $$ begin return null; end $$',
+    'create rule quiet as on insert to decisions do instead nothing',
+    `grant update on decisions to current_user`,
+    'alter table decisions owner to current_user',
+    'create table in_the_way (x int)',
+    `update used_tokens set keep_until = now()`,
+    'truncate used_tokens',
+    'delete from signing_keys',
+    'delete from workload_identities',
+    'delete from kysely_migration',
+  ]) {
+    test(`cannot: ${statement}`, async () => {
+      // A right that is missing is a warning where it is granted.
+      const attempt = asService(statement).then(() => asService(`update decisions set reason = reason`))
+
+      await assert.rejects(attempt, { code: '42501' })
+    })
+  }
+
+  test('makes partitions ahead all the same, which are protected like the first', async () => {
+    await asService(`select ensure_decision_partitions('2035-05-05', 0)`)
+
+    await assert.rejects(asService('truncate decisions_2035_05'), { code: '42501' })
+    await assert.rejects(runSql(database.url, 'truncate decisions_2035_05'), /append-only/)
+    const [partition] = await runSql(
+      database.url,
+      `select pg_get_userbyid(relowner) as owner from pg_class where relname = 'decisions_2035_05'`,
+    )
+    assert.equal(partition.owner, owner)
+  })
+
+  test('does the hourly work without a fault', async () => {
+    const partitions = await asService(
+      `select relid::text as name from pg_partition_tree('decisions') where isleaf`,
+    )
+
+    const names = partitions.map(({ name }) => name)
+    for (const name of ['decisions_2026_11', 'decisions_2026_12', 'decisions_2027_01'])
+      assert.ok(names.includes(name), name)
+    await asService('select exists (select from decisions_default)')
+    await asService(`delete from used_tokens where keep_until < '2000-01-01'`)
+  })
+
+  test('starts again on a database that is migrated already', async () => {
+    const again = await world.startInstance()
+
+    const answer = await world.request('POST', '/v1/auth:exchangeToken', {
+      body: { token: jobToken(), email },
+      url: again.url,
+    })
+
+    assert.equal(answer.status, 200, answer.text)
+  })
+})

@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { checkVersion, checkWritable } from '../../src/db/check-database.ts'
+import { isMigrated, migrate } from '../../src/db/migrate.ts'
+import { openDatabase } from '../../src/db/open-database.ts'
+import { MIGRATION_LIMITS, openPostgresql } from '../../src/db/postgresql.ts'
+import { createLog } from '../../src/log.ts'
+import { createDatabase, DATABASES } from '../support/world.ts'
+import { openTestDatabase, type TestDatabase } from './test-database.ts'
+
+for (const kind of DATABASES) {
+  describe(`migrating on ${kind}`, () => {
+    let database: TestDatabase
+
+    before(async () => {
+      database = await openTestDatabase(kind, { migrate: false })
+    })
+    after(() => database?.close())
+
+    test('is asked for where it was left out', async () => {
+      const dataDir = mkdtempSync(join(tmpdir(), 'claimgate-unmigrated-'))
+      const settings = { databaseUrl: database.url, migrationDatabaseUrl: undefined, dataDir }
+
+      const opening = openDatabase(settings, { migrate: false, log: createLog('silent') })
+
+      await assert.rejects(opening, /schema is not up to date: run 'claimgate migrate'/)
+      rmSync(dataDir, { recursive: true })
+    })
+
+    test('brings an empty database up to date, once', async () => {
+      const before = await isMigrated(database.db)
+
+      const first = await migrate(database.db)
+      const second = await migrate(database.db)
+
+      assert.equal(before, false)
+      assert.deepEqual(first, ['0001-initial'])
+      assert.deepEqual(second, [])
+      assert.equal(await isMigrated(database.db), true)
+    })
+
+    test('makes a database that can be written to', async () => {
+      const [before] = await database.query('select check_time from readiness')
+
+      await checkWritable(database.db)
+
+      const [after] = await database.query('select check_time from readiness')
+      assert.ok(after.check_time >= before.check_time)
+      assert.match(
+        await database.refusal('insert into readiness values (false, now())'),
+        /readiness_single_row/,
+      )
+    })
+
+    test('is on a version that is new enough', async () => {
+      await checkVersion(database.db)
+    })
+  })
+}
+
+describe('four instances on postgresql', { skip: !DATABASES.includes('postgresql' as never) }, () => {
+  test('migrate at once: one of them does it, the others wait for it', async () => {
+    const database = await createDatabase()
+    const instances = Array.from({ length: 4 }, () =>
+      openPostgresql(database.url, createLog('silent'), MIGRATION_LIMITS),
+    )
+
+    const applied = await Promise.all(instances.map((db) => migrate(db)))
+    const migrated = await Promise.all(instances.map((db) => isMigrated(db)))
+
+    assert.deepEqual(
+      applied.toSorted((a, b) => b.length - a.length),
+      [['0001-initial'], [], [], []],
+    )
+    assert.deepEqual(migrated, [true, true, true, true])
+    for (const db of instances) await db.close()
+    await database.drop()
+  })
+
+  test('that fail midway leave nothing behind, and the next attempt succeeds', async () => {
+    const database = await openTestDatabase('postgresql', { migrate: false })
+    await database.query('create table used_tokens (in_the_way text)')
+
+    await assert.rejects(migrate(database.db), /used_tokens/)
+    const tables = await database.query(
+      `select to_regclass('issuers') as issuers, to_regclass('decisions') as decisions`,
+    )
+    await database.query('drop table used_tokens')
+    const applied = await migrate(database.db)
+
+    assert.deepEqual(tables, [{ issuers: null, decisions: null }])
+    assert.deepEqual(applied, ['0001-initial'])
+    await database.close()
+  })
+})

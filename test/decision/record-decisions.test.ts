@@ -1,0 +1,442 @@
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { after, before, describe, test } from 'node:test'
+import type { Database } from '../../src/db/database.ts'
+import { openPostgresql } from '../../src/db/postgresql.ts'
+import { createDecisionRecorder } from '../../src/decision/record-decisions.ts'
+import { createLog } from '../../src/log.ts'
+import { openTestDatabase, type TestDatabase } from '../db/test-database.ts'
+import { DATABASES } from '../support/world.ts'
+import { addIdentity, allowed, denied, type Ground, NOW, sha256 } from './sample-decisions.ts'
+
+const log = createLog('silent')
+
+for (const kind of DATABASES) {
+  describe(`recording decisions on ${kind}`, () => {
+    let database: TestDatabase
+    let ground: Ground
+    let record: ReturnType<typeof createDecisionRecorder>
+
+    before(async () => {
+      database = await openTestDatabase(kind)
+      ground = await addIdentity(database.db, 'deploy@workload.example.com')
+      record = createDecisionRecorder({ db: database.db, log })
+    })
+    after(() => database?.close())
+
+    const row = async (id: string) => (await database.query(`select * from decisions where id = '${id}'`))[0]
+    const usesOf = (jti: string) =>
+      database.query(
+        `select issuer_url, decision_id from used_tokens where encode(jti_hash, 'hex') = '${sha256(jti)}'`,
+      )
+
+    test('an allowed decision is stored as it was made, claims and verdict to the letter', async () => {
+      const decision = allowed(ground, randomUUID())
+
+      const recorded = await record(decision)
+
+      assert.equal(recorded, decision)
+      const { subject_token_hash: tokenHash, ...stored } = await row(decision.id)
+      assert.equal(Buffer.from(tokenHash).toString('hex'), decision.subjectTokenHash)
+      assert.deepEqual(stored, {
+        id: decision.id,
+        kind: 'EXCHANGE',
+        outcome: 'ALLOWED',
+        reason: 'allowed',
+        identity: ground.email,
+        identity_id: ground.identityId,
+        issuer_url: ground.issuerUrl,
+        subject: decision.subject,
+        claims: '{"b":"2","a":"1"}',
+        verdict: '{"allow":true}',
+        policy_digest: decision.policyDigest,
+        guardrails_digest: null,
+        subject_key_id: 'their-key',
+        issued_key_id: decision.grant.keyId,
+        issued_expire_time: new Date(NOW + 3_600_000),
+        decide_time: new Date(NOW),
+        request_id: decision.requestId,
+        caller_ip: '198.51.100.7',
+        user_agent: 'curl/8',
+        count: 1,
+      })
+    })
+
+    test('a lone decision is one statement, and a hundred at once share two or three', async () => {
+      const { db, statements } = counting(database.db)
+      const countedRecord = createDecisionRecorder({ db, log })
+
+      await countedRecord(allowed(ground, randomUUID()))
+      const alone = statements()
+      const recorded = await Promise.all(
+        Array.from({ length: 100 }, () => countedRecord(allowed(ground, randomUUID()))),
+      )
+
+      assert.equal(alone, 1)
+      assert.ok(statements() - alone <= 3, `${statements() - alone} statements`)
+      assert.ok(recorded.every((each) => each?.outcome === 'ALLOWED'))
+    })
+
+    test('a token that stands twice in one statement is used once', async () => {
+      const jti = randomUUID()
+      const decisions = Array.from({ length: 30 }, () => allowed(ground, jti))
+
+      const recorded = await Promise.all(decisions.map(record))
+
+      const outcomes = Map.groupBy(recorded, (each) => `${each?.outcome} ${each?.reason}`)
+      assert.equal(outcomes.get('ALLOWED allowed')?.length, 1)
+      assert.equal(outcomes.get('DENIED token_replayed')?.length, 29)
+      const [winner] = outcomes.get('ALLOWED allowed') ?? []
+      assert.deepEqual(await usesOf(jti), [{ issuer_url: ground.issuerUrl, decision_id: winner?.id }])
+    })
+
+    test('a second use is stored as refused, with the verdict but without a key', async () => {
+      const [jti, second] = [randomUUID(), { id: '' }]
+      await record(allowed(ground, jti))
+
+      const recorded = await record(Object.assign(second, allowed(ground, jti)))
+
+      assert.equal(recorded?.outcome, 'DENIED')
+      const stored = await row(second.id)
+      assert.equal(stored.outcome, 'DENIED')
+      assert.equal(stored.reason, 'token_replayed')
+      assert.equal(stored.verdict, '{"allow":true}')
+      assert.equal(stored.issued_key_id, null)
+      assert.equal(stored.issued_expire_time, null)
+    })
+
+    test('the same jti of another issuer is another token', async () => {
+      const jti = randomUUID()
+      const other = await addIdentity(
+        database.db,
+        'other@workload.example.com',
+        'https://gitlab.other.example',
+      )
+      await record(allowed(ground, jti))
+
+      const recorded = await record(allowed(other, jti))
+
+      assert.equal(recorded?.outcome, 'ALLOWED')
+    })
+
+    test('a token that may be used many times neither claims nor looks', async () => {
+      const jti = randomUUID()
+      await record(allowed(ground, jti))
+
+      const recorded = await Promise.all([record(allowed(ground)), record(allowed(ground))])
+
+      assert.deepEqual(
+        recorded.map((each) => each?.outcome),
+        ['ALLOWED', 'ALLOWED'],
+      )
+    })
+
+    test('a refusal uses no token up', async () => {
+      const jti = randomUUID()
+      const before = await database.query('select count(*)::int as n from used_tokens')
+
+      await record(denied(ground))
+      await record(denied(ground, { outcome: 'FAILED', reason: 'policy_timeout' }))
+
+      assert.deepEqual(await database.query('select count(*)::int as n from used_tokens'), before)
+      assert.equal((await record(allowed(ground, jti)))?.outcome, 'ALLOWED')
+    })
+
+    test('a decision on a revision that has passed is not stored and uses no token up', async () => {
+      const changed = await addIdentity(database.db, 'changed@workload.example.com')
+      const [onOldIdentity, onOldIssuer, onNone] = [randomUUID(), randomUUID(), randomUUID()]
+      await database.query(
+        `update workload_identities set revision = nextval('revisions') where id = '${changed.identityId}'`,
+      )
+      const { identityRevision, issuerRevision } = ground
+
+      const recorded = await Promise.all([
+        record(allowed(changed, onOldIdentity)),
+        record(allowed(ground, onOldIssuer, { decidedOn: { identityRevision, issuerRevision: '0' } })),
+        record(allowed(ground, onNone, { decidedOn: { identityRevision: null, issuerRevision } })),
+        record(denied(changed)),
+      ])
+
+      assert.deepEqual(recorded, [undefined, undefined, undefined, undefined])
+      for (const jti of [onOldIdentity, onOldIssuer, onNone]) assert.deepEqual(await usesOf(jti), [])
+      assert.deepEqual(
+        await database.query(`select id from decisions where identity = '${changed.email}'`),
+        [],
+      )
+    })
+
+    test('that an identity is unknown holds until there is one', async () => {
+      const unknown = { ...ground, email: 'soon@workload.example.com' }
+      const facts = {
+        reason: 'identity_unknown',
+        identityId: null,
+        verdict: null,
+        policyDigest: null,
+        decidedOn: { identityRevision: null, issuerRevision: ground.issuerRevision },
+      } as const
+
+      const first = await record(denied(unknown, facts))
+      await addIdentity(database.db, unknown.email)
+      const second = await record(denied(unknown, facts))
+
+      assert.equal(first?.reason, 'identity_unknown')
+      assert.equal(second, undefined)
+    })
+
+    test('a token that was not verified is recorded whatever becomes of the identity', async () => {
+      const decision = denied(ground, {
+        reason: 'token_signature',
+        claims: null,
+        decidedOn: { identityRevision: undefined, issuerRevision: ground.issuerRevision },
+      })
+
+      const recorded = await record(decision)
+
+      assert.equal(recorded, decision)
+      assert.equal((await row(decision.id)).claims, null)
+    })
+
+    test('a row that the database refuses fails alone, and its token stays unused', async () => {
+      const poisoned = await addIdentity(database.db, 'poisoned@workload.example.com')
+      await failInsertsOf(database, poisoned.email)
+      const [bad, good] = [randomUUID(), Array.from({ length: 20 }, () => randomUUID())]
+
+      const settled = await Promise.allSettled([
+        ...good.slice(0, 10).map((jti) => record(allowed(ground, jti))),
+        record(allowed(poisoned, bad)),
+        ...good.slice(10).map((jti) => record(allowed(ground, jti))),
+      ])
+
+      assert.equal(
+        settled.filter((each) => each.status === 'fulfilled' && each.value?.outcome === 'ALLOWED').length,
+        20,
+      )
+      const [rejected, ...others] = settled.filter((each) => each.status === 'rejected')
+      assert.equal(others.length, 0)
+      assert.equal(rejected?.reason.code, 'unavailable')
+      assert.deepEqual(await usesOf(bad), [])
+      assert.deepEqual(
+        await database.query(`select id from decisions where identity = '${poisoned.email}'`),
+        [],
+      )
+    })
+
+    test('a constraint that fails only at the commit fails its own row, and nothing of it stays', async () => {
+      const late = await addIdentity(database.db, 'late@workload.example.com')
+      const [bad, good] = [randomUUID(), Array.from({ length: 5 }, () => randomUUID())]
+      await failAtCommit(database, sha256(bad))
+
+      const settled = await Promise.allSettled([
+        ...good.map((jti) => record(allowed(ground, jti))),
+        record(allowed(late, bad)),
+      ])
+
+      assert.deepEqual(
+        settled.map(({ status }) => status),
+        [...good.map(() => 'fulfilled'), 'rejected'],
+      )
+      assert.deepEqual(await usesOf(bad), [])
+      assert.deepEqual(await database.query(`select id from decisions where identity = '${late.email}'`), [])
+    })
+
+    test('text that PostgreSQL cannot hold fails its own row alone', async () => {
+      const settled = await Promise.allSettled([
+        record(allowed(ground, randomUUID())),
+        record(denied(ground, { userAgent: 'a\0b' })),
+        record(denied(ground, { userAgent: 'a\ud800b' })),
+        record(allowed(ground, randomUUID())),
+      ])
+
+      assert.deepEqual(
+        settled.map(({ status }) => status),
+        ['fulfilled', 'rejected', 'rejected', 'fulfilled'],
+      )
+    })
+
+    test('text that would be SQL is text', async () => {
+      const decision = denied(ground, {
+        userAgent: `'); drop table decisions; --`,
+        subject: '$1\u2028{1,2}\\"',
+      })
+
+      await record(decision)
+
+      const stored = await row(decision.id)
+      assert.equal(stored.user_agent, decision.userAgent)
+      assert.equal(stored.subject, decision.subject)
+    })
+
+    test('an id that is taken is refused, and the first row stands', async () => {
+      const first = denied(ground)
+      await record(first)
+
+      await assert.rejects(record({ ...allowed(ground, randomUUID()), id: first.id }), {
+        code: 'unavailable',
+      })
+
+      assert.equal((await row(first.id)).outcome, 'DENIED')
+    })
+
+    test('what waits is bounded: the rest is turned away at once, and what waits is recorded', async () => {
+      const { db, open } = gated(database.db)
+      const gatedRecord = createDecisionRecorder({ db, log })
+      const waiting = Array.from({ length: 2_001 }, () => gatedRecord(denied(ground)))
+
+      await assert.rejects(gatedRecord(denied(ground)), { code: 'unavailable' })
+
+      open()
+      const recorded = await Promise.all(waiting)
+      assert.ok(recorded.every((each) => each?.outcome === 'DENIED'))
+    })
+
+    test('a statement that is lost fails everybody in it, and the next is recorded', async () => {
+      const { db, breakNext } = breakable(database.db)
+      const brokenRecord = createDecisionRecorder({ db, log })
+      breakNext()
+
+      const settled = await Promise.allSettled([brokenRecord(denied(ground)), brokenRecord(denied(ground))])
+      const next = await brokenRecord(denied(ground))
+
+      assert.equal(settled[0]?.status, 'rejected')
+      assert.equal(next?.outcome, 'DENIED')
+    })
+  })
+}
+
+describe('several instances record on postgresql', {
+  skip: !DATABASES.includes('postgresql' as never),
+}, () => {
+  let database: TestDatabase
+  let ground: Ground
+  const instances: Database[] = []
+
+  before(async () => {
+    database = await openTestDatabase('postgresql')
+    ground = await addIdentity(database.db, 'deploy@workload.example.com')
+    for (let index = 0; index < 4; index++) instances.push(openPostgresql(database.url ?? '', log))
+  })
+  after(async () => {
+    for (const instance of instances) await instance.close()
+    await database?.close()
+  })
+
+  const recorders = () => instances.map((db) => createDecisionRecorder({ db, log }))
+
+  test('the same 64 tokens in opposite order: none is lost, each is used once', async () => {
+    const [forwards, backwards] = recorders()
+    const rounds = 25
+
+    for (let round = 0; round < rounds; round++) {
+      const jtis = Array.from({ length: 64 }, () => randomUUID())
+      // The first of each keeps its recorder busy while the others gather in one statement.
+      const first = [forwards?.(denied(ground)), backwards?.(denied(ground))]
+      const recorded = await Promise.all([
+        ...jtis.map((jti) => forwards?.(allowed(ground, jti))),
+        ...jtis.toReversed().map((jti) => backwards?.(allowed(ground, jti))),
+        ...first,
+      ])
+
+      assert.equal(recorded.filter((each) => each?.outcome === 'ALLOWED').length, 64)
+      assert.equal(recorded.filter((each) => each?.reason === 'token_replayed').length, 64)
+    }
+  })
+
+  test('one token two hundred times at once: one use', async () => {
+    const jti = randomUUID()
+    const all = recorders()
+
+    const recorded = await Promise.all(
+      Array.from({ length: 200 }, (_, index) => all[index % all.length]?.(allowed(ground, jti))),
+    )
+
+    assert.equal(recorded.filter((each) => each?.outcome === 'ALLOWED').length, 1)
+    assert.equal(recorded.filter((each) => each?.reason === 'token_replayed').length, 199)
+    const rows = await database.query(
+      `select outcome from decisions where id in (${recorded.map((each) => `'${each?.id}'`).join()}) and outcome = 'ALLOWED'`,
+    )
+    assert.equal(rows.length, 1)
+  })
+
+  test('a change of the identity holds for the next decision on every instance', async () => {
+    const changing = await addIdentity(database.db, 'changing@workload.example.com')
+    const all = recorders()
+    let previous = changing
+
+    for (let change = 0; change < 5; change++) {
+      const [row] = await database.query(
+        `update workload_identities set revision = nextval('revisions') where email = '${changing.email}' returning revision`,
+      )
+      const current = { ...changing, identityRevision: row.revision }
+      const onPrevious = await Promise.all(all.map((record) => record(allowed(previous, randomUUID()))))
+      const onCurrent = await Promise.all(all.map((record) => record(allowed(current, randomUUID()))))
+      previous = current
+
+      assert.ok(onPrevious.every((each) => each === undefined))
+      assert.ok(onCurrent.every((each) => each?.outcome === 'ALLOWED'))
+    }
+  })
+})
+
+/** The database, with its statements counted. */
+function counting(db: Database): { db: Database; statements: () => number } {
+  let count = 0
+  return {
+    db: {
+      ...db,
+      run(statement, values) {
+        count++
+        return db.run(statement, values)
+      },
+    },
+    statements: () => count,
+  }
+}
+
+/** The database behind a gate: statements wait until it is opened. */
+function gated(db: Database): { db: Database; open: () => void } {
+  const gate = Promise.withResolvers<void>()
+  return {
+    db: {
+      ...db,
+      async run(statement, values) {
+        await gate.promise
+        return db.run(statement, values)
+      },
+    },
+    open: gate.resolve,
+  }
+}
+
+/** The database, which loses the connection once, after it did its work. */
+function breakable(db: Database): { db: Database; breakNext: () => void } {
+  let isBroken = false
+  return {
+    db: {
+      ...db,
+      async run(statement, values) {
+        const lost = isBroken
+        isBroken = false
+        const rows = await db.run<never>(statement, values)
+        if (lost) throw new Error('Connection terminated unexpectedly')
+        return rows
+      },
+    },
+    breakNext() {
+      isBroken = true
+    },
+  }
+}
+
+async function failInsertsOf(database: TestDatabase, email: string): Promise<void> {
+  await database.query(`create or replace function fail_insert() returns trigger language plpgsql as $$
+    begin raise exception 'this row is refused'; end $$`)
+  await database.query(`create trigger fail_insert before insert on decisions for each row
+    when (new.identity = '${email}') execute function fail_insert()`)
+}
+
+async function failAtCommit(database: TestDatabase, jtiHash: string): Promise<void> {
+  await database.query(`create or replace function fail_insert() returns trigger language plpgsql as $$
+    begin raise exception 'this row is refused'; end $$`)
+  await database.query(`create constraint trigger fail_at_commit after insert on used_tokens deferrable initially deferred
+    for each row when (encode(new.jti_hash, 'hex') = '${jtiHash}') execute function fail_insert()`)
+}

@@ -1,0 +1,107 @@
+import { createHash, randomUUID } from 'node:crypto'
+import { sql } from 'kysely'
+import type { Database } from '../../src/db/database.ts'
+import type { AllowedDecision, DecisionFacts, RefusedDecision } from '../../src/decision/decision.ts'
+import { createDecisionIds } from '../../src/decision/decision-id.ts'
+
+/** What decisions are made on, as rows. */
+export type Ground = {
+  readonly email: string
+  readonly identityId: string
+  readonly identityRevision: string
+  readonly issuerUrl: string
+  readonly issuerRevision: string
+}
+
+export const NOW = Date.UTC(2026, 10, 24, 12)
+const DIGEST = `sha256:${'5'.repeat(64)}`
+const KID = 'the-signing-key'
+const newDecisionId = createDecisionIds(() => NOW)
+
+/** Adds an identity, with its issuer and policy where they are new. */
+export async function addIdentity(
+  db: Database,
+  email: string,
+  issuerUrl = 'https://gitlab.example.com',
+): Promise<Ground> {
+  const identityId = randomUUID()
+  const issuerId = `i-${createHash('sha256').update(issuerUrl).digest('hex').slice(0, 8)}`
+  await sql`
+    insert into issuers (id, issuer_url, title, provider_type, state, algorithms, create_time, update_time)
+    values (${issuerId}, ${issuerUrl}, 'GitLab', 'GITLAB', 'ACTIVE', '{RS256}', now(), now())
+    on conflict do nothing`.execute(db.kysely)
+  await sql`
+    insert into policies (digest, compiler, entrypoint, modules, wasm, compile_time)
+    values (${DIGEST}, 'opa 1.22.2', 'claimgate/verdict', '[]', '', now()) on conflict do nothing`.execute(
+    db.kysely,
+  )
+  await sql`
+    insert into workload_identities (id, email, title, state, token_lifetime_seconds, subject_token_use, token_audiences,
+      recorded_claims, config, issuer_id, policy_digest, create_time, update_time)
+    values (${identityId}, ${email}, 'Deploy', 'ACTIVE', 3600, 'ONCE', '[]', '[]', '{}', ${issuerId}, ${DIGEST},
+      now(), now())`.execute(db.kysely)
+  const { rows } = await sql<{ identity: string; issuer: string }>`
+    select i.revision as identity, s.revision as issuer from workload_identities i join issuers s on s.id = i.issuer_id
+    where i.id = ${identityId}`.execute(db.kysely)
+  const [row] = rows
+  if (row === undefined) throw new Error('The identity was not added.')
+  return { email, identityId, identityRevision: row.identity, issuerUrl, issuerRevision: row.issuer }
+}
+
+/** A decision that allows the token with this `jti`; without one the token may be used again and again. */
+export function allowed(ground: Ground, jti?: string, more: Partial<AllowedDecision> = {}): AllowedDecision {
+  return {
+    ...facts(ground),
+    outcome: 'ALLOWED',
+    reason: 'allowed',
+    decidedOn: { identityRevision: ground.identityRevision, issuerRevision: ground.issuerRevision },
+    singleUse: jti === undefined ? null : { jtiHash: sha256(jti), keepUntil: NOW + 4_000_000 },
+    grant: {
+      email: ground.email,
+      audience: 'https://claimgate.example.com',
+      roles: [],
+      rules: ['deploy'],
+      workload: {},
+      keyId: KID,
+      issueTime: NOW / 1000,
+      expireTime: NOW / 1000 + 3600,
+    },
+    ...more,
+  }
+}
+
+/** A decision of the policy against a token. */
+export function denied(ground: Ground, more: Partial<RefusedDecision> = {}): RefusedDecision {
+  return {
+    ...facts(ground),
+    outcome: 'DENIED',
+    reason: 'condition_not_met',
+    decidedOn: { identityRevision: ground.identityRevision, issuerRevision: ground.issuerRevision },
+    ...more,
+  }
+}
+
+export function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex')
+}
+
+function facts(ground: Ground): DecisionFacts {
+  return {
+    id: newDecisionId(),
+    kind: 'EXCHANGE',
+    identity: ground.email,
+    identityId: ground.identityId,
+    issuerUrl: ground.issuerUrl,
+    subject: 'project_path:acme/app:ref_type:branch:ref:main',
+    claims: '{"b":"2","a":"1"}',
+    verdict: '{"allow":true}',
+    policyDigest: DIGEST,
+    guardrailsDigest: null,
+    subjectTokenHash: sha256(randomUUID()),
+    subjectKeyId: 'their-key',
+    decideTime: NOW,
+    requestId: randomUUID(),
+    callerIp: '198.51.100.7',
+    userAgent: 'curl/8',
+  }
+}

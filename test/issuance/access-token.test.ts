@@ -1,0 +1,170 @@
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { before, describe, test } from 'node:test'
+import {
+  type CryptoKey,
+  calculateJwkThumbprint,
+  exportJWK,
+  generateKeyPair,
+  type JWTPayload,
+  SignJWT,
+} from 'jose'
+import type { AllowedDecision, Recorded } from '../../src/decision/decision.ts'
+import { createAccessTokenVerifier, signAccessToken } from '../../src/issuance/access-token.ts'
+import type { SigningKeys } from '../../src/issuance/signing-keys.ts'
+import { allowed, type Ground, NOW } from '../decision/sample-decisions.ts'
+import { signJws } from '../support/gitlab.ts'
+
+const ISSUER = 'https://claimgate.example.com'
+const SKEW = 60
+const GROUND: Ground = {
+  email: 'deploy@workload.example.com',
+  identityId: randomUUID(),
+  identityRevision: '1',
+  issuerUrl: 'https://gitlab.example.com',
+  issuerRevision: '1',
+}
+
+let keys: SigningKeys
+let foreignKeys: SigningKeys
+
+before(async () => {
+  keys = await makeKeys()
+  foreignKeys = await makeKeys()
+})
+
+async function makeKeys(): Promise<SigningKeys> {
+  const { publicKey, privateKey } = await generateKeyPair('ES256', { extractable: true })
+  const jwk = await exportJWK(publicKey)
+  const kid = await calculateJwkThumbprint(jwk)
+  return { active: { kid, privateKey }, jwks: { keys: [{ ...jwk, kid, use: 'sig', alg: 'ES256' }] } }
+}
+
+/** A decision as the recorder gives it back. */
+function recorded(more: Partial<AllowedDecision['grant']> = {}): Recorded<AllowedDecision> {
+  const decision = allowed(GROUND)
+  return {
+    ...decision,
+    grant: { ...decision.grant, keyId: keys.active.kid, ...more },
+  } as Recorded<AllowedDecision>
+}
+
+/** Whether a token is ours at a moment; seconds after NOW. */
+const verifyAt = (seconds: number, token: string) =>
+  createAccessTokenVerifier({
+    keys,
+    issuer: ISSUER,
+    clock: () => NOW + seconds * 1000,
+    clockSkewSeconds: SKEW,
+  })(token)
+
+const claims = (more: JWTPayload = {}): JWTPayload => ({
+  iss: ISSUER,
+  sub: GROUND.email,
+  aud: ISSUER,
+  client_id: GROUND.email,
+  iat: NOW / 1000,
+  nbf: NOW / 1000,
+  exp: NOW / 1000 + 3600,
+  jti: randomUUID(),
+  roles: [],
+  rules: [],
+  ...more,
+})
+
+const forge = (payload: JWTPayload, header: object = {}, key: CryptoKey = keys.active.privateKey) =>
+  new SignJWT(payload)
+    .setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid: keys.active.kid, ...header })
+    .sign(key)
+
+describe('an access token', () => {
+  test('is verified as what was granted', async () => {
+    const decision = recorded({ audience: ISSUER, roles: ['roles/gitopsServiceAgent'], rules: ['a', 'b'] })
+
+    const { accessToken, expiresIn, decisionId } = await signAccessToken({ keys, issuer: ISSUER }, decision)
+
+    assert.equal(expiresIn, 3600)
+    assert.equal(decisionId, decision.id)
+    assert.deepEqual(await verifyAt(0, accessToken), {
+      email: GROUND.email,
+      decisionId: decision.id,
+      roles: ['roles/gitopsServiceAgent'],
+      rules: ['a', 'b'],
+    })
+  })
+
+  test('is not signed with a key that the decision does not name', async () => {
+    const signing = signAccessToken({ keys, issuer: ISSUER }, recorded({ keyId: 'another' }))
+
+    await assert.rejects(signing, /The signing key changed/)
+  })
+
+  test('holds from nbf to exp, and the clocks’ tolerance beyond', async () => {
+    const token = await forge(claims())
+
+    const answers = await Promise.all(
+      [-SKEW - 1, -SKEW, 0, 3599, 3600 + SKEW - 1, 3600 + SKEW].map((at) => verifyAt(at, token)),
+    )
+
+    assert.deepEqual(
+      answers.map((answer) => answer !== undefined),
+      [false, true, true, true, true, false],
+    )
+  })
+})
+
+describe('not an access token of ours is', () => {
+  const cases: Readonly<Record<string, () => Promise<string> | string>> = {
+    'nothing at all': () => '',
+    'a text': () => 'null',
+    'one of another issuer': () => forge(claims({ iss: 'https://evil.example' })),
+    'one for another audience': () => forge(claims({ aud: 'https://other.example' })),
+    'one without an audience': () => forge(without('aud')),
+    'one whose issuer differs by a slash': () => forge(claims({ iss: `${ISSUER}/` })),
+    'one signed by a foreign key under our key id': () => forge(claims(), {}, foreignKeys.active.privateKey),
+    'one signed by a foreign key under its own id': () =>
+      forge(claims(), { kid: foreignKeys.active.kid }, foreignKeys.active.privateKey),
+    'one that brings its key along': async () =>
+      forge(
+        claims(),
+        { kid: foreignKeys.active.kid, jwk: await exportJWK(foreignKeys.active.privateKey) },
+        foreignKeys.active.privateKey,
+      ),
+    'an ID token (typ JWT)': () => forge(claims(), { typ: 'JWT' }),
+    'one without typ': () => forge(claims(), { typ: undefined }),
+    'one that never expires': () => forge(without('exp')),
+    'one without jti': () => forge(without('jti')),
+    'one without sub': () => forge(without('sub')),
+    'one without rules': () => forge(without('rules')),
+    'an unsigned one': () => signJws({ alg: 'none', typ: 'at+jwt' }, claims(), ''),
+    'one signed HS256 with our public key as the secret': () =>
+      signJws(
+        { alg: 'HS256', typ: 'at+jwt', kid: keys.active.kid },
+        claims(),
+        JSON.stringify(keys.jwks.keys[0]),
+      ),
+    'one whose claims were changed': async () => {
+      const [header, , signature] = (await forge(claims())).split('.')
+      const changed = Buffer.from(JSON.stringify(claims({ roles: ['roles/workspaceAdmin'] }))).toString(
+        'base64url',
+      )
+      return `${header}.${changed}.${signature}`
+    },
+    'one without its signature': async () => (await forge(claims())).replace(/[^.]+$/, ''),
+    'one with a fourth part': async () => `${await forge(claims())}.x`,
+    'one with a critical header that nobody knows': () =>
+      signJws({ alg: 'ES256', typ: 'at+jwt', crit: ['x'], x: 1 }, claims(), ''),
+  }
+
+  for (const [name, make] of Object.entries(cases)) {
+    test(name, async () => {
+      const token = await make()
+
+      assert.equal(await verifyAt(0, token), undefined)
+    })
+  }
+
+  function without(name: string): JWTPayload {
+    return Object.fromEntries(Object.entries(claims()).filter(([claim]) => claim !== name))
+  }
+})

@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import type { Rule } from '../../src/identity/rule.ts'
+import { checkVerdict } from '../../src/policy/check-verdict.ts'
+import type { PolicyModules } from '../../src/policy/compile-policy.ts'
+import { createEvaluator, type Evaluator } from '../../src/policy/evaluate.ts'
+import { POLICIES_DIR } from '../../src/policy/prepare-policy.ts'
+import type { Verdict } from '../../src/policy/verdict.ts'
+import { binary, realCompiler, silent } from './policy-world.ts'
+
+type Case = { readonly rule: string; readonly input: object; readonly unmet: readonly string[] }
+
+/** The rules, cases and verdicts of `gitlab_test.rego`, as OPA's own evaluator has them. */
+const rego = evaluateTests()
+
+describe('every case that the Rego tests have comes to the same verdict in WASM', () => {
+  let evaluator: Evaluator
+  let gathered: PolicyModules
+  let strangers: Uint8Array
+
+  before(async () => {
+    const compiler = await realCompiler()
+    gathered = compiler.gather({ provider: 'GITLAB', rules: rego.rules })
+    const compiled = await compiler.compile(gathered)
+    assert.ok(compiled.ok, JSON.stringify(compiled))
+    strangers = buildAsAStranger(gathered)
+    const wasm = new Map([
+      ['ours', compiled.wasm],
+      ['strangers', strangers],
+    ])
+    evaluator = createEvaluator({ loadWasm: async (digest) => wasm.get(digest), log: silent })
+  })
+  after(() => evaluator.close())
+
+  test('there are cases', () => {
+    assert.ok(Object.keys(rego.cases).length > 80)
+  })
+
+  for (const [note, tried] of Object.entries(rego.cases)) {
+    test(note, async () => {
+      const inputText = JSON.stringify(tried.input)
+
+      const ours = await evaluator.evaluate('ours', inputText)
+      const strangers = await evaluator.evaluate('strangers', inputText)
+
+      assert.ok(ours.ok && strangers.ok, JSON.stringify([ours, strangers]))
+      const verdict: Verdict = JSON.parse(ours.verdictText)
+      assert.deepEqual(verdict, checkVerdict(rego.verdicts[note]))
+      assert.deepEqual(unmetCodes(verdict, tried.rule), tried.unmet)
+      assert.equal(strangers.verdictText, ours.verdictText)
+    })
+  }
+})
+
+function unmetCodes(verdict: Verdict, id: string): readonly string[] {
+  const conditions = verdict.rules.find((rule) => rule.id === id)?.conditions ?? {}
+  return Object.keys(conditions).filter((code) => conditions[code]?.met !== true)
+}
+
+function evaluateTests(): {
+  readonly rules: readonly Rule[]
+  readonly cases: Readonly<Record<string, Case>>
+  readonly verdicts: Readonly<Record<string, unknown>>
+} {
+  const read = 'data.claimgate.provider.gitlab_test'
+  const query = `{"rules": ${read}.rules, "cases": ${read}.cases, "verdicts": ${read}.verdicts_on_all_rules}`
+  const args = ['eval', '--format=raw', `--data=${POLICIES_DIR}/claimgate`, query]
+  return JSON.parse(execFileSync(binary, args, { encoding: 'utf8', maxBuffer: 2 ** 26 }))
+}
+
+/** Writes the modules into a folder and builds that with stock options, as anybody can who reads the policy. */
+function buildAsAStranger({ modules, entrypoint }: PolicyModules): Uint8Array {
+  const folder = mkdtempSync(join(tmpdir(), 'claimgate-test-'))
+  try {
+    for (const { path, source } of modules) {
+      mkdirSync(dirname(join(folder, 'policy', path)), { recursive: true })
+      writeFileSync(join(folder, 'policy', path), source)
+    }
+    execFileSync(binary, ['build', '-t', 'wasm', '-e', entrypoint, '-o', 'bundle.tar.gz', 'policy'], {
+      cwd: folder,
+    })
+    execFileSync('tar', ['-xzf', 'bundle.tar.gz', '/policy.wasm'], { cwd: folder, stdio: 'ignore' })
+    return readFileSync(join(folder, 'policy.wasm'))
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}

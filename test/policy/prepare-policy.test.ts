@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { RequestError } from '../../src/errors.ts'
+import type { Rule } from '../../src/identity/rule.ts'
+import type { PolicyCompiler } from '../../src/policy/compile-policy.ts'
+import { createPreparePolicy } from '../../src/policy/prepare-policy.ts'
+import { sampleClaims } from '../../src/policy/sample-claims.ts'
+import { realCompiler, ruleWith, wasmOf } from './policy-world.ts'
+
+const compiler = await realCompiler()
+const prepare = createPreparePolicy({ compiler, policies: { has: async () => false } })
+
+test('a policy is ready to be stored under its digest', async () => {
+  const { digest, policy } = await prepare([ruleWith()])
+
+  assert.equal(policy?.digest, digest)
+  assert.equal(policy.entrypoint, 'claimgate/verdict')
+  assert.match(policy.compiler, /^opa 1\./)
+  assert.ok(policy.wasm.byteLength > 10_000)
+  assert.ok(policy.modules.some(({ path }) => path === 'rules.rego'))
+})
+
+test('one that is stored already is not compiled again', async () => {
+  const refusing: PolicyCompiler = {
+    ...compiler,
+    compile: () => assert.fail('It was compiled.'),
+  }
+  const asked: string[] = []
+  const has = async (digest: string) => asked.push(digest) > 0
+
+  const prepared = await createPreparePolicy({ compiler: refusing, policies: { has } })([ruleWith()])
+
+  assert.deepEqual(prepared, { digest: asked[0] })
+})
+
+describe('a sample of what a rule admits is admitted', () => {
+  const rules: readonly Rule[] = [
+    ruleWith(),
+    ruleWith({ project: '' }),
+    ruleWith({ project: 'sub/app', group: 'a/b' }),
+    ruleWith({ refs: [], protectedRefsOnly: false, mergeRequests: 'SAME_PROJECT' }),
+    ruleWith({ refs: [{ type: 'TAG', pattern: 'v*.*/**' }] }),
+    ruleWith({ pipelineSources: ['parent_pipeline'] }),
+    ruleWith({ ids: { projectIds: ['7', '8'], namespaceIds: ['9'] } }),
+    ruleWith({
+      claims: { environment: ['production'], runner_environment: ['gitlab-hosted', 'self-hosted'] },
+    }),
+  ]
+  for (const [index, rule] of rules.entries()) {
+    test(`${index}`, async () => {
+      assert.equal(sampleClaims(rule).admitted, true)
+      assert.ok((await prepare([rule])).policy)
+    })
+  }
+
+  test('a rule that asks for other values of what its conditions read is not held to one', async () => {
+    const rule = ruleWith({
+      refs: [],
+      mergeRequests: 'SAME_PROJECT',
+      claims: { pipeline_source: ['merge_request_event'] },
+    })
+    const never = ruleWith({ claims: { ref: ['develop'] } })
+
+    assert.equal(sampleClaims(rule).admitted, false)
+    assert.ok((await prepare([rule, never])).policy)
+  })
+})
+
+describe('a policy that does not stand the trial is refused with its problem', () => {
+  const verdict = (allow: string) =>
+    `verdict := {"allow": ${allow}, "rules": [], "conditions": [], "roles": []}`
+  const cases: readonly [name: string, rego: string, code: string][] = [
+    ['it denies what its rule admits', verdict('false'), 'sample_denied'],
+    ['it answers no verdict', 'verdict := {"allow": true}', 'policy_error'],
+    [
+      'it uses up its memory',
+      verdict('count([[x, y] | some x in numbers.range(1, 9999); some y in numbers.range(1, 9999)]) == 1'),
+      'policy_memory',
+    ],
+    [
+      'it allows a token without claims',
+      'verdict := {"allow": true, "rules": [{"id": "a", "title": "", "met": true, "conditions": {"group": {"claim": "", "expected": "", "actual": null, "met": true}}}], "conditions": [], "roles": []}',
+      'sample_allowed',
+    ],
+  ]
+  for (const [name, rego, code] of cases) {
+    test(name, async () => {
+      const wasm = await wasmOf(`package claimgate\n\n${rego}`)
+      const other = { ...compiler, compile: async () => ({ ok: true as const, wasm }) }
+      const prepareOther = createPreparePolicy({ compiler: other, policies: { has: async () => false } })
+
+      const refused = await prepareOther([ruleWith()]).catch((error: unknown) => error)
+
+      assert.ok(refused instanceof RequestError)
+      assert.equal(refused.code, 'invalid_argument')
+      const [{ problems }] = refused.details as [{ problems: readonly { code: string; file: string }[] }]
+      assert.equal(problems[0]?.code, code)
+      assert.equal(problems[0]?.file, 'rules.rego')
+    })
+  }
+})

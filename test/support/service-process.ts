@@ -1,0 +1,44 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+
+/** The service as an operator runs it: a process of its own, with the system's clock. */
+export type ServiceProcess = {
+  readonly url: string
+  readonly child: ChildProcess
+  /** Every line that it has written to stdout and stderr so far. */
+  readonly lines: readonly string[]
+  /** Sends a signal and resolves with the exit code (null where a signal ended it). */
+  stop(signal?: NodeJS.Signals): Promise<number | null>
+}
+
+/** Starts `claimgate serve` with exactly these settings; throws what it printed where it does not come to listen. */
+export async function startServiceProcess(env: Readonly<Record<string, string>>): Promise<ServiceProcess> {
+  const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+  const child = spawn(process.execPath, [main, 'serve'], {
+    env: { PATH: process.env.PATH, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const lines: string[] = []
+  const url = await new Promise<string>((resolve, reject) => {
+    createInterface({ input: child.stderr }).on('line', (line) => lines.push(line))
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      lines.push(line)
+      if (line.includes('"listening"')) resolve(JSON.parse(line).url)
+    })
+    child.once('close', (code) => reject(new Error(`It ended with ${code}: ${lines.join('\n')}`)))
+  })
+  return {
+    url,
+    child,
+    lines,
+    async stop(signal = 'SIGTERM') {
+      if (child.exitCode !== null || child.signalCode !== null) return child.exitCode
+      const closed = once(child, 'close')
+      child.kill(signal)
+      await closed
+      return child.exitCode
+    },
+  }
+}
