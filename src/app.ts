@@ -56,6 +56,7 @@ import { createOpa, type Opa } from './policy/opa.ts'
 import { OPA_VERSION, opaBinary } from './policy/opa-binary.ts'
 import { createPolicyStore, insertPolicy, type PolicyStore } from './policy/policy-store.ts'
 import { createPreparePolicy, POLICIES_DIR, type PreparePolicy } from './policy/prepare-policy.ts'
+import { createSmokeRunner } from './policy/smoke-run.ts'
 import { tokenAudiences } from './token/token-audiences.ts'
 import { verifyToken } from './token/verify-token.ts'
 
@@ -107,7 +108,9 @@ export async function startApp(options: AppOptions): Promise<App> {
     const policies = createPolicyStore(db)
     const evaluator = createEvaluator({ loadWasm: policies.loadWasm, log })
     opened.defer(() => evaluator.close())
-    const preparePolicy = createPreparePolicy({ compiler, policies })
+    const smokeRunner = createSmokeRunner()
+    opened.defer(() => smokeRunner.close())
+    const preparePolicy = createPreparePolicy({ compiler, policies, smokeRun: smokeRunner.run })
     const fallback = await preparePolicy([UNREACHABLE_RULE])
     if (fallback.policy !== undefined) await insertPolicy(db.kysely, fallback.policy, new Date(clock()))
 

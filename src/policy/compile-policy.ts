@@ -54,9 +54,12 @@ export async function createPolicyCompiler(deps: {
       return { digest, compiler, entrypoint: ENTRYPOINT, modules, provider }
     },
     async compile({ modules, entrypoint, provider }) {
-      const checked = await opa.check(modules, { schema: schemas[provider], capabilities })
+      // Side by side, as nearly every policy passes; the check's problems come first, they know their places.
+      const [checked, built] = await Promise.all([
+        opa.check(modules, { schema: schemas[provider], capabilities }),
+        opa.build(modules, { entrypoint, capabilities }),
+      ])
       if (!checked.ok) return checked
-      const built = await opa.build(modules, { entrypoint, capabilities })
       if (!built.ok) return built
       const pages = initialMemoryPages(built.wasm)
       return pages > MAX_INITIAL_PAGES ? { ok: false, problems: [memoryProblem(pages)] } : built

@@ -5,7 +5,7 @@ import type { PolicyCompiler } from './compile-policy.ts'
 import type { PolicyProblem } from './policy-problem.ts'
 import type { PolicyStore, StoredPolicy } from './policy-store.ts'
 import { sampleClaims } from './sample-claims.ts'
-import { smokeRun } from './smoke-run.ts'
+import type { SmokeRun } from './smoke-run.ts'
 
 /** `policy` is there only where it has yet to be stored: equal rules have one policy, which is compiled once. */
 export type PreparedPolicy = { readonly digest: string; readonly policy?: StoredPolicy }
@@ -16,6 +16,7 @@ export type PreparePolicy = (rules: readonly Rule[]) => Promise<PreparedPolicy>
 export type PreparePolicyDeps = {
   readonly compiler: PolicyCompiler
   readonly policies: Pick<PolicyStore, 'has'>
+  readonly smokeRun: SmokeRun
 }
 
 /** Where the base policies, the schemas and the capabilities are. */
@@ -28,14 +29,14 @@ const SAMPLE_INPUT = {
   provider: 'GITLAB',
 }
 
-export function createPreparePolicy({ compiler, policies }: PreparePolicyDeps): PreparePolicy {
+export function createPreparePolicy({ compiler, policies, smokeRun }: PreparePolicyDeps): PreparePolicy {
   return async (rules) => {
     const gathered = compiler.gather({ provider: 'GITLAB', rules })
     const { digest, entrypoint, modules } = gathered
     if (await policies.has(digest)) return { digest }
 
     const compiled = await compiler.compile(gathered)
-    const problems = compiled.ok ? await tryOut(compiled.wasm, rules) : compiled.problems
+    const problems = compiled.ok ? await tryOut(smokeRun, compiled.wasm, rules) : compiled.problems
     if (!compiled.ok || problems.length > 0) throw refusal(problems)
     return {
       digest,
@@ -45,7 +46,11 @@ export function createPreparePolicy({ compiler, policies }: PreparePolicyDeps): 
 }
 
 /** Runs the policy on a sample of what each rule admits: all must be answered in time, and allowed. */
-async function tryOut(wasm: Uint8Array, rules: readonly Rule[]): Promise<readonly PolicyProblem[]> {
+async function tryOut(
+  smokeRun: SmokeRun,
+  wasm: Uint8Array,
+  rules: readonly Rule[],
+): Promise<readonly PolicyProblem[]> {
   const samples = rules.filter(({ disabled }) => !disabled).map((rule) => ({ rule, ...sampleClaims(rule) }))
   const inputs = [{}, ...samples.map(({ claims }) => claims)].map((claims) =>
     JSON.stringify({ claims, ...SAMPLE_INPUT }),

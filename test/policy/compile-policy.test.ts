@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict'
-import { before, describe, test } from 'node:test'
+import { after, before, describe, test } from 'node:test'
 import type { Rule } from '../../src/identity/rule.ts'
-import { smokeRun } from '../../src/policy/smoke-run.ts'
+import { createSmokeRunner } from '../../src/policy/smoke-run.ts'
 import type { Verdict } from '../../src/policy/verdict.ts'
 import { initialMemoryPages } from '../../src/policy/wasm-memory.ts'
 import { inputWith, realCompiler, ruleWith } from './policy-world.ts'
 
 const compiler = await realCompiler()
+const smokeRunner = createSmokeRunner()
+after(() => smokeRunner.close())
 const gather = (...rules: readonly Rule[]) => compiler.gather({ provider: 'GITLAB', rules })
 
 describe('a rule enters Rego as JSON and nothing else', () => {
@@ -150,7 +152,7 @@ describe('what is compiled', () => {
     const compiled = await compiler.compile(gather(...rules))
     assert.ok(compiled.ok, JSON.stringify(compiled))
 
-    const [result] = await smokeRun(compiled.wasm, [
+    const [result] = await smokeRunner.run(compiled.wasm, [
       inputWith({ ref: 'release/99/x', ref_path: 'refs/heads/release/99/x' }),
     ])
 
@@ -225,6 +227,6 @@ async function verdictsOf(
 ): Promise<readonly Verdict[]> {
   const compiled = await compiler.compile(gather(...rules))
   assert.ok(compiled.ok, JSON.stringify(compiled))
-  const results = await smokeRun(compiled.wasm, inputs.map(inputWith))
+  const results = await smokeRunner.run(compiled.wasm, inputs.map(inputWith))
   return results.map((result) => (result.ok ? JSON.parse(result.verdictText) : assert.fail(result.cause)))
 }

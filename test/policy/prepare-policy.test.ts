@@ -1,14 +1,18 @@
 import assert from 'node:assert/strict'
-import { describe, test } from 'node:test'
+import { after, describe, test } from 'node:test'
 import { RequestError } from '../../src/errors.ts'
 import type { Rule } from '../../src/identity/rule.ts'
 import type { PolicyCompiler } from '../../src/policy/compile-policy.ts'
 import { createPreparePolicy } from '../../src/policy/prepare-policy.ts'
 import { sampleClaims } from '../../src/policy/sample-claims.ts'
+import { createSmokeRunner } from '../../src/policy/smoke-run.ts'
 import { realCompiler, ruleWith, wasmOf } from './policy-world.ts'
 
 const compiler = await realCompiler()
-const prepare = createPreparePolicy({ compiler, policies: { has: async () => false } })
+const smokeRunner = createSmokeRunner()
+const smokeRun = smokeRunner.run
+after(() => smokeRunner.close())
+const prepare = createPreparePolicy({ compiler, policies: { has: async () => false }, smokeRun })
 
 test('a policy is ready to be stored under its digest', async () => {
   const { digest, policy } = await prepare([ruleWith()])
@@ -28,7 +32,9 @@ test('one that is stored already is not compiled again', async () => {
   const asked: string[] = []
   const has = async (digest: string) => asked.push(digest) > 0
 
-  const prepared = await createPreparePolicy({ compiler: refusing, policies: { has } })([ruleWith()])
+  const prepared = await createPreparePolicy({ compiler: refusing, policies: { has }, smokeRun })([
+    ruleWith(),
+  ])
 
   assert.deepEqual(prepared, { digest: asked[0] })
 })
@@ -87,7 +93,11 @@ describe('a policy that does not stand the trial is refused with its problem', (
     test(name, async () => {
       const wasm = await wasmOf(`package claimgate\n\n${rego}`)
       const other = { ...compiler, compile: async () => ({ ok: true as const, wasm }) }
-      const prepareOther = createPreparePolicy({ compiler: other, policies: { has: async () => false } })
+      const prepareOther = createPreparePolicy({
+        compiler: other,
+        policies: { has: async () => false },
+        smokeRun,
+      })
 
       const refused = await prepareOther([ruleWith()]).catch((error: unknown) => error)
 

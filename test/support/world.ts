@@ -6,6 +6,7 @@ import pg from 'pg'
 import { type App, startApp } from '../../src/app.ts'
 import { readConfig } from '../../src/config/env.ts'
 import { createLog } from '../../src/log.ts'
+import { copyEmbeddedTemplate } from './embedded-template.ts'
 import { startGitlab } from './gitlab.ts'
 
 /** The databases that there are to test on: the embedded one always, PostgreSQL where the runner started a server. */
@@ -77,6 +78,7 @@ export async function startWorld(kind: DatabaseKind, env: Record<string, string>
   const isOwnDatabase = kind === 'postgresql' && env.DATABASE_URL === undefined
   const database = isOwnDatabase ? await createDatabase() : undefined
   const dataDir = mkdtempSync(join(tmpdir(), 'claimgate-test-'))
+  if (kind === 'embedded') copyEmbeddedTemplate(dataDir)
   const adminToken = randomBytes(24).toString('hex')
   const settings = {
     PORT: '0',
