@@ -1,18 +1,10 @@
+import type { TokenReason } from '../token/token-reason.ts'
+
 export type Outcome = 'ALLOWED' | 'DENIED' | 'FAILED'
 
 /** Why a decision is what it is, in the order in which reasons are looked for: the first that applies is recorded. */
 export type Reason =
-  | 'token_malformed'
-  | 'token_algorithm'
-  | 'token_type'
-  | 'token_issuer'
-  | 'issuer_unavailable'
-  | 'token_key'
-  | 'token_signature'
-  | 'token_claims'
-  | 'token_expired'
-  | 'token_not_yet_valid'
-  | 'token_age'
+  | TokenReason
   | 'identity_unknown'
   | 'identity_inactive'
   | 'identity_issuer'

@@ -26,8 +26,9 @@ export class MethodNotAllowed extends RequestError {
   readonly allow: string
 
   constructor(methods: readonly string[]) {
-    super('method_not_allowed', `Only ${methods.join(', ')} may be used here.`)
-    this.allow = methods.join(', ')
+    const allow = methods.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])).join(', ')
+    super('method_not_allowed', `Only ${allow} may be used here.`)
+    this.allow = allow
   }
 }
 

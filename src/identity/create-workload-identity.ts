@@ -45,13 +45,37 @@ export async function createWorkloadIdentity(
   const parsed = parseWorkloadIdentity(body, { ...deps, email })
   if (!parsed.ok) throw invalidArgument(`${parsed.field} ${parsed.message}.`)
 
-  const { spec } = parsed
-  const issuer =
-    (await deps.findIssuer(spec.workloadIdentityConfig.issuerUrl)) ?? (await newIssuer(deps, spec))
+  const { spec, notices } = parsed
   const policy = await deps.preparePolicy(spec.workloadIdentityConfig.rules)
-  const identity = await insertAll(deps, email, spec, issuer, policy)
-  const notices = 'revision' in issuer ? parsed.notices : [...parsed.notices, registeredNotice(issuer)]
-  return { identity, notices }
+  try {
+    return await save(deps, email, spec, policy, notices)
+  } catch (error) {
+    const constraint = violatedConstraint(error)
+    if (constraint === EMAIL_TAKEN) {
+      throw new RequestError('already_exists', `workloadIdentities/${email} exists already.`)
+    }
+    if (constraint === undefined) throw error
+    // Another request registered the same new issuer a moment ago: now it is there.
+    return save(deps, email, spec, policy, notices)
+  }
+}
+
+async function save(
+  deps: CreateWorkloadIdentityDeps,
+  email: string,
+  spec: WorkloadIdentitySpec,
+  { digest, policy }: PreparedPolicy,
+  notices: readonly string[],
+): Promise<CreatedIdentity> {
+  const now = new Date(deps.clock())
+  const known = await deps.findIssuer(spec.workloadIdentityConfig.issuerUrl)
+  const issuer = known ?? (await newIssuer(deps, spec))
+  const identity = await deps.db.kysely.transaction().execute(async (trx) => {
+    if (known === undefined) await deps.insertIssuer(trx, issuer, now)
+    if (policy !== undefined) await deps.insertPolicy(trx, policy, now)
+    return insertIdentity(trx, { email, spec, issuerId: issuer.id, policyDigest: digest }, now)
+  })
+  return { identity, notices: known === undefined ? [...notices, registeredNotice(issuer)] : notices }
 }
 
 async function newIssuer(deps: CreateWorkloadIdentityDeps, spec: WorkloadIdentitySpec): Promise<NewIssuer> {
@@ -71,31 +95,4 @@ async function newIssuer(deps: CreateWorkloadIdentityDeps, spec: WorkloadIdentit
 
 function registeredNotice(issuer: NewIssuer): string {
   return `The issuer ${issuer.issuerUrl} was not known yet and is now registered as issuers/${issuer.id}.`
-}
-
-async function insertAll(
-  deps: CreateWorkloadIdentityDeps,
-  email: string,
-  spec: WorkloadIdentitySpec,
-  issuer: Issuer | NewIssuer,
-  { digest, policy }: PreparedPolicy,
-): Promise<StoredIdentity> {
-  const now = new Date(deps.clock())
-  try {
-    return await deps.db.kysely.transaction().execute(async (trx) => {
-      if (!('revision' in issuer)) await deps.insertIssuer(trx, issuer, now)
-      if (policy !== undefined) await deps.insertPolicy(trx, policy, now)
-      return insertIdentity(trx, { email, spec, issuerId: issuer.id, policyDigest: digest }, now)
-    })
-  } catch (error) {
-    const constraint = violatedConstraint(error)
-    if (constraint === EMAIL_TAKEN) {
-      throw new RequestError('already_exists', `workloadIdentities/${email} exists already.`)
-    }
-    if (constraint !== undefined)
-      throw new RequestError('aborted', 'The issuer was registered by another request; try again.', {
-        cause: error,
-      })
-    throw error
-  }
 }

@@ -109,6 +109,25 @@ for (const kind of DATABASES) {
       assert.deepEqual(race.map(({ status }) => status).sort(), [200, 409, 409, 409, 409])
     })
 
+    test('identities that are made at once for one new issuer all succeed, and register it once', async () => {
+      const issuerUrl = 'https://gitlab.at-once.example.com'
+      const config = { providerType: 'GITLAB', issuerUrl, rules: [{ group: 'acme' }] }
+
+      const made = await Promise.all(
+        Array.from({ length: 5 }, (_, i) =>
+          world.admin('POST', `/v1/workspaces/default/workloadIdentities?workloadIdentityId=at-once-${i}`, {
+            workloadIdentityConfig: config,
+          }),
+        ),
+      )
+
+      assert.deepEqual(
+        made.map(({ status }) => status),
+        Array(5).fill(200),
+      )
+      assert.equal(made.filter(({ json }) => json.notices?.join().includes('at-once')).length, 1)
+    })
+
     test('a deleted identity is shown as deleted, exchanges nothing, and its email can be given anew', async () => {
       const email = await world.createIdentity([RULE], { id: 'mortal' })
       const before = (await get(email)).json

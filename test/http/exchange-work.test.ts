@@ -31,12 +31,12 @@ describe('the work of an exchange', { skip: hasServer ? false : 'there is no Pos
       })
     await exchange()
     await exchange()
-    const before = proxy.statements
+    const before = proxy.roundTrips()
 
     const answer = await exchange()
 
     assert.equal(answer.status, status, answer.text)
-    return proxy.statements - before
+    return proxy.roundTrips() - before
   }
 
   test('a warm exchange makes one round trip to the database, allowed or refused inside the group', async () => {

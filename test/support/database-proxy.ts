@@ -1,25 +1,29 @@
-import { connect, createServer, type Socket } from 'node:net'
-import { freePort } from './postgres.ts'
+import type { AddressInfo } from 'node:net'
+import { createConnection, createServer, type Socket } from 'node:net'
 
-/** A way to a PostgreSQL server that counts what is asked of it. */
+/** Stands between the service and PostgreSQL, and sees or spoils what passes. */
 export type DatabaseProxy = {
-  /** The URL that it was made for, by way of the proxy. */
+  /** The database's URL through the proxy. */
   readonly url: string
-  /** How many statements clients have had executed so far. */
-  readonly statements: number
-  close(): void
+  /** How many statements were answered so far. */
+  roundTrips(): number
+  /** Cuts the connection of the next statement that inserted rows once it is committed, before its answer passes. */
+  loseNextCommit(): void
+  close(): Promise<void>
 }
 
-/** Listens on loopback and hands everything on, both ways. */
+/** PostgreSQL's ReadyForQuery, outside of a transaction: the statement before it is committed. */
+const READY = Buffer.from('Z\0\0\0\x05I', 'latin1')
+const INSERTED = Buffer.from('INSERT 0 ', 'latin1')
+
 export async function startDatabaseProxy(databaseUrl: string): Promise<DatabaseProxy> {
-  const { hostname, port: targetPort } = new URL(databaseUrl)
+  const target = new URL(databaseUrl)
   const sockets = new Set<Socket>()
-  let statements = 0
+  let roundTrips = 0
+  let losesNext = false
+
   const server = createServer((client) => {
-    const upstream = connect(Number(targetPort), hostname)
-    const count = createStatementCounter(() => statements++)
-    client.on('data', count)
-    client.pipe(upstream).pipe(client)
+    const upstream = createConnection(Number(target.port), target.hostname)
     for (const socket of [client, upstream]) {
       sockets.add(socket)
       socket.on('error', () => socket.destroy())
@@ -29,37 +33,36 @@ export async function startDatabaseProxy(databaseUrl: string): Promise<DatabaseP
         upstream.destroy()
       })
     }
+    client.pipe(upstream)
+    upstream.on('data', (answer) => {
+      if (losesNext && answer.includes(INSERTED) && answer.includes(READY)) {
+        losesNext = false
+        return void client.destroy()
+      }
+      roundTrips += countOf(answer, READY)
+      client.write(answer)
+    })
   })
-  const port = await freePort()
-  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const url = new URL(databaseUrl)
-  url.port = String(port)
+  url.hostname = '127.0.0.1'
+  url.port = String((server.address() as AddressInfo).port)
+
   return {
     url: url.href,
-    get statements() {
-      return statements
+    roundTrips: () => roundTrips,
+    loseNextCommit() {
+      losesNext = true
     },
-    close() {
-      server.close()
+    async close() {
       for (const socket of sockets) socket.destroy()
+      await new Promise((resolve) => server.close(resolve))
     },
   }
 }
 
-/** Reads the frontend's messages (PostgreSQL, chapter 55): after the first, a type and a length that counts itself. */
-function createStatementCounter(onStatement: () => void): (chunk: Buffer) => void {
-  let pending = Buffer.alloc(0)
-  let started = false
-  return (chunk) => {
-    pending = Buffer.concat([pending, chunk])
-    for (;;) {
-      const header = started ? 1 : 0
-      if (pending.length < header + 4) return
-      const length = header + pending.readInt32BE(header)
-      if (pending.length < length) return
-      if (started && 'EQ'.includes(String.fromCharCode(pending.readUInt8(0)))) onStatement()
-      started = true
-      pending = pending.subarray(length)
-    }
-  }
+function countOf(bytes: Buffer, pattern: Buffer): number {
+  let count = 0
+  for (let at = bytes.indexOf(pattern); at !== -1; at = bytes.indexOf(pattern, at + 1)) count++
+  return count
 }

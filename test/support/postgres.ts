@@ -28,7 +28,7 @@ export async function startCluster(settings: readonly string[] = []): Promise<Cl
       stdio: 'pipe',
       cwd: directory,
       ...user,
-      env: { PATH: process.env['PATH'], LC_ALL: 'C' },
+      env: { PATH: process.env.PATH, LC_ALL: 'C' },
     })
   const control = (...args: string[]) => void run('pg_ctl', ['-D', dataDir, '-w', '-t', '60', ...args])
   run('initdb', ['-D', dataDir, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--no-locale', '--no-sync'])
@@ -60,7 +60,7 @@ function findBinaries(): string | undefined {
   const versions = existsSync(root) ? readdirSync(root).sort((a, b) => Number(b) - Number(a)) : []
   const candidates = [
     ...versions.map((version) => join(root, version, 'bin')),
-    ...(process.env['PATH'] ?? '').split(':'),
+    ...(process.env.PATH ?? '').split(':'),
   ]
   return candidates.find(
     (directory) => existsSync(join(directory, 'initdb')) && existsSync(join(directory, 'pg_ctl')),

@@ -4,13 +4,13 @@ import { createEmbeddedTemplate } from './embedded-template.ts'
 import { startCluster } from './postgres.ts'
 
 /** Runs the test suite: on a PostgreSQL server that it starts, where there is one to start, and on the embedded one. */
+const template = await createEmbeddedTemplate()
 const cluster = await startCluster()
 const database =
   cluster === undefined
     ? 'the embedded database only (no PostgreSQL server was found)'
     : 'PostgreSQL and the embedded database'
 process.stdout.write(`Testing on ${database}.\n`)
-const template = await createEmbeddedTemplate()
 
 const given = process.argv.slice(2)
 const files = given.length > 0 ? given : globSync('test/**/*.test.ts').sort()

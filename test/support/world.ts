@@ -10,7 +10,7 @@ import { copyEmbeddedTemplate } from './embedded-template.ts'
 import { startGitlab } from './gitlab.ts'
 
 /** The databases that there are to test on: the embedded one always, PostgreSQL where the runner started a server. */
-export const DATABASES = process.env['TEST_POSTGRES_URL']
+export const DATABASES = process.env.TEST_POSTGRES_URL
   ? (['postgresql', 'embedded'] as const)
   : (['embedded'] as const)
 export type DatabaseKind = (typeof DATABASES)[number]
@@ -89,7 +89,7 @@ export async function startWorld(kind: DatabaseKind, env: Record<string, string>
     KEY_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
     PRIVATE_ISSUERS: gitlab.issuerUrl,
     TRUST_PROXY: '1',
-    LOG_LEVEL: process.env['TEST_LOG_LEVEL'] ?? 'silent',
+    LOG_LEVEL: process.env.TEST_LOG_LEVEL ?? 'silent',
     ...(database && { DATABASE_URL: database.url }),
     ...env,
   }
@@ -184,7 +184,7 @@ async function send(url: string, method: string, path: string, options: RequestO
 
 /** An empty database on the test server. */
 export async function createDatabase(): Promise<{ url: string; drop: () => Promise<void> }> {
-  const server = process.env['TEST_POSTGRES_URL'] ?? ''
+  const server = process.env.TEST_POSTGRES_URL ?? ''
   const name = `test_${randomBytes(6).toString('hex')}`
   await runSql(`${server}/postgres`, `create database ${name}`)
   return {
