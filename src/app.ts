@@ -4,7 +4,7 @@ import { generatedSecret, lockDataDir, newAdminToken, newKeyEncryptionKey } from
 import type { Config } from './config/env.ts'
 import { canChangeDecisions, checkWritable } from './db/check-database.ts'
 import type { Database } from './db/database.ts'
-import { isMigrated } from './db/migrate.ts'
+import { checkMigrated } from './db/migrate.ts'
 import { openDatabase } from './db/open-database.ts'
 import { createDecisionIds } from './decision/decision-id.ts'
 import { createDecisionStore, type DecisionStore } from './decision/decision-store.ts'
@@ -24,7 +24,7 @@ import { getIdentityPolicyRoute } from './http/get-identity-policy.ts'
 import { getIssuerRoute } from './http/get-issuer.ts'
 import { getJwksRoute } from './http/get-jwks.ts'
 import { getWorkloadIdentityRoute } from './http/get-workload-identity.ts'
-import { healthRoute, type Readiness, readinessRoute } from './http/health.ts'
+import { createReadiness, healthRoute, type Readiness, readinessRoute } from './http/health.ts'
 import { createAdministratorCheck } from './http/is-administrator.ts'
 import { listDecisionsRoute } from './http/list-decisions.ts'
 import { listen } from './http/listen.ts'
@@ -38,10 +38,9 @@ import { recordableClaims } from './identity/gitlab-claims.ts'
 import { createIdentityCache } from './identity/identity-cache.ts'
 import { parseEmail } from './identity/identity-email.ts'
 import { createIdentityStore } from './identity/identity-store.ts'
-import type { Rule } from './identity/rule.ts'
 import { createAccessTokenVerifier, signAccessToken } from './issuance/access-token.ts'
 import { createKeyEncryption } from './issuance/key-encryption.ts'
-import { loadSigningKeys, type SigningKeys } from './issuance/signing-keys.ts'
+import { checkSigningKey, loadSigningKeys, type SigningKeys } from './issuance/signing-keys.ts'
 import { DEFAULT_ALGORITHMS } from './issuer/algorithms.ts'
 import { createIssuer, issuerBody } from './issuer/create-issuer.ts'
 import { createGuardedFetch } from './issuer/guarded-fetch.ts'
@@ -52,11 +51,12 @@ import { createKeyCache } from './issuer/key-cache.ts'
 import type { Log } from './log.ts'
 import { createPolicyCompiler } from './policy/compile-policy.ts'
 import { createEvaluator, type Evaluator } from './policy/evaluate.ts'
-import { createOpa, type Opa } from './policy/opa.ts'
+import { createOpa } from './policy/opa.ts'
 import { OPA_VERSION, opaBinary } from './policy/opa-binary.ts'
 import { createPolicyStore, insertPolicy, type PolicyStore } from './policy/policy-store.ts'
 import { createPreparePolicy, POLICIES_DIR, type PreparePolicy } from './policy/prepare-policy.ts'
 import { createSmokeRunner } from './policy/smoke-run.ts'
+import { UNREACHABLE_RULE } from './policy/unreachable-rule.ts'
 import { tokenAudiences } from './token/token-audiences.ts'
 import { verifyToken } from './token/verify-token.ts'
 
@@ -123,9 +123,13 @@ export async function startApp(options: AppOptions): Promise<App> {
       evaluator,
       preparePolicy,
       fallbackPolicyDigest: fallback.digest,
-      opa,
     }
-    const readiness = createReadiness(parts)
+    const readiness = createReadiness({
+      database: () => checkWritable(db),
+      migrations: () => checkMigrated(db),
+      signingKey: () => checkSigningKey(db, keys.active),
+      compiler: () => opa.version(),
+    })
     const server = createHttpServer({
       routes: createRoutes(parts, readiness.check),
       trustProxy: config.trustProxy,
@@ -173,23 +177,6 @@ type Parts = AppOptions & {
   readonly evaluator: Evaluator
   readonly preparePolicy: PreparePolicy
   readonly fallbackPolicyDigest: string
-  readonly opa: Opa
-}
-
-/** No group can have this path, so this rule admits nobody: its policy runs where an identity gives none to run. */
-const UNREACHABLE_RULE: Rule = {
-  id: 'nobody',
-  title: 'Nobody',
-  disabled: false,
-  group: '-/nobody',
-  project: 'nothing',
-  refs: [{ type: 'BRANCH', pattern: 'main' }],
-  protectedRefsOnly: true,
-  mergeRequests: 'NONE',
-  pipelineSources: ['push'],
-  claims: {},
-  ids: { projectIds: [], namespaceIds: [] },
-  roles: [],
 }
 
 function createRoutes(parts: Parts, checkReadiness: () => Promise<Readiness>): readonly Route[] {
@@ -271,43 +258,4 @@ function createRoutes(parts: Parts, checkReadiness: () => Promise<Readiness>): r
 function inTwoLanes(createLane: () => RecordDecision): RecordDecision {
   const [verified, unverified] = [createLane(), createLane()]
   return (decision) => (decision.decidedOn.identityRevision === undefined ? unverified : verified)(decision)
-}
-
-/** A probe every second at most reaches the database; what it found answers the others. */
-const READINESS_FOR_MS = 1_000
-
-function createReadiness({ db, keys, opa }: Parts): { check(): Promise<Readiness>; drop(): void } {
-  let dropped = false
-  let last: { readonly at: number; readonly checks: Promise<Readiness> } | undefined
-  const outcome = (work: Promise<unknown>) =>
-    work.then(
-      () => 'ok',
-      (error: unknown) => (error as Error).message,
-    )
-
-  async function look(): Promise<Readiness> {
-    const [database, migrations, compiler] = await Promise.all([
-      outcome(checkWritable(db)),
-      outcome(
-        isMigrated(db).then((done) =>
-          done ? undefined : Promise.reject(new Error('The schema is not up to date.')),
-        ),
-      ),
-      outcome(opa.version()),
-    ])
-    return { database, migrations, signingKey: keys.active.kid === '' ? 'There is none.' : 'ok', compiler }
-  }
-
-  return {
-    async check() {
-      if (dropped) return { shutdown: 'The service is shutting down.' }
-      if (last === undefined || performance.now() - last.at > READINESS_FOR_MS) {
-        last = { at: performance.now(), checks: look() }
-      }
-      return last.checks
-    },
-    drop() {
-      dropped = true
-    },
-  }
 }

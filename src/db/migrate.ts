@@ -36,6 +36,15 @@ export async function migrate(db: Database, serviceRole?: string): Promise<reado
   return (results ?? []).map((result) => result.migrationName)
 }
 
+/** Throws unless every migration of this version is applied. */
+export async function checkMigrated(db: Database): Promise<void> {
+  if (!(await isMigrated(db))) {
+    throw new Error(
+      "The database's schema is not up to date: run 'claimgate migrate', or serve without --no-migrate.",
+    )
+  }
+}
+
 /** Whether every migration of this version is applied; false also where there is no schema at all. */
 export async function isMigrated(db: Database): Promise<boolean> {
   const wanted = Object.keys(MIGRATIONS)

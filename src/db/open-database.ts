@@ -2,7 +2,7 @@ import type { Log } from '../log.ts'
 import { checkVersion } from './check-database.ts'
 import type { Database } from './database.ts'
 import { openEmbedded } from './embedded.ts'
-import { isMigrated, migrate } from './migrate.ts'
+import { checkMigrated, migrate } from './migrate.ts'
 import { MIGRATION_LIMITS, openPostgresql } from './postgresql.ts'
 
 export type DatabaseSettings = {
@@ -10,9 +10,6 @@ export type DatabaseSettings = {
   readonly migrationDatabaseUrl: string | undefined
   readonly dataDir: string
 }
-
-const NOT_MIGRATED =
-  "The database's schema is not up to date: run 'claimgate migrate', or serve without --no-migrate."
 
 /** Opens the database that the settings name, PostgreSQL or embedded, and brings its schema up to date if asked to. */
 export async function openDatabase(
@@ -27,7 +24,7 @@ export async function openDatabase(
   try {
     await untilItAnswers(() => checkVersion(db), options.log)
     if (options.migrate) report(await migrateAs(settings, db, options.log), options)
-    else if (!(await isMigrated(db))) throw new Error(NOT_MIGRATED)
+    else await checkMigrated(db)
     return db
   } catch (error) {
     await db.close()

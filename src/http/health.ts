@@ -30,3 +30,38 @@ export function readinessRoute(deps: { checkReadiness: () => Promise<Readiness> 
     },
   }
 }
+
+/** A probe every second at most reaches what the service needs; what it found answers the others. */
+const READINESS_FOR_MS = 1_000
+
+/** Asks each check, which throws what is wrong; after `drop` the answer is that the service is shutting down. */
+export function createReadiness(checks: Readonly<Record<string, () => Promise<unknown>>>): {
+  check(): Promise<Readiness>
+  drop(): void
+} {
+  let dropped = false
+  let last: { readonly at: number; readonly found: Promise<Readiness> } | undefined
+  return {
+    async check() {
+      if (dropped) return { shutdown: 'The service is shutting down.' }
+      if (last === undefined || performance.now() - last.at > READINESS_FOR_MS) {
+        last = { at: performance.now(), found: runChecks(checks) }
+      }
+      return last.found
+    },
+    drop() {
+      dropped = true
+    },
+  }
+}
+
+async function runChecks(checks: Readonly<Record<string, () => Promise<unknown>>>): Promise<Readiness> {
+  const outcomes = Object.entries(checks).map(async ([name, check]) => {
+    const outcome = await check().then(
+      () => 'ok',
+      (error: unknown) => (error as Error).message,
+    )
+    return [name, outcome] as const
+  })
+  return Object.fromEntries(await Promise.all(outcomes))
+}

@@ -35,6 +35,12 @@ export async function loadSigningKeys(deps: {
   }
 }
 
+/** Throws unless this key is still the one that signs for all instances. */
+export async function checkSigningKey(db: Database, key: SigningKey): Promise<void> {
+  const active = (await readKeys(db))?.find(({ state }) => state === 'ACTIVE')
+  if (active?.kid !== key.kid) throw new Error('The signing key is no longer the active one.')
+}
+
 async function readKeys(db: Pick<Database, 'kysely'>) {
   const rows = await db.kysely.selectFrom('signing_keys').selectAll().orderBy('create_time', 'desc').execute()
   return rows.length === 0 ? undefined : rows

@@ -191,9 +191,11 @@ describe('the guide for GitLab users', { skip: CANNOT_RUN }, () => {
   })
 
   test('every reason of a refusal has its place in the table', () => {
-    const source = readPage('src/decision/decision.ts')
-    const [, union = ''] = /export type Reason =(.*?)\n\n/s.exec(source) ?? []
-    const reasons = [...union.matchAll(/'(\w+)'/g)].map(([, reason = '']) => reason)
+    const sources = ['src/token/token-reason.ts', 'src/decision/decision.ts'].map((path) => readPage(path))
+    const reasons = sources.flatMap((source) => {
+      const [, union = ''] = /export type (?:Token)?Reason =(.*?)\n\n/s.exec(source) ?? []
+      return [...union.matchAll(/'(\w+)'/g)].map(([, reason = '']) => reason)
+    })
     const later = ['denied_by_conditions', 'denied_by_guardrails', 'allowed']
 
     const missing = reasons.filter(
