@@ -3,10 +3,8 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { invalidArgument } from '../errors.ts'
 import type { Rule } from '../identity/rule.ts'
-import { INITIAL_PAGES } from './evaluation.ts'
 import type { Opa, PolicyModule } from './opa.ts'
 import type { PolicyProblem } from './policy-problem.ts'
-import { initialMemoryPages } from './wasm-memory.ts'
 
 export type Provider = 'GITLAB'
 
@@ -32,7 +30,6 @@ export type PolicyCompiler = {
 export const ENTRYPOINT = 'claimgate/verdict'
 
 const PROVIDERS: readonly Provider[] = ['GITLAB']
-const MAX_INITIAL_PAGES = INITIAL_PAGES // a policy that declares more than it is given does not load
 
 /** Reads the base policies, the schemas and the capabilities from `policiesDir` once. Throws if a file is missing. */
 export async function createPolicyCompiler(deps: {
@@ -59,10 +56,7 @@ export async function createPolicyCompiler(deps: {
         opa.check(modules, { schema: schemas[provider], capabilities }),
         opa.build(modules, { entrypoint, capabilities }),
       ])
-      if (!checked.ok) return checked
-      if (!built.ok) return built
-      const pages = initialMemoryPages(built.wasm)
-      return pages > MAX_INITIAL_PAGES ? { ok: false, problems: [memoryProblem(pages)] } : built
+      return checked.ok ? built : checked
     },
   }
 }
@@ -121,9 +115,4 @@ function digestOf(compiler: string, capabilities: string, modules: readonly Poli
 
 function byPath(a: PolicyModule, b: PolicyModule): number {
   return a.path < b.path ? -1 : 1
-}
-
-function memoryProblem(pages: number): PolicyProblem {
-  const message = `The policy needs ${pages * 64} KiB of memory to begin with; at most ${MAX_INITIAL_PAGES * 64} are given.`
-  return { code: 'policy_too_large', message, file: 'rules.rego', row: 1, column: 1 }
 }

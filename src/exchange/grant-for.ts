@@ -1,0 +1,51 @@
+import type { Grant } from '../decision/decision.ts'
+import type { StoredIdentity } from '../identity/identity-store.ts'
+import type { JsonObject } from '../json.ts'
+import type { EvaluationResult } from '../policy/evaluate.ts'
+import type { VerifiedToken } from '../token/verify-token.ts'
+import type { DecideDeps, ExchangeRequest } from './decide.ts'
+
+/** What the access token of an allowed exchange will say; its times follow from the decision's. */
+export function grantFor(
+  deps: Pick<DecideDeps, 'publicUrl' | 'signingKeyId'>,
+  request: Pick<ExchangeRequest, 'audience'>,
+  token: VerifiedToken,
+  identity: StoredIdentity,
+  evaluation: Extract<EvaluationResult, { ok: true }>,
+  decideTimeMs: number,
+): Grant {
+  const issueTime = Math.floor(decideTimeMs / 1000)
+  return {
+    email: identity.email,
+    audience: request.audience ?? deps.publicUrl,
+    roles: evaluation.roles,
+    rules: evaluation.ruleIds,
+    workload: workloadOf(token.claims),
+    keyId: deps.signingKeyId,
+    issueTime,
+    expireTime: issueTime + identity.tokenLifetimeSeconds,
+  }
+}
+
+/** What a service behind us may want to write into its own audit log: where the token comes from, and nobody's name. */
+const WORKLOAD_CLAIMS = [
+  'project_id',
+  'project_path',
+  'namespace_path',
+  'ref_path',
+  'ref_type',
+  'pipeline_source',
+  'pipeline_id',
+  'job_id',
+  'environment',
+  'sha',
+]
+
+function workloadOf(claims: JsonObject): Record<string, string> {
+  const workload: Record<string, string> = { provider: 'GITLAB' }
+  for (const name of WORKLOAD_CLAIMS) {
+    const value = claims[name]
+    if (typeof value === 'string') workload[name] = value
+  }
+  return workload
+}
