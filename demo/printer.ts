@@ -9,11 +9,13 @@ export type Printer = {
   text(text: string): void
   /** A block that somebody else wrote: each line behind a bar, long ones cut. */
   quote(text: string): void
+  /** A sentence that somebody else wrote, broken into lines behind a bar. */
+  quoteText(text: string): void
   table(head: readonly string[], rows: readonly (readonly string[])[]): void
   paint(colour: Colour, text: string): string
 }
 
-/** A line of a job's log; the texts of a refusal come first in it. */
+/** A line of a job's log. */
 const MAX_QUOTED = 900
 const MAX_COLUMNS = 100
 
@@ -22,6 +24,7 @@ export function createPrinter(write: (text: string) => void, coloured: boolean):
   const paint = (colour: Colour, text: string) =>
     coloured ? styleText(colour, text, { validateStream: false }) : text
   const line = (text = '') => void write(`${text}\n`)
+  const quoteLine = (text: string) => line(`   ${paint('dim', '|')} ${text}`)
   return {
     line,
     paint,
@@ -30,7 +33,10 @@ export function createPrinter(write: (text: string) => void, coloured: boolean):
       for (const each of brokenIntoLines(text)) line(`   ${each}`)
     },
     quote(text) {
-      for (const each of text.trimEnd().split('\n')) line(`   ${paint('dim', '|')} ${shortened(each)}`)
+      for (const each of text.trimEnd().split('\n')) quoteLine(shortened(each))
+    },
+    quoteText(text) {
+      for (const each of brokenIntoLines(text)) quoteLine(each)
     },
     table(head, rows) {
       const widths = head.map((title, column) =>

@@ -10,6 +10,7 @@ import { leaveRunning } from './leave-running.ts'
 import type { Printer } from './printer.ts'
 import { createJobRunner, type JobResult, type JobRunner } from './run-job.ts'
 import { showDecisions } from './show-decisions.ts'
+import { showOutput } from './show-output.ts'
 import { type Service, startService } from './start-service.ts'
 
 export type DemoOptions = {
@@ -78,7 +79,7 @@ export async function runDemo(options: DemoOptions): Promise<{ asExpected: boole
   }
 
   if (options.keep) {
-    leaveRunning({ service, issuerUrl, directory, email, jobs: demoJobs(gitlab) }, printer)
+    leaveRunning({ service, issuerUrl, directory, email, newJobs: () => demoJobs(gitlab) }, printer)
     await untilAborted(signal)
   }
   return { asExpected: problems.length === 0 }
@@ -116,6 +117,7 @@ function sayHowJobsRun(missing: readonly string[], printer: Printer): void {
       ? 'The scripts of the guide, demo/deploy.sh and demo/review.sh, are run by sh as they are, with the variables that GitLab would give them.'
       : `${new Intl.ListFormat('en-GB').format(missing)} cannot be found on this machine, so the scripts of the guide (demo/deploy.sh and demo/review.sh) cannot run: the same requests are made from Node.`,
   )
+  printer.text("Of a refusal, which is JSON, its message, reason and decision's id are shown here.")
 }
 
 async function runJobs(
@@ -131,7 +133,7 @@ async function runJobs(
     const outcome = isLetIn(result) ? printer.paint('green', 'allowed') : printer.paint('red', 'denied')
     printer.line(`\n   ${index + 1}. ${printer.paint('bold', job.title)}: ${outcome}`)
     printer.text(job.why)
-    printer.quote(result.output)
+    showOutput(result.output, printer)
     results.push(result)
   }
   return results

@@ -142,7 +142,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     $$`.execute(db)
   await sql`
     create function ensure_decision_partitions(from_time timestamptz, months_ahead integer) returns integer
-      language plpgsql security definer set search_path from current as $$
+      language plpgsql security definer as $$
     declare
       month_start timestamp;
       partition_name text;
@@ -171,6 +171,11 @@ export async function up(db: Kysely<unknown>): Promise<void> {
         end;
       end loop;
       return made;
+    end $$`.execute(db)
+  // With the owner's rights, it must not find a caller's temporary table under the name of one of ours.
+  await sql`do $$
+    begin
+      execute format('alter function ensure_decision_partitions set search_path = %I, pg_temp', current_schema());
     end $$`.execute(db)
   await sql`revoke execute on function ensure_decision_partitions from public`.execute(db)
 }

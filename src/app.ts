@@ -1,6 +1,6 @@
 import { BUILT_IN_ROLES } from './access/built-in-roles.ts'
 import type { Clock } from './clock.ts'
-import { generatedSecret, lockDataDir, newAdminToken, newKeyEncryptionKey } from './config/data-dir.ts'
+import { ADMIN_TOKEN, generatedSecret, KEY_ENCRYPTION_KEY } from './config/data-dir.ts'
 import type { Config } from './config/env.ts'
 import { canChangeDecisions, checkWritable } from './db/check-database.ts'
 import type { Database } from './db/database.ts'
@@ -30,11 +30,12 @@ import { listDecisionsRoute } from './http/list-decisions.ts'
 import { listen } from './http/listen.ts'
 import type { Route } from './http/route.ts'
 import { createHttpServer } from './http/server.ts'
+import { createClaimReport } from './identity/claim-report.ts'
 import {
   type CreateWorkloadIdentityDeps,
   createWorkloadIdentity,
 } from './identity/create-workload-identity.ts'
-import { recordableClaims } from './identity/gitlab-claims.ts'
+import { recordableClaims, unknownClaims } from './identity/gitlab-claims.ts'
 import { createIdentityCache } from './identity/identity-cache.ts'
 import { parseEmail } from './identity/identity-email.ts'
 import { createIdentityStore } from './identity/identity-store.ts'
@@ -52,7 +53,7 @@ import type { Log } from './log.ts'
 import { createPolicyCompiler } from './policy/compile-policy.ts'
 import { createEvaluator, type Evaluator } from './policy/evaluate.ts'
 import { createOpa } from './policy/opa.ts'
-import { OPA_VERSION, opaBinary } from './policy/opa-binary.ts'
+import { opaBinary } from './policy/opa-binary.ts'
 import { createPolicyStore, insertPolicy, type PolicyStore } from './policy/policy-store.ts'
 import { createPreparePolicy, POLICIES_DIR, type PreparePolicy } from './policy/prepare-policy.ts'
 import { createSmokeRunner } from './policy/smoke-run.ts'
@@ -83,18 +84,11 @@ export async function startApp(options: AppOptions): Promise<App> {
   const { config, log, clock } = options
   const opened = new AsyncDisposableStack()
   try {
-    const secrets = readSecrets(config, log, opened)
     const opa = createOpa({ binary: opaBinary(config.opaBin), log })
-    const opaVersion = await opa.version()
-    if (opaVersion !== OPA_VERSION) {
-      log.warn(
-        { version: opaVersion, expected: OPA_VERSION },
-        'OPA_BIN names another version of OPA than the tested one',
-      )
-    }
     const compiler = await createPolicyCompiler({ opa, policiesDir: POLICIES_DIR })
     const db = await openDatabase(config, options)
     opened.defer(() => db.close())
+    const secrets = readSecrets(config)
     if (db.kind === 'postgresql' && (await canChangeDecisions(db))) {
       log.warn(
         'the database role could change recorded decisions: set MIGRATION_DATABASE_URL to separate the two',
@@ -152,18 +146,15 @@ export async function startApp(options: AppOptions): Promise<App> {
 }
 
 /** Without a database server there is nobody to configure secrets for: they are made and kept beside the data. */
-function readSecrets(config: Config, log: Log, opened: AsyncDisposableStack) {
+function readSecrets(config: Config) {
   const { dataDir, databaseUrl, adminToken, keyEncryptionKeys } = config
-  if (databaseUrl !== undefined) return { adminToken: adminToken ?? '', keyEncryptionKeys }
-  log.warn(
-    { dataDir },
-    'DATABASE_URL is not set: decisions are kept in an embedded database, which is for trying out',
-  )
-  opened.defer(lockDataDir(dataDir))
-  const sealingKey = () =>
-    Buffer.from(generatedSecret(dataDir, 'key-encryption-key', newKeyEncryptionKey), 'base64')
+  if (databaseUrl !== undefined) {
+    if (adminToken === undefined) throw new Error('ADMIN_TOKEN is required with DATABASE_URL.')
+    return { adminToken, keyEncryptionKeys }
+  }
+  const sealingKey = () => Buffer.from(generatedSecret(dataDir, KEY_ENCRYPTION_KEY), 'base64')
   return {
-    adminToken: adminToken ?? generatedSecret(dataDir, 'admin-token', newAdminToken),
+    adminToken: adminToken ?? generatedSecret(dataDir, ADMIN_TOKEN),
     keyEncryptionKeys: keyEncryptionKeys.length > 0 ? keyEncryptionKeys : [sealingKey()],
   }
 }
@@ -190,11 +181,16 @@ function createRoutes(parts: Parts, checkReadiness: () => Promise<Readiness>): r
   const checkUrl = (url: string) =>
     checkIssuerUrl(url, { privateIssuers: config.privateIssuers, ownIssuerUrl: config.publicUrl })
 
+  const trusted = { findIssuer: issuerCache.find, findKey: keyCache.findKey }
+  const reportClaims = createClaimReport(log)
   const exchange: ExchangeDeps = {
     clock,
     newDecisionId: createDecisionIds(clock),
-    verifyToken: (token) =>
-      verifyToken({ ...config, clock, findIssuer: issuerCache.find, findKey: keyCache.findKey }, token),
+    async verifyToken(text) {
+      const token = await verifyToken({ ...config, clock, ...trusted }, text)
+      if (token.verified) reportClaims(unknownClaims(token.claims))
+      return token
+    },
     findIdentity: identityCache.find,
     reloadIdentity: identities.find,
     recordableClaims,

@@ -2,8 +2,17 @@ import { type Logger, pino } from 'pino'
 
 export type Log = Logger
 
-/** Writes JSON lines to a file descriptor. Callers pass named fields only: never a request, a token or a header. */
+/** What may wait for a reader that is slow or gone; beyond it lines are lost rather than exchanges held up. */
+const MAX_WAITING_BYTES = 8 * 1024 * 1024
+
+/**
+ * Writes JSON lines to a file descriptor, without waiting for it and without failing with it.
+ * Callers pass named fields only: never a request, a token or a header.
+ */
 export function createLog(level: string, fileDescriptor: 1 | 2 = 1): Log {
-  const options = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime }
-  return pino(options, pino.destination({ fd: fileDescriptor, sync: true }))
+  const destination = pino.destination({ fd: fileDescriptor, sync: false, maxLength: MAX_WAITING_BYTES })
+  // A full disk or a closed pipe must not end the service.
+  destination.on('error', () => {})
+  const formatters = { level: (label: string) => ({ level: label }) }
+  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters }, destination)
 }

@@ -97,4 +97,13 @@ condition_verdict(i, code) := {
 
 default actual(_) := null
 
-actual(claim) := input.claims[claim]
+actual(claim) := shortened[claim]
+
+actual(claim) := input.claims[claim] if not shortened[claim]
+
+# Every rule tells what is there, and a long text would stand in the record once for each.
+shortened[claim] := concat("", [substring(text, 0, 300), "…"]) if {
+	some claim, text in input.claims
+	is_string(text)
+	count(text) > 300
+}

@@ -64,3 +64,62 @@ test_a_condition_that_nobody_explains_is_still_told if {
 		"met": false,
 	}
 }
+
+test_what_is_there_is_told[note] if {
+	some note, value in {
+		"text": "production",
+		"empty text": "",
+		"false": false,
+		"null": null,
+		"a number": 300,
+		"a list": ["a", "b"],
+		"an object": {"a": "b"},
+		"300 characters": letters(300),
+		"300 astral characters": replace(letters(300), "a", "\ud83d\ude80"),
+	}
+	told(value) == value
+}
+
+test_a_longer_text_is_cut if {
+	told(letters(301)) == concat("", [letters(300), "…"])
+	told(letters(16000)) == concat("", [letters(300), "…"])
+	rockets := replace(letters(301), "a", "\ud83d\ude80")
+	told(rockets) == concat("", [substring(rockets, 0, 300), "…"])
+}
+
+test_claims_of_no_shape_are_not_told[note] if {
+	some note, claims in {"null": null, "a text": letters(301), "a list": [letters(301)]}
+	said := claimgate.verdict with claimgate.rules as rules
+		with claimgate.provider as {"some": {"met": {}, "looks_at": explained}}
+		with input as {"claims": claims}
+	said.rules[1].conditions["claim:environment"].actual == null
+}
+
+told(value) := said.rules[1].conditions["claim:environment"].actual if {
+	said := claimgate.verdict with claimgate.rules as rules
+		with claimgate.provider as {"some": {"met": {}, "looks_at": explained}}
+		with input as {"claims": {"environment": value}}
+}
+
+explained := {1: {"claim:environment": {"claim": "environment", "expected": "'production'"}}}
+
+letters(length) := concat("", [letter | some _ in numbers.range(1, length); letter := "a"])
+
+# What is met is decided on the whole claim, not on what is told of it.
+test_a_cut_text_is_compared_whole if {
+	said := environment_verdict(letters(400), letters(400))
+	said.conditions["claim:environment"].met
+	said.conditions["claim:environment"].actual == concat("", [letters(300), "…"])
+	every other in [letters(300), letters(399), letters(401), concat("", [letters(300), "…"])] {
+		not environment_verdict(letters(400), other).conditions["claim:environment"].met
+	}
+}
+
+environment_verdict(wanted, claimed) := said.rules[0] if {
+	rule := object.union(rules[1], {
+		"group": "a", "project": "", "refs": [], "protectedRefsOnly": false, "mergeRequests": "NONE",
+		"pipelineSources": ["push"], "claims": {"environment": [wanted]},
+	})
+	said := claimgate.verdict with claimgate.rules as [rule]
+		with input as {"provider": "GITLAB", "claims": {"environment": claimed}}
+}

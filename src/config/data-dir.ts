@@ -2,12 +2,33 @@ import { randomBytes } from 'node:crypto'
 import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** A secret that is made at the first start and kept in `dataDir`, readable by its owner alone. */
-export function generatedSecret(dataDir: string, name: string, make: () => string): string {
+/** A secret that the service makes for itself: its file's name, how it is made and what it must look like. */
+export type GeneratedSecret = { readonly file: string; readonly make: () => string; readonly form: RegExp }
+
+/** 256 random bits as text. */
+export const ADMIN_TOKEN: GeneratedSecret = {
+  file: 'admin-token',
+  make: () => randomBytes(32).toString('base64url'),
+  form: /^[\x21-\x7e]{32,}$/,
+}
+
+/** 32 random bytes in base64. */
+export const KEY_ENCRYPTION_KEY: GeneratedSecret = {
+  file: 'key-encryption-key',
+  make: () => randomBytes(32).toString('base64'),
+  form: /^[A-Za-z0-9+/]{43}=$/,
+}
+
+/**
+ * A secret that is made at the first start and kept in `dataDir`, readable by its owner alone.
+ * Throws, with a sentence for the operator, where the file is there and holds no such secret.
+ */
+export function generatedSecret(dataDir: string, secret: GeneratedSecret): string {
   mkdirSync(dataDir, { recursive: true, mode: 0o700 })
-  const file = join(dataDir, name)
+  const file = join(dataDir, secret.file)
   const fresh = `${file}.${process.pid}`
-  writeFileSync(fresh, `${make()}\n`, { mode: 0o600 })
+  // Flushed before it gets its name: a crash must not leave an empty secret behind.
+  writeFileSync(fresh, `${secret.make()}\n`, { mode: 0o600, flush: true })
   try {
     // A link fails where the file is there already, and never shows half a secret.
     linkSync(fresh, file)
@@ -16,47 +37,9 @@ export function generatedSecret(dataDir: string, name: string, make: () => strin
   } finally {
     rmSync(fresh)
   }
-  return readFileSync(file, 'utf8').trim()
-}
-
-/** 256 random bits as text: an admin token. */
-export function newAdminToken(): string {
-  return randomBytes(32).toString('base64url')
-}
-
-/** 32 random bytes in base64: a key encryption key. */
-export function newKeyEncryptionKey(): string {
-  return randomBytes(32).toString('base64')
-}
-
-/**
- * Keeps a second process out of the embedded database, which two would destroy. Returns what gives it free again.
- * Throws with a sentence for the operator.
- */
-export function lockDataDir(dataDir: string): () => void {
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 })
-  const file = join(dataDir, 'lock')
-  for (let attempt = 0; attempt < 2; attempt++) {
-    try {
-      writeFileSync(file, String(process.pid), { flag: 'wx', mode: 0o600 })
-      return () => rmSync(file, { force: true })
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-      const holder = Number(readFileSync(file, 'utf8'))
-      if (holder !== process.pid && isAlive(holder)) break
-      rmSync(file, { force: true })
-    }
-  }
+  const kept = readFileSync(file, 'utf8').trim()
+  if (secret.form.test(kept)) return kept
   throw new Error(
-    `The embedded database in ${dataDir} is in use by another claimgate; set DATA_DIR or DATABASE_URL.`,
+    `${file} does not hold what was once generated there: restore it, or remove it for a new one.`,
   )
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
 }

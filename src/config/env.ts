@@ -125,7 +125,7 @@ export function readConfig(env: Environment): { config: Config; warnings: readon
       problems.push('KEY_ENCRYPTION_KEY is required with DATABASE_URL: 32 random bytes in base64.')
     }
   }
-  if (problems.length > 0) throw new ConfigError([...new Set(problems)])
+  if (problems.length > 0) throw new ConfigError([...new Set(problems), ...nearMisses(env)])
   return { config, warnings: nearMisses(env) }
 }
 
@@ -135,7 +135,9 @@ function readSecret(env: Environment, name: string, problems: string[]): string 
   if (file === undefined) return direct
   if (direct !== undefined) problems.push(`${name} and ${name}_FILE are both set: keep one.`)
   try {
-    return readFileSync(file, 'utf8').replace(/\r?\n$/, '') || undefined
+    const text = readFileSync(file, 'utf8').replace(/\r?\n$/, '')
+    if (text === '') problems.push(`${name}_FILE names an empty file.`)
+    return text || undefined
   } catch {
     problems.push(`${name}_FILE names a file that cannot be read.`)
     return undefined
@@ -177,8 +179,10 @@ function readPublicUrl(text: string | undefined, port: number, problems: string[
 function readDatabaseUrl(name: string, text: string | undefined, problems: string[]): string | undefined {
   if (text === undefined) return undefined
   // The URL holds a password, so it is never shown.
-  if (!/^postgres(ql)?:\/\//.test(text) || !URL.canParse(text))
-    problems.push(`${name} must be a postgresql:// URL.`)
+  // A second @ would make a part of the password the host, which errors tell.
+  const isOneUrl = /^postgres(ql)?:\/\/[^@]*(@[^@]*)?$/.test(text) && URL.canParse(text)
+  if (!isOneUrl)
+    problems.push(`${name} must be a postgresql:// URL (special characters in a password percent-encoded).`)
   return text
 }
 

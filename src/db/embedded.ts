@@ -1,14 +1,14 @@
-import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { PGlite } from '@electric-sql/pglite'
 import { Kysely, PGliteDialect } from 'kysely'
 import type { Database, PreparedStatement } from './database.ts'
 import { databaseFault } from './database-fault.ts'
+import { lockDataDir } from './lock-data-dir.ts'
 import type { Schema } from './schema.ts'
 
 /** PostgreSQL inside this process, for trying out: one connection, one process, and its fsync is off. */
 export async function openEmbedded(dataDir: string): Promise<Database> {
-  mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+  const unlock = lockDataDir(dataDir)
   const pglite = await PGlite.create({
     dataDir: join(dataDir, 'database'),
     parsers: { [INT8]: (text) => text },
@@ -25,7 +25,10 @@ export async function openEmbedded(dataDir: string): Promise<Database> {
         throw databaseFault(error)
       }
     },
-    close: () => pglite.close(),
+    async close() {
+      await pglite.close()
+      unlock()
+    },
   }
 }
 

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { type Migration, Migrator } from 'kysely/migration'
 import * as initial from '../../migrations/0001-initial.ts'
+import { unavailable } from '../errors.ts'
 import type { Database } from './database.ts'
 
 /** In order; a migration that is on main is never changed, a later one mends it. */
@@ -39,8 +40,8 @@ export async function migrate(db: Database, serviceRole?: string): Promise<reado
 /** Throws unless every migration of this version is applied. */
 export async function checkMigrated(db: Database): Promise<void> {
   if (!(await isMigrated(db))) {
-    throw new Error(
-      "The database's schema is not up to date: run 'claimgate migrate', or serve without --no-migrate.",
+    throw unavailable(
+      "The database's schema is not up to date: run 'npm run migrate', or serve without --no-migrate.",
     )
   }
 }

@@ -1,6 +1,7 @@
 import type { Log } from '../log.ts'
 import { checkVersion } from './check-database.ts'
 import type { Database } from './database.ts'
+import { sqlState } from './database-fault.ts'
 import { openEmbedded } from './embedded.ts'
 import { checkMigrated, migrate } from './migrate.ts'
 import { MIGRATION_LIMITS, openPostgresql } from './postgresql.ts'
@@ -16,7 +17,13 @@ export async function openDatabase(
   settings: DatabaseSettings,
   options: { migrate: boolean; log: Log; onMigrated?: (applied: readonly string[]) => void },
 ): Promise<Database> {
-  const { databaseUrl } = settings
+  const { databaseUrl, dataDir } = settings
+  if (databaseUrl === undefined) {
+    options.log.warn(
+      { dataDir },
+      'DATABASE_URL is not set: decisions are kept in an embedded database, which is for trying out',
+    )
+  }
   const db =
     databaseUrl === undefined
       ? await openEmbedded(settings.dataDir)
@@ -39,6 +46,10 @@ async function migrateAs(settings: DatabaseSettings, db: Database, log: Log): Pr
   const owner = openPostgresql(migrationDatabaseUrl ?? databaseUrl, log, MIGRATION_LIMITS)
   try {
     return await migrate(owner, migrationDatabaseUrl === undefined ? undefined : await roleOf(db))
+  } catch (error) {
+    if (sqlState(error) !== INSUFFICIENT_PRIVILEGE) throw error
+    const name = migrationDatabaseUrl === undefined ? 'DATABASE_URL' : 'MIGRATION_DATABASE_URL'
+    throw new Error(`The role that ${name} names has to own the database and its tables.`, { cause: error })
   } finally {
     await owner.close()
   }
@@ -64,6 +75,10 @@ function report(
 /** A database that starts beside us may need a moment. */
 const ATTEMPTS = 15
 const PAUSE_MS = 1_000
+/** SQLSTATE class 28: waiting would not help. */
+const LOGIN_REFUSED = '28'
+/** SQLSTATE of a right that is missing. */
+const INSUFFICIENT_PRIVILEGE = '42501'
 
 async function untilItAnswers(attempt: () => Promise<void>, log: Log): Promise<void> {
   for (let left = ATTEMPTS; ; left--) {
@@ -71,6 +86,9 @@ async function untilItAnswers(attempt: () => Promise<void>, log: Log): Promise<v
       return await attempt()
     } catch (error) {
       const { code, cause } = error as { code?: string; cause?: unknown }
+      if (sqlState(cause)?.startsWith(LOGIN_REFUSED)) {
+        throw new Error('The database refuses the login that DATABASE_URL names.', { cause })
+      }
       if (left === 1 || code !== 'unavailable') throw error
       log.warn({ cause: String(cause) }, 'the database does not answer yet')
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MS))

@@ -29,12 +29,13 @@ const MONTHS_AHEAD = 2
 
 /** An hour's tokens in one statement could take longer than a statement may. */
 const PRUNE_AT_ONCE = 10_000
+/** By the earlier of two clocks: one that is ahead must not make tokens usable again. */
 const PRUNE: PreparedStatement = {
   name: 'prune-used-tokens',
   text: `
     with pruned as (
       delete from used_tokens
-        where ctid = any (array(select ctid from used_tokens where keep_until < $1 limit $2))
+        where ctid = any (array(select ctid from used_tokens where keep_until < least($1::timestamptz, now()) limit $2))
         returning decision_id
     )
     select count(*)::integer as pruned from pruned`,

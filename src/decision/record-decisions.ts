@@ -9,21 +9,23 @@ export type RecordedDecision = Recorded<AllowedDecision> | Recorded<RefusedDecis
 /**
  * Resolves after the commit, with what was recorded: an allowed decision whose token was used before comes back as
  * DENIED `token_replayed`, and undefined means that the decision was made on a revision which is no longer current.
- * Throws `unavailable` where recording failed or nobody knows: then nothing may be signed.
+ * Throws `unavailable` where recording failed or nobody knows: then nothing may be signed. What has not been handed
+ * to the database by `recordBy` (of `performance.now()`) is given up, so that no token is used up for an answer that
+ * nobody waits for any more.
  */
-export type RecordDecision = (decision: Decision) => Promise<RecordedDecision | undefined>
+export type RecordDecision = (decision: Decision, recordBy?: number) => Promise<RecordedDecision | undefined>
 
 /** Larger statements gain little (8,600 rows/s at 32, measured) and make everybody in them wait for the last. */
 const MAX_BATCH = 64
+/** Of claims and verdicts in one statement, so that large ones do not make it run into its time limit. */
+const MAX_BATCH_CHARACTERS = 1_000_000
 /** What may wait behind the statement in flight: about a third of a second's work. */
 const MAX_QUEUE = 2_000
-/** Whoever waited longer is about to give up (an exchange has 8 s): its token must not be used up for nothing. */
-const MAX_WAIT_MS = 4_000
 
 type Deps = { readonly db: Database; readonly log: Log }
 type Waiting = {
   readonly decision: Decision
-  readonly since: number
+  readonly recordBy: number
   readonly resolve: (recorded: RecordedDecision | undefined) => void
   readonly reject: (error: unknown) => void
 }
@@ -38,24 +40,33 @@ export function createDecisionRecorder(deps: Deps): RecordDecision {
 
   async function drain(): Promise<void> {
     running = true
-    while (queue.length > 0) await recordBatch(deps, withoutTheLate(queue.splice(0, MAX_BATCH)))
+    while (queue.length > 0) await recordBatch(deps, withoutTheLate(takeBatch(queue)))
     running = false
   }
 
-  return (decision) => {
+  return (decision, recordBy = Number.POSITIVE_INFINITY) => {
     if (queue.length >= MAX_QUEUE)
       return Promise.reject(unavailable('Too many requests wait for the database.'))
     return new Promise((resolve, reject) => {
-      queue.push({ decision, since: performance.now(), resolve, reject })
+      queue.push({ decision, recordBy, resolve, reject })
       if (!running) void drain()
     })
   }
 }
 
+function takeBatch(queue: Waiting[]): readonly Waiting[] {
+  let characters = 0
+  const tooMany = queue.findIndex(({ decision }, index) => {
+    characters += (decision.claims?.length ?? 0) + (decision.verdict?.length ?? 0)
+    return index === MAX_BATCH || (index > 0 && characters > MAX_BATCH_CHARACTERS)
+  })
+  return queue.splice(0, tooMany === -1 ? queue.length : tooMany)
+}
+
 function withoutTheLate(batch: readonly Waiting[]): readonly Waiting[] {
   const now = performance.now()
   const [inTime, late] = [[] as Waiting[], [] as Waiting[]]
-  for (const waiting of batch) (now - waiting.since > MAX_WAIT_MS ? late : inTime).push(waiting)
+  for (const waiting of batch) (now > waiting.recordBy ? late : inTime).push(waiting)
   for (const { reject } of late) reject(unavailable('The database took too long; retry the job.'))
   return inTime
 }
@@ -108,14 +119,14 @@ function settle(batch: readonly Waiting[], rows: readonly RecordedRow[]): void {
 }
 
 function fail(deps: Deps, batch: readonly Waiting[], error: unknown): void {
+  // The row may be there all the same, and then this token is used up: only another job gets another one.
+  for (const { reject } of batch)
+    reject(unavailable('The decision could not be recorded; retry the job.', error))
   const { message, cause } = error as Error
   deps.log.error(
     { decisions: batch.length, error: message, cause: String(cause ?? '') },
     'decisions were not recorded',
   )
-  // The row may be there all the same, and then this token is used up: only another job gets another one.
-  for (const { reject } of batch)
-    reject(unavailable('The decision could not be recorded; retry the job.', error))
 }
 
 const DEADLOCK_DETECTED = '40P01'

@@ -14,6 +14,8 @@ export type ExchangeRequest = {
   readonly requestId: string
   readonly callerIp: string
   readonly userAgent: string | null
+  /** When the request came, of `performance.now()`: what it waits for is bounded from there. */
+  readonly arrivedAt: number
 }
 
 export type DecideDeps = {
@@ -47,6 +49,8 @@ export type Disclosure =
       readonly jtiHash: string
     }
 
+/** What a decision is known by, and its time in milliseconds since the epoch. */
+type Moment = { readonly id: string; readonly decideTime: number }
 type Decided = { readonly decision: Decision; readonly disclosure: Disclosure }
 
 /** A used token is remembered for the largest clock skew and half a minute more after it can last be presented. */
@@ -54,22 +58,23 @@ const KEEP_USED_TOKEN_SECONDS = 300 + 35
 
 /** Decides one exchange. Nothing is recorded yet, and nothing may be signed on it. */
 export async function decide(deps: DecideDeps, request: ExchangeRequest): Promise<Decided> {
-  const decideTime = deps.clock()
+  // The id tells its time, so it is made before anything takes any.
+  const moment = { id: deps.newDecisionId(), decideTime: deps.clock() }
   const token = await deps.verifyToken(request.token)
-  if (!token.verified) return refuseToken(deps, request, token, decideTime)
+  if (!token.verified) return refuseToken(deps, request, token, moment)
 
   const { identity, cached } = await deps.findIdentity(request.email)
   const standing = standingOf(identity, token)
   const claims = JSON.stringify(deps.recordableClaims(token.claims, identity?.recordedClaims ?? []))
   const evaluation = await deps.evaluatePolicy(
     standing.ok ? standing.identity.policyDigest : deps.fallbackPolicyDigest,
-    policyInput(claims, decideTime, request.email),
+    policyInput(claims, moment.decideTime, request.email),
   )
   const isInside = standing.ok && evaluation.ok && evaluation.groupMet
   // An outsider must not see by the time it takes that somebody uses this identity: the query it saved is made up for.
   if (cached && !isInside) await deps.reloadIdentity(request.email)
 
-  const facts = verifiedFacts(deps, request, token, decideTime, claims)
+  const facts = verifiedFacts(request, token, moment, claims)
   const decidedOn = { identityRevision: identity?.revision ?? null, issuerRevision: token.issuer.revision }
   if (!standing.ok) {
     const decision = {
@@ -128,13 +133,13 @@ function refuseToken(
   deps: DecideDeps,
   request: ExchangeRequest,
   token: TokenRefusal,
-  decideTime: number,
+  moment: Moment,
 ): Decided {
   const claims = token.claims && deps.recordableClaims(token.claims, [])
   const subject = token.claims?.sub
   return {
     decision: {
-      ...commonFacts(deps, request, token, decideTime),
+      ...commonFacts(request, token, moment),
       identityId: null,
       issuerUrl: token.issuer?.issuerUrl ?? null,
       subject: typeof subject === 'string' ? subject : null,
@@ -190,14 +195,13 @@ function singleUseOf(token: VerifiedToken): SingleUse {
 }
 
 function verifiedFacts(
-  deps: DecideDeps,
   request: ExchangeRequest,
   token: VerifiedToken,
-  decideTime: number,
+  moment: Moment,
   claims: string,
 ): DecisionFacts {
   return {
-    ...commonFacts(deps, request, token, decideTime),
+    ...commonFacts(request, token, moment),
     identityId: null,
     issuerUrl: token.issuer.issuerUrl,
     subject: token.claims.sub,
@@ -207,13 +211,12 @@ function verifiedFacts(
 
 /** What every decision says, with nothing yet of what only some do. */
 function commonFacts(
-  deps: DecideDeps,
   request: ExchangeRequest,
   token: Pick<VerifiedToken | TokenRefusal, 'tokenHash' | 'keyId'>,
-  decideTime: number,
+  moment: Moment,
 ) {
   return {
-    id: deps.newDecisionId(),
+    ...moment,
     kind: 'EXCHANGE' as const,
     identity: request.email,
     verdict: null,
@@ -221,7 +224,6 @@ function commonFacts(
     guardrailsDigest: null,
     subjectTokenHash: token.tokenHash,
     subjectKeyId: token.keyId ?? null,
-    decideTime,
     requestId: request.requestId,
     callerIp: request.callerIp,
     userAgent: request.userAgent,

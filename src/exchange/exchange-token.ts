@@ -21,6 +21,8 @@ export type ExchangeResult = { readonly decision: RecordedDecision } & (
 
 /** How often a decision is made anew because what it stood on changed meanwhile; a busier identity is a fault. */
 const MAX_DECISIONS = 3
+/** An answer has 8 s, and a statement that is on its way may take 2.5 of them. */
+const RECORD_WITHIN_MS = 4_000
 
 /**
  * Trades a CI job's token for ours: decide, record, sign. A failed record is no token: it throws `unavailable`.
@@ -29,7 +31,7 @@ const MAX_DECISIONS = 3
 export async function exchangeToken(deps: ExchangeDeps, request: ExchangeRequest): Promise<ExchangeResult> {
   const { decision, disclosure } = await decideAndRecord(deps, request)
   if (decision.outcome !== 'ALLOWED') {
-    return { ok: false, decision, refusal: await refuse(deps, decision, disclosure) }
+    return { ok: false, decision, refusal: await refuse(deps, request, decision, disclosure) }
   }
   return { ok: true, decision, issued: await deps.signAccessToken(decision) }
 }
@@ -41,7 +43,7 @@ async function decideAndRecord(
 ): Promise<{ decision: RecordedDecision; disclosure: Disclosure }> {
   for (let attempt = 0; attempt < MAX_DECISIONS; attempt++) {
     const { decision, disclosure } = await decide(deps, request)
-    const recorded = await deps.recordDecision(decision)
+    const recorded = await deps.recordDecision(decision, request.arrivedAt + RECORD_WITHIN_MS)
     if (recorded !== undefined) return { decision: recorded, disclosure }
     deps.forgetCached(decision)
   }

@@ -3,7 +3,8 @@ import type { RecordedDecision } from '../decision/record-decisions.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { JsonObject, JsonValue } from '../json.ts'
 import type { Verdict } from '../policy/verdict.ts'
-import type { Disclosure } from './decide.ts'
+import type { Disclosure, ExchangeRequest } from './decide.ts'
+import { evenOut } from './even-out.ts'
 import { explainDenial } from './explain-denial.ts'
 import { plainJson, plainText } from './plain-text.ts'
 
@@ -22,9 +23,15 @@ type RefusalDeps = {
 const DENIED = 'Token exchange denied.'
 
 /** Says no: of a token that failed why, inside the identity's group what would have to change, outside it nothing. */
-export async function refuse(deps: RefusalDeps, decision: Refused, disclosure: Disclosure): Promise<Refusal> {
+export async function refuse(
+  deps: RefusalDeps,
+  request: Pick<ExchangeRequest, 'arrivedAt'>,
+  decision: Refused,
+  disclosure: Disclosure,
+): Promise<Refusal> {
   const decisionId = decision.id
   if (disclosure.scope === 'outside') {
+    await evenOut(request.arrivedAt)
     return {
       code: 'unauthenticated',
       message: DENIED,

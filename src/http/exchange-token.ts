@@ -24,15 +24,17 @@ export function exchangeTokenRoute(deps: {
     query: 'ignored',
     bodyLimit: SMALL_BODY,
     isEchoed: true,
-    async handle({ body, requestId, callerIp, userAgent, note }) {
+    async handle({ body, requestId, arrivedAt, callerIp, userAgent, note }) {
       const { token, email, audience } = parse(exchangeTokenRequest, body)
       if (!token) throw invalidArgument('token is required')
       if (!email) throw invalidArgument('email is required')
       if (!deps.isEmail(email))
         throw invalidArgument("email is malformed: it must be the workload identity's email address")
-      const result = await deps.exchangeToken({ token, email, audience, requestId, callerIp, userAgent })
+      note({ identity: email })
+      const request = { token, email, audience, requestId, arrivedAt, callerIp, userAgent }
+      const result = await deps.exchangeToken(request)
       const { id, outcome, reason } = result.decision
-      note({ identity: email, decision: id, outcome, reason })
+      note({ decision: id, outcome, reason })
       if (!result.ok) return errorAnswer(result.refusal.code, result.refusal.message, result.refusal.details)
       const { accessToken, expiresIn, decisionId } = result.issued
       return { body: { accessToken, tokenType: 'Bearer', expiresIn, decisionId } }

@@ -36,9 +36,9 @@ export function getCurrentUserRoute(deps: {
 
 /** RFC 6750 §2.1. A script that did not look at the exchange's answer sends what jq made of it: `null` or nothing. */
 function readBearer(authorization: string | undefined): string {
-  const [, token = ''] = /^Bearer(?: +(.*))?$/i.exec(authorization ?? '') ?? []
+  const [bearer, token = ''] = /^Bearer(?: +(.*))?$/i.exec(authorization ?? '') ?? []
   if (token !== '' && token !== 'null') return token
-  if (authorization === undefined) {
+  if (bearer === undefined) {
     throw new RequestError(
       'unauthenticated',
       'An access token is required: Authorization: Bearer ACCESS_TOKEN.',

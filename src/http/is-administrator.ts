@@ -1,11 +1,18 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 
-/** Tells whether an Authorization header carries the admin token, in the same time whatever it carries. */
+/** What cannot be guessed; an empty token would let in everybody who sends none. */
+const MIN_TOKEN_LENGTH = 32
+
+/**
+ * Makes the check whether an Authorization header carries the admin token, which takes the same time whatever it
+ * carries. Throws for a token that is too short to be one.
+ */
 export function createAdministratorCheck(adminToken: string): (authorization: string | undefined) => boolean {
+  if (adminToken.length < MIN_TOKEN_LENGTH) throw new Error('The admin token has fewer than 32 characters.')
   const expected = sha256(adminToken)
   return (authorization) => {
-    const [, token = ''] = /^Bearer +(.*)$/i.exec(authorization ?? '') ?? []
-    return timingSafeEqual(sha256(token), expected)
+    const [, token] = /^Bearer +(\S+)$/i.exec(authorization ?? '') ?? []
+    return token !== undefined && timingSafeEqual(sha256(token), expected)
   }
 }
 

@@ -46,7 +46,12 @@ export function problemAnswer(error: unknown, requestId: string): RouteAnswer {
 /** An error answer by its code. */
 export function errorAnswer(code: ErrorCode, message: string, details: readonly unknown[]): RouteAnswer {
   const { code: number, status } = PROBLEMS[code]
-  return { status, headers: headersFor(code), body: { code: number, message, details } }
+  return { status, headers: headersFor(code), body: { code: number, message: oneLine(message), details } }
+}
+
+/** A message may name what the caller sent; what breaks lines or directs a terminal is left out of it. */
+function oneLine(message: string): string {
+  return message.replace(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]+/gu, ' ')
 }
 
 function headersFor(code: ErrorCode): Readonly<Record<string, string>> {

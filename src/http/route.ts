@@ -3,6 +3,8 @@ import type { JsonValue } from '../json.ts'
 /** What a handler gets to see of a request, taken apart and bounded. */
 export type RouteRequest = {
   readonly requestId: string
+  /** When its headers were read, of `performance.now()`. */
+  readonly arrivedAt: number
   readonly callerIp: string
   readonly userAgent: string | null
   /** The Authorization header as it was sent. */

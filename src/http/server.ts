@@ -21,6 +21,8 @@ export type HttpDeps = {
 /** A sender that is slower than this keeps a connection from somebody else. */
 const HEADERS_TIMEOUT_MS = 10_000
 const REQUEST_TIMEOUT_MS = 15_000
+/** How often Node looks for those; its own 30 s would make the limits three times as long. */
+const CONNECTION_CHECK_MS = 1_000
 /** Some ten kilobytes each; beyond it new connections are refused rather than memory used up. */
 const MAX_CONNECTIONS = 4_096
 /** An answer that takes longer would find nobody waiting; the work behind it has shorter limits of its own. */
@@ -30,7 +32,8 @@ const ANSWER_WITHIN_MS = 8_000
 export function createHttpServer(deps: HttpDeps): Server {
   const app = createExpressApp(deps)
   // What Node would refuse by itself goes without our headers and body: a missing Host, an unknown expectation.
-  const server = createServer({ requireHostHeader: false }, app)
+  const options = { requireHostHeader: false, connectionsCheckingInterval: CONNECTION_CHECK_MS }
+  const server = createServer(options, app)
   server.on('checkExpectation', app)
   server.headersTimeout = HEADERS_TIMEOUT_MS
   server.requestTimeout = REQUEST_TIMEOUT_MS
@@ -66,16 +69,18 @@ function expressPath(path: string): string {
 
 /** One request, from its headers to its log line. Nothing that happens inside leaves it without an answer. */
 async function serve(deps: HttpDeps, request: Request, response: Response, pick: () => Route): Promise<void> {
-  const startedAt = performance.now()
+  const arrivedAt = performance.now()
   const requestId = readRequestId(request)
-  const logged: Record<string, string | null> = {}
+  const logged: Logged = {}
   let route: Route | undefined
   const answer = await answerInTime(async () => {
     route = pick()
     logged.route = route.path
-    return route.handle(await readRequest(deps, route, request, response, { requestId, logged }))
+    return route.handle(await readRequest(deps, route, request, response, { requestId, arrivedAt, logged }))
   }).catch((error: unknown) => {
     logFault(deps.log, error, requestId)
+    // Not the message, nor the path: a caller may have put its token there.
+    if (error instanceof RequestError) logged.problem = error.code
     const problem = problemAnswer(error, requestId)
     return route?.isEchoed ? { ...problem, body: plainJson(problem.body as JsonValue) } : problem
   })
@@ -86,16 +91,21 @@ async function serve(deps: HttpDeps, request: Request, response: Response, pick:
       method: request.method,
       ...logged,
       status: answer.status ?? 200,
-      durationMs: Math.round((performance.now() - startedAt) * 100) / 100,
+      durationMs: Math.round((performance.now() - arrivedAt) * 100) / 100,
     },
     'request',
   )
 }
 
+type Logged = Record<string, string | null>
+
 async function answerInTime(work: () => Promise<RouteAnswer>): Promise<RouteAnswer> {
   let timer: NodeJS.Timeout | undefined
   const tooLate = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(unavailable('The answer took too long.')), ANSWER_WITHIN_MS)
+    timer = setTimeout(
+      () => reject(unavailable('The answer took too long; retry the job.')),
+      ANSWER_WITHIN_MS,
+    )
   })
   try {
     return await Promise.race([work(), tooLate])
@@ -105,8 +115,8 @@ async function answerInTime(work: () => Promise<RouteAnswer>): Promise<RouteAnsw
 }
 
 function pickRoute(routes: readonly Route[], request: Request): Route {
-  // A colon begins a custom verb; no name of a resource holds one.
-  if (Object.values(request.params).some((value) => value.includes(':'))) return nothingHere()
+  // A colon begins a custom verb; no name of a resource holds one, nor a control character.
+  if (Object.values(request.params).some((value) => /[:\p{Cc}]/u.test(String(value)))) return nothingHere()
   const route = routes.find(({ method }) => method === (request.method === 'HEAD' ? 'GET' : request.method))
   if (route === undefined) throw new MethodNotAllowed(routes.map(({ method }) => method))
   return route
@@ -126,7 +136,7 @@ async function readRequest(
   route: Route,
   request: Request,
   response: Response,
-  context: { requestId: string; logged: Record<string, string | null> },
+  context: { requestId: string; arrivedAt: number; logged: Logged },
 ): Promise<RouteRequest> {
   for (const name of ['authorization', 'host', 'content-type']) refuseRepeatedHeader(request, name)
   // RFC 9112 section 3.2.
@@ -145,6 +155,7 @@ async function readRequest(
   }
   return {
     requestId: context.requestId,
+    arrivedAt: context.arrivedAt,
     callerIp: readCallerIp(request),
     userAgent: request.headers['user-agent']?.slice(0, MAX_USER_AGENT) ?? null,
     authorization,
@@ -177,6 +188,7 @@ function readQuery(route: Route, request: Request): Readonly<Record<string, stri
   const given = new URLSearchParams(request.originalUrl.split('?').slice(1).join('?'))
   const query: Record<string, string> = {}
   for (const [name, value] of given) {
+    if (/\p{Cc}/u.test(value)) throw invalidArgument(`The parameter '${name}' has a control character.`)
     if (!route.query.includes(name)) throw invalidArgument(`The parameter '${name}' is not supported here.`)
     if (Object.hasOwn(query, name)) throw invalidArgument(`The parameter '${name}' is given twice.`)
     query[name] = value

@@ -4,9 +4,6 @@ const MAX_EMAIL = 255
 const EMAIL =
   /^[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*$/
 
-/** An identity's email taken apart; `project` is null where it belongs to the workspace. */
-export type IdentityEmail = { readonly id: string; readonly project: string | null }
-
 /** Says what is wrong with an identity's id (the part of its email before `@`), or undefined. */
 export function checkIdentityId(id: string): string | undefined {
   if (ID.test(id)) return undefined
@@ -27,28 +24,4 @@ export function parseEmail(text: string): { readonly local: string; readonly dom
   if (text.length > MAX_EMAIL || !EMAIL.test(text)) return undefined
   const at = text.indexOf('@')
   return { local: text.slice(0, at), domain: text.slice(at + 1) }
-}
-
-/** Takes an identity's email apart, `{id}@IDENTITY_DOMAIN` or `{id}@{project}.IDENTITY_DOMAIN`, or says what is wrong. */
-export function parseIdentityEmail(
-  text: string,
-  identityDomain: string,
-): { readonly ok: true; readonly email: IdentityEmail } | { readonly ok: false; readonly message: string } {
-  const parts = parseEmail(text)
-  if (parts === undefined) return { ok: false, message: 'is not an email address' }
-  const project = projectOf(parts.domain, identityDomain)
-  if (project === undefined) {
-    return { ok: false, message: `must end with '@${identityDomain}', not '@${parts.domain}'` }
-  }
-  const problem = checkIdentityId(parts.local)
-  if (problem !== undefined)
-    return { ok: false, message: `has '${parts.local}' before '@', which ${problem}` }
-  return { ok: true, email: { id: parts.local, project } }
-}
-
-function projectOf(domain: string, identityDomain: string): string | null | undefined {
-  if (domain === identityDomain) return null
-  if (!domain.endsWith(`.${identityDomain}`)) return undefined
-  const project = domain.slice(0, -identityDomain.length - 1)
-  return ID.test(project) ? project : undefined
 }

@@ -1,6 +1,7 @@
 import { type CryptoKey, calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, type JWK } from 'jose'
 import type { Clock } from '../clock.ts'
 import type { Database } from '../db/database.ts'
+import { unavailable } from '../errors.ts'
 import type { KeyEncryption } from './key-encryption.ts'
 
 /** RFC 7518 §3.4. */
@@ -38,7 +39,7 @@ export async function loadSigningKeys(deps: {
 /** Throws unless this key is still the one that signs for all instances. */
 export async function checkSigningKey(db: Database, key: SigningKey): Promise<void> {
   const active = (await readKeys(db))?.find(({ state }) => state === 'ACTIVE')
-  if (active?.kid !== key.kid) throw new Error('The signing key is no longer the active one.')
+  if (active?.kid !== key.kid) throw unavailable('The signing key is no longer the active one.')
 }
 
 async function readKeys(db: Pick<Database, 'kysely'>) {

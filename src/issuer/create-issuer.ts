@@ -3,16 +3,20 @@ import type { Clock } from '../clock.ts'
 import type { Database } from '../db/database.ts'
 import { violatedConstraint } from '../db/database-fault.ts'
 import { invalidArgument, RequestError } from '../errors.ts'
+import type { JsonObject } from '../json.ts'
 import { DEFAULT_ALGORITHMS, SIGNATURE_ALGORITHMS } from './algorithms.ts'
 import { insertIssuer, type NewIssuer, type StoredIssuer } from './issuer-store.ts'
-import { describeUnusedKeys, validateJwks } from './jwks.ts'
+import { describeUnusedKeys, publicMembersOf, validateJwks } from './jwks.ts'
 
 /** A title as every resource's: one line that a job's script can echo. */
 const title = z
   .string()
   .min(1)
   .max(200)
-  .regex(/^[^\p{Cc}\u2028\u2029\\]*$/u, 'must be one line without control characters and backslashes')
+  .regex(
+    /^[^\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069\\]*$/u,
+    'must be one line without control characters and backslashes',
+  )
 
 /** The body of a create; `name`, `keys` and times are ours and ignored there (AIP-203). */
 export const issuerBody = z.strictObject({
@@ -58,7 +62,7 @@ export async function createIssuer(
     providerType: body.providerType,
     state: 'ACTIVE',
     algorithms: [...new Set(body.algorithms ?? DEFAULT_ALGORITHMS[body.providerType])],
-    jwks: (body.jwks as unknown as NewIssuer['jwks']) ?? null,
+    jwks: body.jwks ? (publicMembersOf(body.jwks as { keys: JsonObject[] }) as NewIssuer['jwks']) : null,
   }
   try {
     const stored = await insertIssuer(deps.db.kysely, issuer, new Date(deps.clock()))

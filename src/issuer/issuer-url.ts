@@ -3,12 +3,16 @@ import { isIPv4 } from 'node:net'
 export type IssuerUrlRules = { readonly privateIssuers: readonly string[]; readonly ownIssuerUrl: string }
 
 const MAX_LENGTH = 255
+const MAX_FETCH_LENGTH = 512 // an issuer of the greatest length and the path of its discovery document
 const MAX_ID_LENGTH = 63
 /** What an https URL without userinfo, query and fragment is made of (RFC 3986), square brackets for IPv6 included. */
 const PLAIN_URL = /^(https?):\/\/([A-Za-z0-9._~:[\]-]+)(\/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?$/
 
+const ONLY_PRIVATE = ' (a GitLab inside your network may, where PRIVATE_ISSUERS lists it)'
+
 /** Says in words what keeps a URL from being registered as an issuer's; private issuers may be unsafe, not malformed. */
 export function checkIssuerUrl(url: string, rules: IssuerUrlRules): string | undefined {
+  if (url.length > MAX_LENGTH) return `is longer than ${MAX_LENGTH} characters`
   const problem = checkFetchUrl(url, rules.privateIssuers.includes(url))
   if (problem !== undefined) return problem
   return isSameIssuer(url, rules.ownIssuerUrl)
@@ -18,15 +22,15 @@ export function checkIssuerUrl(url: string, rules: IssuerUrlRules): string | und
 
 /** The same for any URL that keys are fetched from; `isPrivate` lets it be plain http and an address. */
 export function checkFetchUrl(url: string, isPrivate: boolean): string | undefined {
-  if (url.length > MAX_LENGTH) return `is longer than ${MAX_LENGTH} characters`
+  if (url.length > MAX_FETCH_LENGTH) return `is longer than ${MAX_FETCH_LENGTH} characters`
   const parsed = URL.parse(url)
   if (parsed === null || /[\p{Cc}\s\\]/u.test(url)) return 'is not a URL'
   if (parsed.protocol !== 'https:' && !(isPrivate && parsed.protocol === 'http:'))
-    return 'does not begin with https://'
+    return `does not begin with https://${ONLY_PRIVATE}`
   if (url.includes('?') || url.includes('#')) return 'has a query or a fragment'
   if (parsed.username !== '' || parsed.password !== '') return 'has a user name or password'
   const isAddress = isIPv4(parsed.hostname.replace(/\.$/, '')) || parsed.hostname.startsWith('[')
-  if (isAddress && !isPrivate) return 'has an IP address where a host name belongs'
+  if (isAddress && !isPrivate) return `has an IP address where a host name belongs${ONLY_PRIVATE}`
   return isWrittenPlainly(url, parsed, isAddress)
     ? undefined
     : 'is not written plainly: the way it is resolved differs from its text'

@@ -51,6 +51,14 @@ export function validateJwks(jwks: unknown): string | undefined {
   return undefined
 }
 
+/** What may be kept of a set that is given as static keys: the members that make a public key, and no others. */
+export function publicMembersOf(jwks: { readonly keys: readonly JsonObject[] }): { keys: JsonObject[] } {
+  const kept = ({ kty, crv, n, e, x, y, kid, use, alg, key_ops }: JsonObject): JsonObject =>
+    // JSON leaves out what is undefined.
+    JSON.parse(JSON.stringify({ kty, crv, n, e, x, y, kid, use, alg, key_ops }))
+  return { keys: jwks.keys.map(kept) }
+}
+
 /** Which keys of a set will never verify a token of these algorithms, and why: a sentence each. */
 export function describeUnusedKeys(
   jwks: unknown,

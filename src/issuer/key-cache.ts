@@ -36,6 +36,7 @@ const MIN_FRESH_MS = 60_000
 const STALE_MS = 60 * 60_000 // counted from the fetch: how long keys serve while their issuer is down
 const UNKNOWN_KEY_INTERVAL_MS = 15_000
 const MIN_BACK_OFF_MS = 1_000
+const PATIENCE_MS = 1_000 // an issuer that is well answers within a fifth of it
 const MAX_BACK_OFF_MS = 30_000
 const MAX_LOGGED_CAUSE = 500 // parts of it are others' text
 
@@ -49,7 +50,10 @@ export function createKeyCache(deps: KeyCacheDeps): KeyCache {
     async findKey(issuer, keyId, algorithm) {
       const entry = entryOf(entries, issuer, deps.clock)
       const known = entry.keys
-      if (issuer.jwks === null && deps.clock() >= entry.freshUntil) await refresh(deps, issuer, entry)
+      if (issuer.jwks === null && deps.clock() >= entry.freshUntil) {
+        const refreshed = refresh(deps, issuer, entry)
+        await (isServed(issuer, entry, deps.clock) ? unlessSlow(refreshed) : refreshed)
+      }
       const wasFetched = entry.keys !== known
       if (!isServed(issuer, entry, deps.clock)) return UNAVAILABLE
       if (issuer.jwks === null && !entry.keys?.has(keyId) && !wasFetched) {
@@ -107,6 +111,14 @@ async function refreshForUnknownKey(deps: KeyCacheDeps, issuer: Issuer, entry: E
   if (deps.clock() < entry.nextUnknownKeyTime) return
   entry.nextUnknownKeyTime = deps.clock() + UNKNOWN_KEY_INTERVAL_MS
   return refresh(deps, issuer, entry)
+}
+
+/** With keys that may still serve, a slow issuer is not waited for: its answer is for those who come later. */
+async function unlessSlow(refreshed: Promise<void>): Promise<void> {
+  const slow = Promise.withResolvers<void>()
+  const timer = setTimeout(slow.resolve, PATIENCE_MS)
+  await Promise.race([refreshed, slow.promise])
+  clearTimeout(timer)
 }
 
 /** Joins the fetch that is under way or begins one, unless the issuer failed a moment ago. Never throws. */

@@ -1,4 +1,4 @@
-import type { JsonValue } from '../json.ts'
+import { isJsonObject, type JsonValue } from '../json.ts'
 import type { ConditionVerdict, RequirementVerdict, RuleVerdict, Verdict } from './verdict.ts'
 
 /**
@@ -31,7 +31,7 @@ function checkRule(answer: unknown): RuleVerdict | undefined {
 }
 
 function checkConditions(answer: unknown): RuleVerdict['conditions'] | undefined {
-  if (!isObject(answer)) return undefined
+  if (!isJsonObject(answer)) return undefined
   const entries: [string, ConditionVerdict][] = []
   for (const code of Object.keys(answer).sort()) {
     const condition = checkCondition(answer[code])
@@ -75,14 +75,10 @@ function hasExactly<Name extends string>(
   names: readonly Name[],
 ): value is Record<Name, unknown> {
   return (
-    isObject(value) &&
+    isJsonObject(value) &&
     Object.keys(value).length === names.length &&
     names.every((name) => Object.hasOwn(value, name))
   )
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function byCode(a: RequirementVerdict, b: RequirementVerdict): number {

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { invalidArgument } from '../errors.ts'
-import type { Rule } from '../identity/rule.ts'
+import type { RefPattern, Rule } from '../identity/rule.ts'
+import { ENTRYPOINT } from './evaluation.ts'
 import type { Opa, PolicyModule } from './opa.ts'
 import type { PolicyProblem } from './policy-problem.ts'
 
@@ -27,7 +28,7 @@ export type PolicyCompiler = {
   compile(policy: PolicyModules): Promise<CompiledPolicy>
 }
 
-export const ENTRYPOINT = 'claimgate/verdict'
+const STARS_PATH = 'claimgate/stars.rego'
 
 const PROVIDERS: readonly Provider[] = ['GITLAB']
 
@@ -46,7 +47,8 @@ export async function createPolicyCompiler(deps: {
 
   return {
     gather({ provider, rules }) {
-      const modules = [...baseOf(base, provider), rulesModule(rules)].sort(byPath)
+      const enabled = rules.filter(({ disabled }) => !disabled)
+      const modules = [...baseOf(base, provider, enabled), rulesModule(enabled)].sort(byPath)
       const digest = digestOf(compiler, capabilities, modules)
       return { digest, compiler, entrypoint: ENTRYPOINT, modules, provider }
     },
@@ -79,10 +81,23 @@ async function readBase(policiesDir: string): Promise<readonly PolicyModule[]> {
   )
 }
 
-/** A provider's file goes only into its own identities' policies: another one's claims are not in their schema. */
-function baseOf(base: readonly PolicyModule[], provider: Provider): readonly PolicyModule[] {
-  const others = PROVIDERS.filter((other) => other !== provider).map(providerPath)
-  return base.filter(({ path }) => !others.includes(path))
+/**
+ * A provider's file goes only into its own identities' policies: another one's claims are not in their schema. What
+ * matches several stars in a segment goes only where a rule has them, as it doubles the policy's size.
+ */
+function baseOf(
+  base: readonly PolicyModule[],
+  provider: Provider,
+  rules: readonly Rule[],
+): readonly PolicyModule[] {
+  const leftOut = PROVIDERS.filter((other) => other !== provider).map(providerPath)
+  if (!rules.some(({ refs }) => refs.some(hasSeveralStars))) leftOut.push(STARS_PATH)
+  return base.filter(({ path }) => !leftOut.includes(path))
+}
+
+/** The two stars that may end a pattern are segments of their own, which no expression matches. */
+function hasSeveralStars({ pattern }: RefPattern): boolean {
+  return /\*[^/]*\*/.test(pattern.replace(/\/\*\*$/, ''))
 }
 
 function providerPath(provider: Provider): string {
@@ -91,8 +106,7 @@ function providerPath(provider: Provider): string {
 
 /** The rules as a JSON literal and nothing else: no value of theirs is ever put together with Rego. */
 function rulesModule(rules: readonly Rule[]): PolicyModule {
-  const enabled = rules.filter(({ disabled }) => !disabled)
-  const literal = JSON.stringify(enabled, null, '\t')
+  const literal = JSON.stringify(rules, null, '\t')
   // Neither is text that OPA keeps as it is: the one becomes U+FFFD, the other ends a text in WASM.
   if (/\\u(?:0000|d[89a-f])/i.test(literal.replaceAll('\\\\', ''))) {
     throw invalidArgument('rules must not have text with U+0000 or a lone surrogate.')

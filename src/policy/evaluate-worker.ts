@@ -2,6 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { loadPolicy } from '@open-policy-agent/opa-wasm'
 import { checkVerdict } from './check-verdict.ts'
 import {
+  ENTRYPOINT,
   type EvaluationResult,
   INITIAL_PAGES,
   MAXIMUM_PAGES,
@@ -19,7 +20,6 @@ type HeldPolicy = {
   instance?: LoadedPolicy
 }
 
-const ENTRYPOINT = 'claimgate/verdict'
 const LOAD_DEADLINE_MS = 1000 // loading takes 3 ms, but compiling waits for a free core
 const ANSWER_AFTER_MS = 5 // what is answered is safe from being run again if the next one has to be stopped
 

@@ -1,3 +1,6 @@
+/** What every policy is asked for. */
+export const ENTRYPOINT = 'claimgate/verdict'
+
 /** What came of running a policy; `cause` is for the log alone. */
 export type EvaluationResult =
   | {

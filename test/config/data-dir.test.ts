@@ -1,15 +1,9 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
-import {
-  generatedSecret,
-  lockDataDir,
-  newAdminToken,
-  newKeyEncryptionKey,
-} from '../../src/config/data-dir.ts'
+import { ADMIN_TOKEN, generatedSecret, KEY_ENCRYPTION_KEY } from '../../src/config/data-dir.ts'
 import { readConfig } from '../../src/config/env.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'claimgate-data-'))
@@ -22,8 +16,8 @@ describe('a generated secret', () => {
   test('is made once and stays', () => {
     const dataDir = freshDataDir()
 
-    const first = generatedSecret(dataDir, 'admin-token', newAdminToken)
-    const second = generatedSecret(dataDir, 'admin-token', newAdminToken)
+    const first = generatedSecret(dataDir, ADMIN_TOKEN)
+    const second = generatedSecret(dataDir, ADMIN_TOKEN)
 
     assert.equal(second, first)
     assert.deepEqual(readdirSync(dataDir), ['admin-token'])
@@ -32,55 +26,34 @@ describe('a generated secret', () => {
   test('can be read by its owner alone', () => {
     const dataDir = freshDataDir()
 
-    generatedSecret(dataDir, 'admin-token', newAdminToken)
+    generatedSecret(dataDir, ADMIN_TOKEN)
 
     assert.equal(statSync(join(dataDir, 'admin-token')).mode & 0o777, 0o600)
     assert.equal(statSync(dataDir).mode & 0o777, 0o700)
   })
 
   test('is as the configuration wants it', () => {
-    const env = { ADMIN_TOKEN: newAdminToken(), KEY_ENCRYPTION_KEY: newKeyEncryptionKey() }
+    const env = { ADMIN_TOKEN: ADMIN_TOKEN.make(), KEY_ENCRYPTION_KEY: KEY_ENCRYPTION_KEY.make() }
 
     const { config } = readConfig(env)
 
     assert.equal(config.adminToken, env.ADMIN_TOKEN)
     assert.equal(config.keyEncryptionKeys[0]?.length, 32)
-    assert.notEqual(newAdminToken(), newAdminToken())
+    assert.notEqual(ADMIN_TOKEN.make(), ADMIN_TOKEN.make())
   })
+
+  for (const [name, text] of [
+    ['empty', ''],
+    ['a newline', '\n'],
+    ['short', 'admin\n'],
+  ] as const) {
+    test(`that is ${name} is refused and not used`, () => {
+      const dataDir = freshDataDir()
+      generatedSecret(dataDir, ADMIN_TOKEN)
+      writeFileSync(join(dataDir, 'admin-token'), text)
+
+      assert.throws(() => generatedSecret(dataDir, ADMIN_TOKEN), /does not hold what was once generated/)
+      assert.equal(readFileSync(join(dataDir, 'admin-token'), 'utf8'), text)
+    })
+  }
 })
-
-describe('the lock of an embedded database', () => {
-  test('keeps a second process out until it is given free', () => {
-    const dataDir = freshDataDir()
-    const free = lockDataDir(dataDir)
-
-    const second = tryLockElsewhere(dataDir)
-    free()
-    const third = tryLockElsewhere(dataDir)
-
-    assert.match(second, /is in use by another claimgate; set DATA_DIR or DATABASE_URL/)
-    assert.equal(third, 'locked')
-  })
-
-  test('of a process that is dead is taken over', () => {
-    const dataDir = freshDataDir()
-    const died = spawnSync(process.execPath, ['-e', ''])
-    lockDataDir(dataDir)()
-    writeFileSync(join(dataDir, 'lock'), String(died.pid))
-
-    const free = lockDataDir(dataDir)
-
-    free()
-    assert.equal(existsSync(join(dataDir, 'lock')), false)
-  })
-})
-
-/** What another process is told that wants the same directory; it ends without giving the lock free. */
-function tryLockElsewhere(dataDir: string): string {
-  const module = new URL('../../src/config/data-dir.ts', import.meta.url).href
-  const script = `import { lockDataDir } from ${JSON.stringify(module)}
-    try { lockDataDir(${JSON.stringify(dataDir)}); console.log('locked') } catch (error) { console.log(error.message) }`
-  return spawnSync(process.execPath, ['--input-type=module', '-e', script], {
-    encoding: 'utf8',
-  }).stdout.trim()
-}

@@ -26,7 +26,7 @@ for (const kind of DATABASES) {
 
       const opening = openDatabase(settings, { migrate: false, log: createLog('silent') })
 
-      await assert.rejects(opening, /schema is not up to date: run 'claimgate migrate'/)
+      await assert.rejects(opening, /schema is not up to date: run 'npm run migrate'/)
       rmSync(dataDir, { recursive: true })
     })
 

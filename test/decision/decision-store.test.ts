@@ -81,6 +81,16 @@ for (const kind of DATABASES) {
       assert.equal((await decisions.get(decision.id))?.outcome, 'ALLOWED')
     })
 
+    test('outlive used tokens, which a clock that is ahead does not make usable again', async () => {
+      const jtiHash = sha256('a-jti-of-tomorrow')
+      const keepUntil = Date.now() + 3_600_000
+      await record(allowed(ground, 'a-jti-of-tomorrow', { singleUse: { jtiHash, keepUntil } }))
+
+      await decisions.pruneUsedTokens(keepUntil + 86_400_000)
+
+      assert.ok(await decisions.findEarlierUse(ground.issuerUrl, jtiHash))
+    })
+
     test('outlive used tokens, which are forgotten however many there are', async () => {
       await database.query('delete from used_tokens')
       await database.query(`insert into used_tokens

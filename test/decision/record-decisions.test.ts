@@ -81,13 +81,36 @@ for (const kind of DATABASES) {
       const jti = randomUUID()
       const decisions = Array.from({ length: 30 }, () => allowed(ground, jti))
 
-      const recorded = await Promise.all(decisions.map(record))
+      const recorded = await Promise.all(decisions.map((each) => record(each)))
 
       const outcomes = Map.groupBy(recorded, (each) => `${each?.outcome} ${each?.reason}`)
       assert.equal(outcomes.get('ALLOWED allowed')?.length, 1)
       assert.equal(outcomes.get('DENIED token_replayed')?.length, 29)
       const [winner] = outcomes.get('ALLOWED allowed') ?? []
       assert.deepEqual(await usesOf(jti), [{ issuer_url: ground.issuerUrl, decision_id: winner?.id }])
+    })
+
+    test('what comes too late for its caller is not recorded, and uses no token up', async () => {
+      const jti = randomUUID()
+      const late = allowed(ground, jti)
+
+      await assert.rejects(record(late, performance.now() - 1), /took too long; retry the job/)
+
+      assert.equal(await row(late.id), undefined)
+      assert.deepEqual(await usesOf(jti), [])
+      assert.equal((await record(allowed(ground, jti)))?.outcome, 'ALLOWED')
+    })
+
+    test('large verdicts do not share one statement, and all are recorded', async () => {
+      const verdict = JSON.stringify({ text: 'x'.repeat(400_000) })
+      const decisions = Array.from({ length: 10 }, () => allowed(ground, randomUUID(), { verdict }))
+
+      const recorded = await Promise.all(decisions.map((each) => record(each)))
+
+      assert.deepEqual(
+        recorded.map((each) => each?.outcome),
+        Array(10).fill('ALLOWED'),
+      )
     })
 
     test('a second use is stored as refused, with the verdict but without a key', async () => {

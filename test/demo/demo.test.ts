@@ -71,6 +71,12 @@ test('the demo lets in whom it should, refuses the others, says why, and ends wi
   ]) {
     assert.match(output, sentence)
   }
+  assert.match(
+    output,
+    /\| Failed to get access token\n {3}\| Token exchange denied\. Rule 'rule-1' is not met/,
+  )
+  assert.match(output, /\| reason: token_replayed · decision: [0-9a-f-]{36}\n/)
+  assert.doesNotMatch(output, /more characters/)
   assert.doesNotMatch(output, /\u001b\[|eyJ/)
   assert.deepEqual(leftBehind, [])
 })
@@ -83,7 +89,9 @@ test('without curl and jq the same requests are made from Node; --keep ends with
   })
 
   assert.equal(exitCode, 0, output)
-  assert.match(output, /curl and jq cannot be found on this machine(.|\n)*made from Node/)
+  assert.match(output, /curl and jq cannot be found on this machine(.|\n)*made\s+from Node/)
+  assert.match(output, /deploy-1\.env; sh demo\/deploy\.sh/)
+  assert.match(output, /Each token works once/)
   assert.deepEqual(decisionsIn(output), EXPECTED)
   assert.deepEqual(leftBehind, [])
   const [, address = ''] = /The service {2,}(\S+)/.exec(output) ?? []

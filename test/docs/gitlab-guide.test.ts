@@ -153,6 +153,37 @@ describe('the guide for GitLab users', { skip: CANNOT_RUN }, () => {
     )
   })
 
+  test('deleting and creating again changes the rules, and earlier access tokens stay dead', async () => {
+    const script = blockWith('@identity.json').replace('gitlab-deploy@workload.claimgate.internal', EMAIL)
+    const [, body = ''] = /<<'JSON'\n(.*)JSON$/s.exec(blockWith("<<'JSON'").trimEnd()) ?? []
+    const useIdentity = async (project: string) => {
+      writeFileSync(join(directory, 'identity.json'), body.replace('my-project', project))
+      return run(script)
+    }
+    const exchange = (claims: Claims) =>
+      world.exchange(gitlabCom.signToken(gitlabClaims('18.4', claims)), EMAIL)
+    const earlier = (await exchange(PROJECT)).json.accessToken
+
+    const changed = await useIdentity('other-project')
+
+    const headers = { Authorization: `Bearer ${earlier}` }
+    const me = await fetch(`${world.app.url}/v1/users/me`, { headers })
+    const statuses = { other: (await exchange(stranger)).status, former: (await exchange(PROJECT)).status }
+    await useIdentity('my-project')
+    assert.equal(changed.exitCode, 0, changed.output)
+    assert.deepEqual({ me: me.status, ...statuses }, { me: 401, other: 200, former: 403 })
+    assert.equal((await exchange(PROJECT)).status, 200)
+  })
+
+  test('creating an identity that is there is a 409 that says what the page says', async () => {
+    const again = await run(`${blockWith('workloadIdentityId=gitlab-deploy')}`)
+
+    const { code, message } = JSON.parse(again.output)
+    assert.equal(code, 6)
+    assert.match(message, /exists already/)
+    assert.ok(prose().includes('A 409 with "exists already"'))
+  })
+
   test('an issuer with static keys serves an air-gapped GitLab, which is never asked', async () => {
     const published = await fetch(`${selfHosted.issuerUrl}/oauth/discovery/keys`)
     writeFileSync(join(directory, 'keys.json'), await published.text())

@@ -3,7 +3,12 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
+import pg from 'pg'
 import { readConfig } from '../../src/config/env.ts'
+import { canChangeDecisions, checkWritable } from '../../src/db/check-database.ts'
+import { openDatabase } from '../../src/db/open-database.ts'
+import { createLog } from '../../src/log.ts'
+import { startCluster } from '../support/postgres.ts'
 import { startWorld } from '../support/world.ts'
 import { codeBlocks, readPage } from './code-blocks.ts'
 import { CANNOT_RUN, runShell } from './run-shell.ts'
@@ -32,6 +37,39 @@ test("the README's walk with curl does what it says", { skip: CANNOT_RUN }, asyn
     rmSync(directory, { recursive: true })
   }
 })
+
+test("the README's two roles serve, and the lesser one cannot change recorded decisions", async (t) => {
+  const cluster = await startCluster()
+  if (cluster === undefined) return t.skip('PostgreSQL is not on this machine')
+  t.after(() => cluster.stop())
+  const { text } = codeBlocks('README.md', { '…': 'p@ss/1' }).find(({ language }) => language === 'sql') ?? {}
+  await runStatements(`${cluster.url}/postgres`, text?.trim().split('\n') ?? [])
+  const urlOf = (role: string) => `${cluster.url.replace('postgres@', `${role}:p%40ss%2F1@`)}/claimgate`
+
+  const db = await openDatabase(
+    {
+      databaseUrl: urlOf('claimgate_service'),
+      migrationDatabaseUrl: urlOf('claimgate_owner'),
+      dataDir: '/nowhere',
+    },
+    { migrate: true, log: createLog('silent', 2) },
+  )
+
+  try {
+    await checkWritable(db)
+    assert.equal(await canChangeDecisions(db), false)
+  } finally {
+    await db.close()
+  }
+})
+
+async function runStatements(url: string, statements: readonly string[]): Promise<void> {
+  const client = new pg.Client(url)
+  await client.connect()
+  // One by one: a database is created outside of any transaction.
+  for (const statement of statements) await client.query(statement)
+  await client.end()
+}
 
 test("the README's table has every setting with its default, and no other", () => {
   const [, section = ''] = readPage('README.md').split('| variable | default | meaning |')

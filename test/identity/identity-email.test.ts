@@ -1,11 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import {
-  checkIdentityId,
-  emailOf,
-  parseEmail,
-  parseIdentityEmail,
-} from '../../src/identity/identity-email.ts'
+import { checkIdentityId, emailOf, parseEmail } from '../../src/identity/identity-email.ts'
 
 const DOMAIN = 'workload.example.com'
 
@@ -82,42 +77,6 @@ describe('emails', () => {
   for (const text of [...bad, ...odd]) {
     test(`${JSON.stringify(text).slice(0, 30)} is none`, () => {
       assert.equal(parseEmail(text), undefined)
-    })
-  }
-})
-
-describe("an identity's email", () => {
-  test('of the workspace has no project', () => {
-    assert.deepEqual(parseIdentityEmail(`deploy@${DOMAIN}`, DOMAIN), {
-      ok: true,
-      email: { id: 'deploy', project: null },
-    })
-  })
-
-  test('of a project names it', () => {
-    assert.deepEqual(parseIdentityEmail(`deploy@shop.${DOMAIN}`, DOMAIN), {
-      ok: true,
-      email: { id: 'deploy', project: 'shop' },
-    })
-  })
-
-  const bad: readonly [email: string, problem: RegExp][] = [
-    ['deploy', /not an email/],
-    ['deploy@example.com', /must end with '@workload\.example\.com', not '@example\.com'/],
-    [`deploy@evil${DOMAIN}`, /must end with/],
-    [`deploy@a.b.${DOMAIN}`, /must end with/],
-    [`deploy@Shop.${DOMAIN}`, /must end with/],
-    [`deploy@${DOMAIN}.evil.org`, /must end with/],
-    [`Deploy@${DOMAIN}`, /lower case/],
-    [`1@${DOMAIN}`, /begin with a letter/],
-  ]
-
-  for (const [email, problem] of bad) {
-    test(`is not ${email}`, () => {
-      const parsed = parseIdentityEmail(email, DOMAIN)
-
-      assert.ok(!parsed.ok)
-      assert.match(parsed.message, problem)
     })
   }
 })

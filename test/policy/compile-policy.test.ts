@@ -159,6 +159,101 @@ describe('what is compiled', () => {
   })
 })
 
+describe('several stars in a segment of a pattern', () => {
+  const STARS = 'claimgate/stars.rego'
+  const tags = (...patterns: readonly string[]) =>
+    ruleWith({ refs: patterns.map((pattern) => ({ type: 'TAG', pattern })) })
+  const tag = (name: string) => ({ ref: name, ref_type: 'tag', ref_path: `refs/tags/${name}` })
+  const holdsStars = (...rules: readonly Rule[]) =>
+    gather(...rules).modules.some(({ path }) => path === STARS)
+
+  for (const pattern of ['v*.*', '*a*', 'x/v*.*', 'v*.*/x', 'v*.*/**', 'v*.*.*-rc*', 'é*\n*']) {
+    test(`their module is in the policy for ${JSON.stringify(pattern)}`, () => {
+      assert.ok(holdsStars(ruleWith({ refs: [] }), tags('main', pattern)))
+    })
+  }
+
+  test('their module is in no other policy, as it doubles the size', async () => {
+    const others = tags('main', 'v*', '*-stable', 'a*/b*/*', '*/x', 'a/**', 'a*/**', '*/**')
+
+    assert.ok(!holdsStars(others))
+    assert.ok(!holdsStars(others, { ...tags('v*.*'), disabled: true }))
+    assert.ok(!holdsStars())
+  })
+
+  test('a policy without them has less than 200 KB, with them less than 400 KB', async () => {
+    const few = await compiler.compile(gather(tags('main', 'v*')))
+    const several = await compiler.compile(gather(tags('main', 'v*.*')))
+
+    assert.ok(few.ok && few.wasm.length < 200_000, few.ok ? `${few.wasm.length}` : 'not compiled')
+    assert.ok(several.ok && several.wasm.length < 400_000, several.ok ? `${several.wasm.length}` : '')
+  })
+
+  test('without their module such a pattern covers nothing, and others what they did', async () => {
+    const { modules, ...policy } = gather(tags('v*.*', 'w*'))
+    const compiled = await compiler.compile({
+      ...policy,
+      modules: modules.filter(({ path }) => path !== STARS),
+    })
+    assert.ok(compiled.ok)
+
+    const results = await smokeRunner.run(compiled.wasm, [tag('v1.2'), tag('w1')].map(inputWith))
+
+    assert.deepEqual(
+      results.map((result) => result.ok && result.allow),
+      [false, true],
+    )
+  })
+
+  test('a long foreign tag is denied by ten rules of three patterns, and costs no memory', async () => {
+    const rules = Array.from({ length: 10 }, (_, i) => ({
+      ...tags('v*.*.*', 'v*.*.*-*', 'v*.*.*-rc*'),
+      id: `rule-${i}`,
+    }))
+    const hostile = ['va.a.a', 'v1.2.3-rc', `v${'.'.repeat(3)}`, `v${'.-rc'.repeat(3)}`]
+    const names = hostile.map(
+      (start) =>
+        start +
+        start
+          .slice(-2)
+          .repeat(200)
+          .slice(0, 244 - start.length),
+    )
+    const compiled = await compiler.compile(gather(...rules))
+    assert.ok(compiled.ok, JSON.stringify(compiled))
+
+    const results = await smokeRunner.run(
+      compiled.wasm,
+      Array.from({ length: 20 }, () =>
+        names.map((name) => inputWith({ ...tag(name), namespace_path: 'x' })),
+      ).flat(),
+    )
+
+    assert.equal(results.length, 20 * names.length)
+    assert.deepEqual(new Set(results.map((result) => result.ok && !result.allow)), new Set([true]))
+  })
+
+  test('thirty patterns of twenty stars are answered within the memory and the time there is', async () => {
+    const pattern = `v${'*aab'.repeat(20)}*b`
+    const rules = Array.from({ length: 10 }, (_, i) => ({
+      ...tags(...['x', 'y', 'z'].map((end) => pattern + end)),
+      id: `rule-${i}`,
+    }))
+    const compiled = await compiler.compile(gather(...rules))
+    assert.ok(compiled.ok, JSON.stringify(compiled))
+
+    const [denied, allowed] = await smokeRunner.run(
+      compiled.wasm,
+      [`v${'aa'.repeat(500)}bx`, `v${'aab'.repeat(20)}${'a'.repeat(900)}bx`].map((name) =>
+        inputWith(tag(name)),
+      ),
+    )
+
+    assert.ok(denied?.ok && !denied.allow, JSON.stringify(denied)?.slice(0, 300))
+    assert.ok(allowed?.ok && allowed.allow, JSON.stringify(allowed)?.slice(0, 300))
+  })
+})
+
 describe('the digest names what a policy is made from', () => {
   test('equal rules have one, and it is known without compiling', () => {
     assert.match(gather(ruleWith()).digest, /^sha256:[0-9a-f]{64}$/)
@@ -185,8 +280,10 @@ describe('the digest names what a policy is made from', () => {
   })
 
   test('every module of the base says what it is', () => {
-    for (const { path, source } of gather(ruleWith()).modules.filter((each) => each.path !== 'rules.rego')) {
-      assert.match(source, /^# METADATA\n# title: .+\n(#.*\n)*package /, path)
+    const { modules } = gather(ruleWith({ refs: [{ type: 'TAG', pattern: 'v*.*' }] }))
+    for (const { path, source } of modules.filter((each) => each.path !== 'rules.rego')) {
+      // A package has one description: a module that adds to it describes its rule.
+      assert.match(source, /^(package .+\n\n)?# METADATA\n# title: .+\n(#.*\n)*(package |[a-z_]+\()/, path)
     }
   })
 

@@ -10,7 +10,7 @@ import type { PolicyModules } from '../../src/policy/compile-policy.ts'
 import { createEvaluator, type Evaluator } from '../../src/policy/evaluate.ts'
 import { POLICIES_DIR } from '../../src/policy/prepare-policy.ts'
 import type { Verdict } from '../../src/policy/verdict.ts'
-import { binary, realCompiler, silent } from './policy-world.ts'
+import { binary, inputWith, realCompiler, ruleWith, silent } from './policy-world.ts'
 
 type Case = { readonly rule: string; readonly input: object; readonly unmet: readonly string[] }
 
@@ -56,6 +56,46 @@ describe('every case that the Rego tests have comes to the same verdict in WASM'
   }
 })
 
+describe('every ref pattern that the Rego tests have covers the same in WASM', () => {
+  const { covered, notCovered } = patternTests()
+  const cases = [...covered.map((pair) => [...pair, true]), ...notCovered.map((pair) => [...pair, false])]
+  const metByName = new Map<string, readonly boolean[]>()
+  let evaluator: Evaluator
+
+  before(async () => {
+    const compiler = await realCompiler()
+    const rules = cases.map(([pattern], i) =>
+      ruleWith({ id: `${i}`, refs: [{ type: 'BRANCH', pattern: String(pattern) }] }),
+    )
+    const compiled = await compiler.compile(compiler.gather({ provider: 'GITLAB', rules }))
+    assert.ok(compiled.ok, JSON.stringify(compiled))
+    evaluator = createEvaluator({ loadWasm: async () => compiled.wasm, log: silent })
+    for (const name of new Set(cases.map((each) => String(each[1])))) {
+      const result = await evaluator.evaluate(
+        'patterns',
+        inputWith({ ref: name, ref_path: `refs/heads/${name}` }),
+      )
+      assert.ok(result.ok, JSON.stringify(result))
+      const verdict: Verdict = JSON.parse(result.verdictText)
+      metByName.set(
+        name,
+        verdict.rules.map(({ conditions }) => conditions.ref?.met === true),
+      )
+    }
+  })
+  after(() => evaluator.close())
+
+  test('there are cases', () => {
+    assert.ok(covered.length > 80 && notCovered.length > 80)
+  })
+
+  for (const [i, [pattern, name, isCovered]] of cases.entries()) {
+    test(`${JSON.stringify(pattern)} ${isCovered ? 'covers' : 'does not cover'} ${JSON.stringify(name)}`, () => {
+      assert.equal(metByName.get(String(name))?.[i], isCovered)
+    })
+  }
+})
+
 function unmetCodes(verdict: Verdict, id: string): readonly string[] {
   const conditions = verdict.rules.find((rule) => rule.id === id)?.conditions ?? {}
   return Object.keys(conditions).filter((code) => conditions[code]?.met !== true)
@@ -67,7 +107,41 @@ function evaluateTests(): {
   readonly verdicts: Readonly<Record<string, unknown>>
 } {
   const read = 'data.claimgate.provider.gitlab_test'
-  const query = `{"rules": ${read}.rules, "cases": ${read}.cases, "verdicts": ${read}.verdicts_on_all_rules}`
+  return evaluateRego(
+    `{"rules": ${read}.rules, "cases": ${read}.cases, "verdicts": ${read}.verdicts_on_all_rules}`,
+  )
+}
+
+type PatternAndName = readonly [pattern: string, name: string]
+
+/** Of the literals, which are many, only between stars, where a regular expression has them. */
+function patternTests(): {
+  readonly covered: readonly PatternAndName[]
+  readonly notCovered: readonly PatternAndName[]
+} {
+  type Table = { covered: PatternAndName[]; not_covered: PatternAndName[]; literals: string[] }
+  const tablesOf = (name: string) => {
+    const read = `data.claimgate.${name}_test`
+    return evaluateRego<Table>(
+      `{"covered": ${read}.covered, "not_covered": ${read}.not_covered, "literals": ${read}.literals}`,
+    )
+  }
+  const [refs, stars] = [tablesOf('refs'), tablesOf('stars')]
+  return {
+    covered: [
+      ...refs.covered,
+      ...stars.covered,
+      ...stars.literals.map((text): PatternAndName => [`*${text}*`, `x${text}y`]),
+    ],
+    notCovered: [
+      ...refs.not_covered,
+      ...stars.not_covered,
+      ...stars.literals.map((text): PatternAndName => [`*${text}*`, `x${text.replaceAll('1', '2')}y`]),
+    ],
+  }
+}
+
+function evaluateRego<Value>(query: string): Value {
   const args = ['eval', '--format=raw', `--data=${POLICIES_DIR}/claimgate`, query]
   return JSON.parse(execFileSync(binary, args, { encoding: 'utf8', maxBuffer: 2 ** 26 }))
 }
