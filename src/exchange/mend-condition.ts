@@ -133,6 +133,8 @@ function sourceOf(rule: RuleVerdict): unknown {
 
 /** The pattern that would match a ref which one of the expected patterns misses only for a further `/`. */
 function widerPattern(expected: string, actual: string): string | undefined {
+  // The verdict cuts a long ref, and what is left of it says nothing about its end.
+  if (actual.endsWith('…')) return undefined
   const [, kind, ref = ''] = /^(?:refs\/(heads|tags)\/)?(.*)$/su.exec(actual) ?? []
   return patternsIn(expected)
     .filter((pattern) => kind === undefined || pattern.kind === undefined || pattern.kind === kind)

@@ -206,7 +206,7 @@ describe('a policy that does not end', () => {
     )
 
     assert.ok(others.every((result) => result.ok && result.allow))
-    assert.equal(answered, 0)
+    assert.ok(answered < bombs.length, 'the others waited for all of them')
     assert.deepEqual(reasons(await Promise.all(bombs)), Array(5).fill('policy_timeout'))
   })
 
