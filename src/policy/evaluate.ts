@@ -33,7 +33,10 @@ export type EvaluatorDeps = {
   readonly deadlineMs?: number
   readonly maxPolicies?: number
   readonly maxBytes?: number
-  /** How many evaluations of one policy may wait; of all that share a worker ten times as many. */
+  /**
+   * How many evaluations may wait of all policies together that had to be stopped before; ten times as many of any
+   * other one policy, for a burst of jobs, and twenty times as many of all that share a worker.
+   */
   readonly maxQueue?: number
 }
 
@@ -100,14 +103,15 @@ export function createEvaluator(deps: EvaluatorDeps): Evaluator {
     if (closing !== undefined) return Promise.reject(unavailable('The service is shutting down.'))
     if (inputText.length > MAX_INPUT_LENGTH) return Promise.resolve(failure('The input is too large.'))
     const place = placeOf(digest)
-    // Suspects share one queue, so that those of many identities together cannot fill the others'.
-    const maxAtPlace = place === workers ? maxQueue : maxQueue * 10
-    if (queued.of(digest) >= maxQueue || queued.of(place) >= maxAtPlace) {
-      return Promise.reject(unavailable('Too many decisions are waiting; try again.'))
-    }
+    if (queued.of(digest) >= maxQueue * 10 || isFull(place)) return Promise.reject(tooMany())
     return new Promise((resolve, reject) => {
       run({ digest, inputText, resolve, reject, place, losses: 0 })
     })
+  }
+
+  /** Suspects share one short queue, so that those of many identities together cannot fill the others'. */
+  function isFull(place: number): boolean {
+    return queued.of(place) >= (place === workers ? maxQueue : maxQueue * 20)
   }
 
   function placeOf(digest: string): number {
@@ -176,6 +180,10 @@ export function createEvaluator(deps: EvaluatorDeps): Evaluator {
       settle(id, failure('The worker died again and again.'))
       return
     }
+    if (next === workers && isFull(next)) {
+      leave(id)?.reject(tooMany())
+      return
+    }
     run({ ...evaluation, losses, place: next })
     leave(id)
   }
@@ -232,6 +240,10 @@ function createCounts() {
       else counts.set(key, count)
     },
   }
+}
+
+function tooMany(): Error {
+  return unavailable('Too many decisions are waiting; retry the job.')
 }
 
 function keyOf(place: number, digest: string): string {

@@ -252,6 +252,17 @@ test('policies that do not end, of many identities, leave room for the others to
   assert.equal(settled.filter(({ status }) => status === 'rejected').length, 8)
 })
 
+test('of those that wait behind a policy when it is first stopped, only so many are run again', async () => {
+  const evaluator = start({ workers: 1, maxQueue: 2 })
+
+  const settled = await Promise.allSettled(
+    Array.from({ length: 8 }, () => evaluator.evaluate('bomb', inputWith())),
+  )
+
+  assert.equal(settled.filter(({ status }) => status === 'fulfilled').length, 3)
+  assert.equal(settled.filter(({ status }) => status === 'rejected').length, 5)
+})
+
 describe('memory', () => {
   test('over its bound is policy_memory, and the worker lives on', async () => {
     const evaluator = start({ workers: 1 })
@@ -353,7 +364,7 @@ describe('a worker that dies', () => {
 
 describe('waiting', () => {
   test('is bounded for each policy, and the one that is refused may try again', async () => {
-    const evaluator = start({ workers: 1, maxQueue: 10 })
+    const evaluator = start({ workers: 1, maxQueue: 1 })
 
     const asked = Array.from({ length: 12 }, () => evaluator.evaluate('real', inputWith()))
     const other = evaluator.evaluate('denies', inputWith())
@@ -375,7 +386,7 @@ describe('waiting', () => {
       maxQueue: 2,
     })
 
-    const asked = Array.from({ length: 21 }, (_, i) => evaluator.evaluate(`copy ${i}`, inputWith()))
+    const asked = Array.from({ length: 41 }, (_, i) => evaluator.evaluate(`copy ${i}`, inputWith()))
 
     const settled = await Promise.allSettled(asked)
     assert.equal(settled.filter(({ status }) => status === 'rejected').length, 1)
