@@ -18,15 +18,9 @@ export async function openDatabase(
   options: { migrate: boolean; log: Log; onMigrated?: (applied: readonly string[]) => void },
 ): Promise<Database> {
   const { databaseUrl, dataDir } = settings
-  if (databaseUrl === undefined) {
-    options.log.warn(
-      { dataDir },
-      'DATABASE_URL is not set: decisions are kept in an embedded database, which is for trying out',
-    )
-  }
   const db =
     databaseUrl === undefined
-      ? await openEmbedded(settings.dataDir)
+      ? await openForTryingOut(dataDir, options.log)
       : openPostgresql(databaseUrl, options.log)
   try {
     await untilItAnswers(() => checkVersion(db), options.log)
@@ -37,6 +31,14 @@ export async function openDatabase(
     await db.close()
     throw error
   }
+}
+
+function openForTryingOut(dataDir: string, log: Log): Promise<Database> {
+  log.warn(
+    { dataDir },
+    'DATABASE_URL is not set: decisions are kept in an embedded database, which is for trying out',
+  )
+  return openEmbedded(dataDir)
 }
 
 /** With a role of its own for migrations, the tables are that role's and the service gets rights on them. */

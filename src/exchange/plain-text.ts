@@ -6,15 +6,18 @@ import type { JsonValue } from '../json.ts'
  * backslash and a terminal obeys; and no word that the shell could take for a pattern of file names.
  */
 export function plainText(text: string): string {
-  return text
-    .toWellFormed()
-    .replace(/[\p{Cc}\u2028\u2029\u202A-\u202E\u2066-\u2069]+/gu, ' ')
+  return oneLine(text.toWellFormed())
     .replaceAll('\\', '\u{FFFD}')
     .replaceAll('"', "'")
     .replace(/\S+/g, quotePattern)
 }
 
-/** The same for every text and name in a value that becomes (part of) such an answer. */
+/** Leaves out of a text what breaks lines, commands a terminal or turns the direction of what is read. */
+export function oneLine(text: string): string {
+  return text.replace(/[\p{Cc}\u2028\u2029\u202A-\u202E\u2066-\u2069]+/gu, ' ')
+}
+
+/** `plainText` for every text and name in a value that becomes (part of) such an answer. */
 export function plainJson(value: JsonValue): JsonValue {
   if (typeof value === 'string') return plainText(value)
   if (typeof value !== 'object' || value === null) return value

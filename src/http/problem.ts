@@ -1,4 +1,5 @@
 import { type ErrorCode, RequestError } from '../errors.ts'
+import { oneLine } from '../exchange/plain-text.ts'
 import type { RouteAnswer } from './route.ts'
 
 /** Each error's number (google.rpc.Code) and HTTP status. */
@@ -46,12 +47,8 @@ export function problemAnswer(error: unknown, requestId: string): RouteAnswer {
 /** An error answer by its code. */
 export function errorAnswer(code: ErrorCode, message: string, details: readonly unknown[]): RouteAnswer {
   const { code: number, status } = PROBLEMS[code]
+  // A message may name what the caller sent.
   return { status, headers: headersFor(code), body: { code: number, message: oneLine(message), details } }
-}
-
-/** A message may name what the caller sent; what breaks lines or directs a terminal is left out of it. */
-function oneLine(message: string): string {
-  return message.replace(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]+/gu, ' ')
 }
 
 function headersFor(code: ErrorCode): Readonly<Record<string, string>> {

@@ -1,6 +1,7 @@
 import express, { type Request, type Response } from 'express'
 import { invalidArgument, RequestError } from '../errors.ts'
 import { decodeUtf8, type JsonValue, parseJsonStrictly } from '../json.ts'
+import { type BodyLimit, LARGE_BODY, SMALL_BODY } from './route.ts'
 
 /** Deeper than any resource of ours; a member limit would only repeat the byte limit. */
 const BODY_LIMITS = { maxDepth: 32, maxMembers: 50_000 }
@@ -9,7 +10,11 @@ const BODY_LIMITS = { maxDepth: 32, maxMembers: 50_000 }
  * Reads a JSON body of at most `limit` bytes: UTF-8, uncompressed, an object without repeated members.
  * Throws a `RequestError` that says what is wrong with it.
  */
-export async function readJsonBody(request: Request, response: Response, limit: number): Promise<JsonValue> {
+export async function readJsonBody(
+  request: Request,
+  response: Response,
+  limit: BodyLimit,
+): Promise<JsonValue> {
   refuseOtherContent(request)
   const bytes = await readBytes(request, response, limit)
   const text = decodeUtf8(bytes)
@@ -39,8 +44,14 @@ function refuseOtherContent(request: Request): void {
   }
 }
 
-async function readBytes(request: Request, response: Response, limit: number): Promise<Uint8Array> {
-  const read = express.raw({ type: () => true, limit, inflate: false })
+const READERS = { [SMALL_BODY]: createReader(SMALL_BODY), [LARGE_BODY]: createReader(LARGE_BODY) }
+
+function createReader(limit: BodyLimit) {
+  return express.raw({ type: () => true, limit, inflate: false })
+}
+
+async function readBytes(request: Request, response: Response, limit: BodyLimit): Promise<Uint8Array> {
+  const read = READERS[limit]
   await new Promise<void>((resolve, reject) => {
     read(request, response, (error?: unknown) => {
       if (error === undefined) resolve()

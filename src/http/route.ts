@@ -32,13 +32,15 @@ export type Route = {
   readonly path: string
   readonly access: 'public' | 'access_token' | 'administrator'
   readonly query: readonly string[] | 'ignored'
-  readonly bodyLimit?: number
+  readonly bodyLimit?: BodyLimit
   /** Its refusals are echoed unquoted by jobs' scripts, whatever stands in them. */
   readonly isEchoed?: true
   readonly handle: (request: RouteRequest) => Promise<RouteAnswer>
 }
 
 /** Enough for every body that carries no Rego. */
-export const SMALL_BODY = 32 * 1024
+export const SMALL_BODY = 32_768
 /** For bodies that carry rules, Rego or tests. */
-export const LARGE_BODY = 512 * 1024
+export const LARGE_BODY = 524_288
+
+export type BodyLimit = typeof SMALL_BODY | typeof LARGE_BODY
