@@ -8,6 +8,10 @@ const STEP_MS = 25
  * answer does not tell what was done for it: whether a policy had to be loaded, or how many rules it has.
  */
 export async function evenOut(arrivedAt: number): Promise<void> {
-  const sinceStep = (performance.now() - arrivedAt) % STEP_MS
-  await setTimeout(STEP_MS - sinceStep)
+  const steps = Math.floor((performance.now() - arrivedAt) / STEP_MS) + 1
+  const leavesAt = arrivedAt + steps * STEP_MS
+  // Timers count from when the event loop last looked at the clock, so one may end early.
+  for (let left = leavesAt - performance.now(); left > 0; left = leavesAt - performance.now()) {
+    await setTimeout(Math.ceil(left))
+  }
 }
