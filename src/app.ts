@@ -28,6 +28,7 @@ import { createReadiness, healthRoute, type Readiness, readinessRoute } from './
 import { createAdministratorCheck } from './http/is-administrator.ts'
 import { listDecisionsRoute } from './http/list-decisions.ts'
 import { listen } from './http/listen.ts'
+import { createPageTokens, type PageTokens } from './http/page-token.ts'
 import type { Route } from './http/route.ts'
 import { createHttpServer } from './http/server.ts'
 import { createClaimReport } from './identity/claim-report.ts'
@@ -39,6 +40,7 @@ import { recordableClaims, unknownClaims } from './identity/gitlab-claims.ts'
 import { createIdentityCache } from './identity/identity-cache.ts'
 import { parseEmail } from './identity/identity-email.ts'
 import { createIdentityStore } from './identity/identity-store.ts'
+import { workloadIdentitySchema } from './identity/workload-identity-schema.ts'
 import { createAccessTokenVerifier, signAccessToken } from './issuance/access-token.ts'
 import { createKeyEncryption } from './issuance/key-encryption.ts'
 import { checkSigningKey, loadSigningKeys, type SigningKeys } from './issuance/signing-keys.ts'
@@ -117,6 +119,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       evaluator,
       preparePolicy,
       fallbackPolicyDigest: fallback.digest,
+      pageTokens: createPageTokens(secrets.keyEncryptionKeys),
     }
     const readiness = createReadiness({
       database: () => checkWritable(db),
@@ -168,25 +171,64 @@ type Parts = AppOptions & {
   readonly evaluator: Evaluator
   readonly preparePolicy: PreparePolicy
   readonly fallbackPolicyDigest: string
+  readonly pageTokens: PageTokens
 }
 
 function createRoutes(parts: Parts, checkReadiness: () => Promise<Readiness>): readonly Route[] {
-  const { config, clock, log, db, decisions, keys, policies } = parts
-  const fetchJson = createGuardedFetch({ privateIssuers: config.privateIssuers })
-  const keyCache = createKeyCache({ fetchJson, clock, log })
-  const issuers = createIssuerStore(db)
-  const issuerCache = createIssuerCache(issuers)
-  const identities = createIdentityStore(db)
-  const identityCache = createIdentityCache(identities)
-  const checkUrl = (url: string) =>
-    checkIssuerUrl(url, { privateIssuers: config.privateIssuers, ownIssuerUrl: config.publicUrl })
+  const shared = createShared(parts)
+  return [
+    ...jobRoutes(parts, shared),
+    ...identityRoutes(parts, shared),
+    ...issuerRoutes(parts, shared),
+    ...decisionRoutes(parts),
+    healthRoute(),
+    readinessRoute({ checkReadiness }),
+  ]
+}
 
-  const trusted = { findIssuer: issuerCache.find, findKey: keyCache.findKey }
+type Shared = ReturnType<typeof createShared>
+
+/** The stores and caches that more than one group of routes works with. */
+function createShared({ config, clock, log, db }: Parts) {
+  const fetchJson = createGuardedFetch({ privateIssuers: config.privateIssuers })
+  const issuers = createIssuerStore(db)
+  const identities = createIdentityStore(db)
+  return {
+    issuers,
+    issuerCache: createIssuerCache(issuers),
+    keyCache: createKeyCache({ fetchJson, clock, log }),
+    checkIssuerUrl: (url: string) =>
+      checkIssuerUrl(url, { privateIssuers: config.privateIssuers, ownIssuerUrl: config.publicUrl }),
+    identities,
+    identityCache: createIdentityCache(identities),
+  }
+}
+
+function jobRoutes(parts: Parts, shared: Shared): readonly Route[] {
+  const { config, clock, keys } = parts
+  const exchange = createExchange(parts, shared)
+  return [
+    exchangeTokenRoute({
+      exchangeToken: (request) => exchangeToken(exchange, request),
+      isEmail: (text) => parseEmail(text) !== undefined,
+    }),
+    getCurrentUserRoute({
+      verifyAccessToken: createAccessTokenVerifier({ ...config, keys, issuer: config.publicUrl, clock }),
+      findIdentityOfToken: ({ decisionId }) => shared.identities.findByDecision(decisionId),
+    }),
+    getJwksRoute(keys),
+  ]
+}
+
+function createExchange(parts: Parts, shared: Shared): ExchangeDeps {
+  const { config, clock, log, db, keys, decisions } = parts
+  const { identities, identityCache, issuerCache, keyCache } = shared
   const reportClaims = createClaimReport(log)
-  const exchange: ExchangeDeps = {
+  return {
     clock,
     newDecisionId: createDecisionIds(clock),
     async verifyToken(text) {
+      const trusted = { findIssuer: issuerCache.find, findKey: keyCache.findKey }
       const token = await verifyToken({ ...config, clock, ...trusted }, text)
       if (token.verified) reportClaims(unknownClaims(token.claims))
       return token
@@ -207,13 +249,18 @@ function createRoutes(parts: Parts, checkReadiness: () => Promise<Readiness>): r
       if (decision.issuerUrl !== null) issuerCache.forget(decision.issuerUrl)
     },
   }
-  const identityCreation: CreateWorkloadIdentityDeps = {
+}
+
+function identityRoutes(parts: Parts, shared: Shared): readonly Route[] {
+  const { config, clock, db, policies } = parts
+  const { identities, issuers } = shared
+  const creation: CreateWorkloadIdentityDeps = {
     ...config,
     db,
     clock,
     knownRoles: Object.keys(BUILT_IN_ROLES),
     findIssuer: issuers.findByUrl,
-    checkIssuerUrl: checkUrl,
+    checkIssuerUrl: shared.checkIssuerUrl,
     freeIssuerId: (url) => issuerIdFromUrl(url, issuers.isTaken),
     defaultAlgorithms: DEFAULT_ALGORITHMS,
     preparePolicy: parts.preparePolicy,
@@ -221,33 +268,31 @@ function createRoutes(parts: Parts, checkReadiness: () => Promise<Readiness>): r
     insertPolicy,
   }
   return [
-    exchangeTokenRoute({
-      exchangeToken: (request) => exchangeToken(exchange, request),
-      isEmail: (text) => parseEmail(text) !== undefined,
-    }),
-    getCurrentUserRoute({
-      verifyAccessToken: createAccessTokenVerifier({ ...config, keys, issuer: config.publicUrl, clock }),
-      findIdentityOfToken: ({ decisionId }) => identities.findByDecision(decisionId),
-    }),
-    getJwksRoute(keys),
-    healthRoute(),
-    readinessRoute({ checkReadiness }),
     createWorkloadIdentityRoute({
-      createWorkloadIdentity: (id, body) => createWorkloadIdentity(identityCreation, id, body),
+      workloadIdentityBody: workloadIdentitySchema,
+      createWorkloadIdentity: (id, body) => createWorkloadIdentity(creation, id, body),
     }),
     ...projectWorkloadIdentitiesRoutes(),
     getWorkloadIdentityRoute({ identities }),
     deleteWorkloadIdentityRoute({ deleteIdentity: (email) => identities.remove(email, new Date(clock())) }),
     getIdentityPolicyRoute({ identities, policies }),
+  ]
+}
+
+function issuerRoutes({ db, clock }: Parts, shared: Shared): readonly Route[] {
+  const { issuers, keyCache, checkIssuerUrl } = shared
+  return [
     createIssuerRoute({
       issuerBody,
-      createIssuer: (id, body) => createIssuer({ db, clock, checkIssuerUrl: checkUrl }, id, body),
+      createIssuer: (id, body) => createIssuer({ db, clock, checkIssuerUrl }, id, body),
       keyStatus: keyCache.status,
     }),
     getIssuerRoute({ issuers, keyStatus: keyCache.status }),
-    listDecisionsRoute({ decisions }),
-    getDecisionRoute({ decisions }),
   ]
+}
+
+function decisionRoutes({ decisions, pageTokens }: Parts): readonly Route[] {
+  return [listDecisionsRoute({ decisions, pageTokens }), getDecisionRoute({ decisions })]
 }
 
 /** Refusals of tokens that did not verify never share a statement with decisions on those that did. */

@@ -1,93 +1,61 @@
 import { parseArgs } from 'node:util'
-import { startApp } from './app.ts'
-import { systemClock } from './clock.ts'
-import { type Config, ConfigError, readConfig } from './config/env.ts'
-import { openDatabase } from './db/open-database.ts'
-import { createLog, type Log } from './log.ts'
+import { COULD_NOT_RUN, type Command, DONE, type Flags } from './cli/command.ts'
+import { migrateCommand } from './cli/migrate.ts'
+import { serveCommand } from './cli/serve.ts'
+import { ConfigError, readConfig } from './config/env.ts'
+import { createLog } from './log.ts'
 
-/** As the contract has it for every command: done, it found something, it could not run. */
-const DONE = 0
-const COULD_NOT_RUN = 2
+const COMMANDS: readonly Command[] = [serveCommand, migrateCommand]
 
 const USAGE = `Usage: claimgate COMMAND
 
-  serve [--no-migrate]   the service; brings the database's schema up to date first
-  migrate [--json]       brings the database's schema up to date and ends
+${usageOf(COMMANDS)}
 
 Settings are environment variables: see README.md.
 `
 
 /** Runs one command; returns the process's exit code. */
 export async function runCli(args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
-  const command = readCommand(args)
-  if (typeof command === 'string') {
-    process.stderr.write(command)
-    return COULD_NOT_RUN
-  }
-  if (command.name === 'help') {
+  if (['help', '--help', '-h'].includes(args[0] ?? '')) {
     process.stdout.write(USAGE)
     return DONE
   }
+  const asked = readArguments(args)
+  if (typeof asked === 'string') {
+    process.stderr.write(asked)
+    return COULD_NOT_RUN
+  }
+  const { command, flags } = asked
   try {
     const { config, warnings } = readConfig(env)
-    // A command's own output is its result; the service's is its log.
-    const log = createLog(config.logLevel, command.name === 'serve' ? 1 : 2)
+    const log = createLog(config.logLevel, command.logsToStdout ? 1 : 2)
     for (const warning of warnings) log.warn(warning)
-    return command.name === 'serve'
-      ? await serve(config, log, command.migrate)
-      : await migrateOnly(config, log, command.json)
+    return await command.run({ config, log, flags })
   } catch (error) {
     process.stderr.write(`${reasonOf(error)}\n`)
     return COULD_NOT_RUN
   }
 }
 
-type Command = { name: 'help' } | { name: 'serve'; migrate: boolean } | { name: 'migrate'; json: boolean }
-
-function readCommand(args: readonly string[]): Command | string {
-  const [name, ...rest] = args
-  if (name === undefined) return USAGE
-  if (['help', '--help', '-h'].includes(name)) return { name: 'help' }
+/** The command and its flags, or what to tell whoever asked for something else. */
+function readArguments(args: readonly string[]): { command: Command; flags: Flags } | string {
+  const command = COMMANDS.find(({ name }) => name.split(' ').every((word, index) => args[index] === word))
+  if (command === undefined) {
+    const given = args.filter((word) => !word.startsWith('-')).join(' ')
+    return given === '' ? USAGE : `There is no command '${given}'.\n\n${USAGE}`
+  }
   try {
-    if (name === 'serve') {
-      const { values } = parseArgs({ args: [...rest], options: { 'no-migrate': { type: 'boolean' } } })
-      return { name, migrate: values['no-migrate'] !== true }
-    }
-    if (name === 'migrate') {
-      const { values } = parseArgs({ args: [...rest], options: { json: { type: 'boolean' } } })
-      return { name, json: values.json === true }
-    }
+    const rest = args.slice(command.name.split(' ').length)
+    return { command, flags: { ...parseArgs({ args: rest, options: command.flags }).values } as Flags }
   } catch (error) {
     return `${(error as Error).message}\n\n${USAGE}`
   }
-  return `There is no command '${name}'.\n\n${USAGE}`
 }
 
-async function serve(config: Config, log: Log, migrate: boolean): Promise<number> {
-  const app = await startApp({ config, log, clock: systemClock, migrate })
-  // Before it says that it listens: whoever reads that may end it at once.
-  const signalled = new Promise<string>((resolve) => {
-    // A second signal (npm repeats the terminal's) must not cut short what the first began.
-    for (const name of ['SIGTERM', 'SIGINT']) process.on(name, () => resolve(name))
-  })
-  log.info({ url: app.url, publicUrl: config.publicUrl }, 'listening')
-  const signal = await signalled
-  log.info({ signal }, 'shutting down')
-  await app.close()
-  log.info('stopped')
-  return DONE
-}
-
-async function migrateOnly(config: Config, log: Log, json: boolean): Promise<number> {
-  const applied: string[] = []
-  const db = await openDatabase(config, { migrate: true, log, onMigrated: (names) => applied.push(...names) })
-  await db.close()
-  process.stdout.write(json ? `${JSON.stringify({ applied })}\n` : `${describe(applied)}\n`)
-  return DONE
-}
-
-function describe(applied: readonly string[]): string {
-  return applied.length === 0 ? 'The schema is up to date.' : `Applied ${applied.join(', ')}.`
+function usageOf(commands: readonly Command[]): string {
+  const lines = commands.map(({ name, usage, does }) => [`  ${name} ${usage}`, does] as const)
+  const width = Math.max(...lines.map(([call]) => call.length))
+  return lines.map(([call, does]) => `${call.padEnd(width)}   ${does}`).join('\n')
 }
 
 /** What an operator is told: every mistake of the configuration, or the fault and what is behind it. */

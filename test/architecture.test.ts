@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 
-const LEAVES = ['errors', 'log', 'clock', 'json']
+const LEAVES = ['errors', 'log', 'clock', 'json', 'fields']
 const CONCEPTS = ['token', 'issuer', 'policy', 'identity', 'decision', 'issuance', 'access', 'change']
 
 /** What a room of the house may import: functions and types, or types alone. Its own files always. */
@@ -21,7 +21,7 @@ const IMPORTS: Readonly<Record<string, Rights>> = {
   exchange: { values: LEAVES, types: CONCEPTS },
   http: { values: [...LEAVES, 'exchange'], types: CONCEPTS },
   app: { values: [...LEAVES, ...CONCEPTS, 'config', 'db', 'exchange', 'http'] },
-  cli: { values: [...LEAVES, 'app', 'config', 'db'] },
+  cli: { values: [...LEAVES, ...CONCEPTS, 'app', 'config', 'db'] },
   main: { values: ['cli'] },
 }
 

@@ -1,10 +1,9 @@
-import type { ZodType } from 'zod'
+import { type ZodType, z } from 'zod'
 import { invalidArgument } from '../errors.ts'
 import type { CreatedIssuer } from '../issuer/create-issuer.ts'
 import type { Issuer, KeyStatus } from '../issuer/issuer.ts'
-import { issuerJson } from './issuer-json.ts'
-import { parse } from './parse.ts'
-import { type Route, SMALL_BODY } from './route.ts'
+import { issuerAnswer, issuerJson } from './issuer-json.ts'
+import { defineRoute, type Route, SMALL_BODY } from './route.ts'
 
 /** `POST /v1/issuers?issuerId=ID`. */
 export function createIssuerRoute<Body>(deps: {
@@ -12,19 +11,22 @@ export function createIssuerRoute<Body>(deps: {
   createIssuer: (id: string, body: Body) => Promise<CreatedIssuer>
   keyStatus: (issuer: Issuer) => KeyStatus
 }): Route {
-  return {
+  return defineRoute({
     method: 'POST',
     path: '/v1/issuers',
+    group: 'Issuers',
+    summary: 'Register an issuer; it need not be reachable yet.',
     access: 'administrator',
-    query: ['issuerId'],
-    bodyLimit: SMALL_BODY,
+    query: { issuerId: z.string().meta({ description: 'Required: the last part of its name.' }) },
+    body: { schema: deps.issuerBody, limit: SMALL_BODY },
+    answer: issuerAnswer,
     async handle({ query, body }) {
       const id = query.issuerId
       if (!id) throw invalidArgument('The parameter issuerId is required.')
-      const { issuer, notices } = await deps.createIssuer(id, parse(deps.issuerBody, body))
+      const { issuer, notices } = await deps.createIssuer(id, body)
       return {
         body: { ...issuerJson(issuer, deps.keyStatus(issuer)), ...(notices.length > 0 && { notices }) },
       }
     },
-  }
+  })
 }

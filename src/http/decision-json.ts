@@ -1,4 +1,67 @@
+import { z } from 'zod'
 import type { StoredDecision } from '../decision/decision-store.ts'
+
+export const OUTCOMES = ['ALLOWED', 'DENIED', 'FAILED'] as const
+const KINDS = ['EXCHANGE', 'DRY_RUN', 'ACCESS'] as const
+
+const conditionAnswer = z
+  .strictObject({
+    claim: z.string().meta({ description: 'The claim that it looks at.' }),
+    expected: z.string().meta({ description: 'What the rule wants, in words.' }),
+    actual: z.unknown().meta({ description: 'What the token has; null where it has no such claim.' }),
+    met: z.boolean(),
+  })
+  .meta({ id: 'ConditionVerdict' })
+
+export const ruleAnswer = z
+  .strictObject({
+    id: z.string(),
+    title: z.string(),
+    met: z.boolean(),
+    conditions: z.record(z.string(), conditionAnswer),
+  })
+  .meta({ id: 'RuleVerdict' })
+
+export const requirementAnswer = z
+  .strictObject({ code: z.string(), message: z.string(), met: z.boolean() })
+  .meta({ id: 'RequirementVerdict' })
+
+const verdictAnswer = z
+  .strictObject({
+    allow: z.boolean(),
+    rules: z.array(ruleAnswer),
+    conditions: z.array(requirementAnswer),
+    guardrails: z.array(requirementAnswer),
+    roles: z.array(z.string()),
+  })
+  .meta({ id: 'Verdict', description: 'What the policy said; the outcome is what came of it.' })
+
+export const decisionAnswer = z
+  .strictObject({
+    name: z.string().meta({ description: '`decisions/` and a UUIDv7.' }),
+    kind: z.enum(KINDS),
+    outcome: z.enum(OUTCOMES),
+    reason: z.string(),
+    identity: z.string().nullable(),
+    issuerUrl: z.string().nullable(),
+    subject: z.string().nullable(),
+    claims: z.record(z.string(), z.unknown()).nullable().meta({
+      description: 'Only of a token whose signature was verified, without the personal ones.',
+    }),
+    verdict: verdictAnswer.nullable(),
+    policyDigest: z.string().nullable(),
+    guardrailsDigest: z.string().nullable(),
+    subjectTokenHash: z.string().nullable().meta({ description: 'SHA-256 in hex.' }),
+    subjectKeyId: z.string().nullable(),
+    issuedKeyId: z.string().nullable(),
+    issuedExpireTime: z.iso.datetime().nullable(),
+    decideTime: z.iso.datetime(),
+    requestId: z.string().nullable(),
+    callerIp: z.string().nullable(),
+    userAgent: z.string().nullable(),
+    count: z.int().meta({ description: 'More than 1 in a summary of attempts with unverified tokens.' }),
+  })
+  .meta({ id: 'Decision' })
 
 /** A decision as it is answered. Claims and verdict are the recorded texts, parsed. */
 export function decisionJson(row: StoredDecision) {

@@ -2,14 +2,20 @@ import { z } from 'zod'
 import { invalidArgument } from '../errors.ts'
 import type { ExchangeRequest } from '../exchange/decide.ts'
 import type { ExchangeResult } from '../exchange/exchange-token.ts'
-import { parse } from './parse.ts'
 import { errorAnswer } from './problem.ts'
-import { type Route, SMALL_BODY } from './route.ts'
+import { defineRoute, type Route, SMALL_BODY } from './route.ts'
 
 const exchangeTokenRequest = z.strictObject({
-  token: z.string({ error: 'token must be a string' }).optional(),
-  email: z.string({ error: 'email must be a string' }).optional(),
-  audience: z.string({ error: 'audience must be a string' }).min(1, 'audience must not be empty').optional(),
+  token: z.string().optional().meta({ description: "Required: the job's ID token." }),
+  email: z.string().optional().meta({ description: "Required: the workload identity's email." }),
+  audience: z.string().min(1).optional().meta({ description: "The access token's aud, unless it is ours." }),
+})
+
+const issuedAnswer = z.strictObject({
+  accessToken: z.string(),
+  tokenType: z.literal('Bearer'),
+  expiresIn: z.int().meta({ description: 'Seconds.' }),
+  decisionId: z.uuid(),
 })
 
 /** `POST /v1/auth:exchangeToken`: a job's token for ours. */
@@ -17,15 +23,18 @@ export function exchangeTokenRoute(deps: {
   exchangeToken: (request: ExchangeRequest) => Promise<ExchangeResult>
   isEmail: (text: string) => boolean
 }): Route {
-  return {
+  return defineRoute({
     method: 'POST',
     path: '/v1/auth:exchangeToken',
+    group: 'Jobs',
+    summary: "Trade a CI job's ID token for an access token.",
     access: 'public',
     query: 'ignored',
-    bodyLimit: SMALL_BODY,
+    body: { schema: exchangeTokenRequest, limit: SMALL_BODY },
+    answer: issuedAnswer,
     isEchoed: true,
     async handle({ body, requestId, arrivedAt, callerIp, userAgent, note }) {
-      const { token, email, audience } = parse(exchangeTokenRequest, body)
+      const { token, email, audience } = body
       if (!token) throw invalidArgument('token is required')
       if (!email) throw invalidArgument('email is required')
       if (!deps.isEmail(email))
@@ -39,5 +48,5 @@ export function exchangeTokenRoute(deps: {
       const { accessToken, expiresIn, decisionId } = result.issued
       return { body: { accessToken, tokenType: 'Bearer', expiresIn, decisionId } }
     },
-  }
+  })
 }

@@ -1,18 +1,35 @@
+import { z } from 'zod'
 import { RequestError } from '../errors.ts'
 import type { StoredIdentity } from '../identity/identity-store.ts'
 import type { AccessTokenClaims } from '../issuance/access-token.ts'
-import type { Route } from './route.ts'
+import { defineRoute, type Route } from './route.ts'
+
+const userAnswer = z
+  .strictObject({
+    name: z.string().meta({ description: '`users/` and the email.' }),
+    email: z.string(),
+    title: z.string(),
+    state: z.literal('ACTIVE'),
+    userType: z.literal('WORKLOAD_IDENTITY'),
+    workspace: z.literal('workspaces/default'),
+    roles: z.array(z.string()).meta({ description: "The token's roles that its rules still grant." }),
+    projects: z.array(z.strictObject({ name: z.string(), roles: z.array(z.string()) })),
+  })
+  .meta({ id: 'User' })
 
 /** `GET /v1/users/me`: who an access token stands for, read anew each time. */
 export function getCurrentUserRoute(deps: {
   verifyAccessToken: (token: string) => Promise<AccessTokenClaims | undefined>
   findIdentityOfToken: (claims: AccessTokenClaims) => Promise<StoredIdentity | undefined>
 }): Route {
-  return {
+  return defineRoute({
     method: 'GET',
     path: '/v1/users/me',
+    group: 'Jobs',
+    summary: 'Get who an access token stands for.',
     access: 'access_token',
     query: 'ignored',
+    answer: userAnswer,
     async handle({ authorization, note }) {
       const claims = await deps.verifyAccessToken(readBearer(authorization))
       const identity = claims && (await deps.findIdentityOfToken(claims))
@@ -31,7 +48,7 @@ export function getCurrentUserRoute(deps: {
         },
       }
     },
-  }
+  })
 }
 
 /** RFC 6750 §2.1. A script that did not look at the exchange's answer sends what jq made of it: `null` or nothing. */

@@ -1,19 +1,22 @@
 import { RequestError } from '../errors.ts'
 import type { IdentityStore, StoredIdentity } from '../identity/identity-store.ts'
-import type { Route } from './route.ts'
-import { workloadIdentityJson } from './workload-identity-json.ts'
+import { defineRoute, type Route } from './route.ts'
+import { workloadIdentityAnswer, workloadIdentityJson } from './workload-identity-json.ts'
 
 /** `GET /v1/workloadIdentities/{email}`; a deleted one is answered too, with its state. */
 export function getWorkloadIdentityRoute(deps: { identities: Pick<IdentityStore, 'find'> }): Route {
-  return {
+  return defineRoute({
     method: 'GET',
     path: '/v1/workloadIdentities/{email}',
+    group: 'Workload identities',
+    summary: 'Get an identity; a deleted one is answered too, with its state.',
     access: 'administrator',
-    query: [],
+    query: {},
+    answer: workloadIdentityAnswer,
     async handle({ params: { email = '' } }) {
       return { body: workloadIdentityJson(await existingIdentity(deps.identities, email)) }
     },
-  }
+  })
 }
 
 /** The identity of this email; throws `not_found` where there never was one. */

@@ -1,35 +1,42 @@
+import { z } from 'zod'
 import { RequestError } from '../errors.ts'
 import { errorAnswer } from './problem.ts'
-import type { Route } from './route.ts'
+import { defineRoute, type Route } from './route.ts'
 
 /** What the service needs, each with `ok` or what is wrong with it. */
 export type Readiness = Readonly<Record<string, string>>
 
 /** `GET /healthz`: the process lives. */
 export function healthRoute(): Route {
-  return {
+  return defineRoute({
     method: 'GET',
     path: '/healthz',
+    group: 'Operation',
+    summary: 'Whether the process lives.',
     access: 'public',
     query: 'ignored',
+    answer: z.strictObject({ status: z.literal('ok') }),
     handle: async () => ({ body: { status: 'ok' } }),
-  }
+  })
 }
 
 /** `GET /readyz`: whether an exchange would be served now, and what is missing if not. */
 export function readinessRoute(deps: { checkReadiness: () => Promise<Readiness> }): Route {
-  return {
+  return defineRoute({
     method: 'GET',
     path: '/readyz',
+    group: 'Operation',
+    summary: 'Whether an exchange would be served now; a 503 names what is missing.',
     access: 'public',
     query: 'ignored',
+    answer: z.strictObject({ status: z.literal('ok'), checks: z.record(z.string(), z.literal('ok')) }),
     async handle() {
       const checks = await deps.checkReadiness()
       const missing = Object.keys(checks).filter((name) => checks[name] !== 'ok')
       if (missing.length === 0) return { body: { status: 'ok', checks } }
       return errorAnswer('unavailable', `Not ready: ${missing.join(', ')}.`, [{ checks }])
     },
-  }
+  })
 }
 
 /** A probe every second at most reaches what the service needs; what it found answers the others. */

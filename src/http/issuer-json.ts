@@ -1,5 +1,31 @@
+import { z } from 'zod'
 import type { KeyStatus } from '../issuer/issuer.ts'
 import type { StoredIssuer } from '../issuer/issuer-store.ts'
+
+export const issuerAnswer = z
+  .strictObject({
+    name: z.string().meta({ description: '`issuers/` and its id.' }),
+    issuerUrl: z.string(),
+    title: z.string(),
+    providerType: z.enum(['GITLAB']),
+    state: z.enum(['ACTIVE', 'DISABLED', 'DELETED']),
+    algorithms: z.array(z.string()),
+    jwks: z
+      .looseObject({ keys: z.array(z.record(z.string(), z.unknown())) })
+      .optional()
+      .meta({ description: 'Static keys (RFC 7517), which are never fetched.' }),
+    keys: z
+      .strictObject({
+        fetchTime: z.iso.datetime().nullable(),
+        keyIds: z.array(z.string()),
+        lastError: z.string().nullable(),
+      })
+      .meta({ description: 'What the instance that answers knows of its keys.' }),
+    createTime: z.iso.datetime(),
+    updateTime: z.iso.datetime(),
+    notices: z.array(z.string()).optional(),
+  })
+  .meta({ id: 'Issuer' })
 
 /** An issuer as it is answered, with what this process knows of its keys. */
 export function issuerJson(issuer: StoredIssuer, keys: KeyStatus) {

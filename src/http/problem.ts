@@ -52,7 +52,7 @@ export function errorAnswer(code: ErrorCode, message: string, details: readonly 
 }
 
 function headersFor(code: ErrorCode): Readonly<Record<string, string>> {
-  if (code === 'unavailable') return { 'Retry-After': RETRY_AFTER_SECONDS }
+  if (code === 'unavailable' || code === 'resource_exhausted') return { 'Retry-After': RETRY_AFTER_SECONDS }
   if (code === 'unauthenticated') return { 'WWW-Authenticate': 'Bearer' }
   return {}
 }

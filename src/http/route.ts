@@ -1,7 +1,7 @@
-import type { JsonValue } from '../json.ts'
+import type { ZodType } from 'zod'
 
 /** What a handler gets to see of a request, taken apart and bounded. */
-export type RouteRequest = {
+export type RouteRequest<Query = Readonly<Record<string, unknown>>, Body = unknown> = {
   readonly requestId: string
   /** When its headers were read, of `performance.now()`. */
   readonly arrivedAt: number
@@ -10,9 +10,12 @@ export type RouteRequest = {
   /** The Authorization header as it was sent. */
   readonly authorization: string | undefined
   readonly params: Readonly<Record<string, string>>
-  readonly query: Readonly<Record<string, string>>
-  /** The parsed JSON body; undefined where the route takes none. */
-  readonly body: JsonValue | undefined
+  /** The parameters as their schemas read them; absent and empty ones are undefined. */
+  readonly query: Query
+  /** The etags of If-Match, of which the resource must have one; undefined where any will do. */
+  readonly ifMatch: readonly string[] | undefined
+  /** As its schema reads it; undefined where the route takes none. */
+  readonly body: Body
   /** Adds fields to the request's log line. */
   readonly note: (fields: Readonly<Record<string, string | null>>) => void
 }
@@ -23,19 +26,37 @@ export type RouteAnswer = {
   readonly body: unknown
 }
 
-/**
- * One endpoint. `path`: `/v1/things/{id}:verb`; `access`: who may call it; `query`: the parameters it knows, any other
- * is refused ('ignored' where jobs' scripts call it); `bodyLimit` in bytes, absent where no body is read.
- */
+/** A part of the API as its description groups it. */
+export type RouteGroup = 'Jobs' | 'Workload identities' | 'Issuers' | 'Projects' | 'Decisions' | 'Operation'
+
+/** One endpoint, with all that its description says of it. */
 export type Route = {
-  readonly method: 'GET' | 'POST' | 'DELETE'
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
+  /** `/v1/things/{id}:verb`. */
   readonly path: string
+  readonly group: RouteGroup
+  /** What it does, in one line. */
+  readonly summary: string
+  /** Who may call it. */
   readonly access: 'public' | 'access_token' | 'administrator'
-  readonly query: readonly string[] | 'ignored'
-  readonly bodyLimit?: BodyLimit
+  /** The parameters it knows, any other is refused; 'ignored' where jobs' scripts and probes call it. */
+  readonly query: Readonly<Record<string, ZodType>> | 'ignored'
+  /** Absent where no body is read. */
+  readonly body?: RouteBody
+  /** What a 200 answers, for the API's description and the tests that hold it to its word. */
+  readonly answer: ZodType
+  /** It changes a resource that has an etag. */
+  readonly honoursIfMatch?: true
   /** Its refusals are echoed unquoted by jobs' scripts, whatever stands in them. */
   readonly isEchoed?: true
   readonly handle: (request: RouteRequest) => Promise<RouteAnswer>
+}
+
+export type RouteBody<Body = unknown> = {
+  readonly schema: ZodType<Body>
+  readonly limit: BodyLimit
+  /** The handler's concept reads it by this schema itself and has more to say of what does not fit. */
+  readonly isReadByHandler?: true
 }
 
 /** Enough for every body that carries no Rego. */
@@ -44,3 +65,20 @@ export const SMALL_BODY = 32_768
 export const LARGE_BODY = 524_288
 
 export type BodyLimit = typeof SMALL_BODY | typeof LARGE_BODY
+
+type Output<Schemas> =
+  Schemas extends Readonly<Record<string, ZodType>>
+    ? { readonly [Name in keyof Schemas]: Schemas[Name]['_zod']['output'] | undefined }
+    : Readonly<Record<string, never>>
+
+/** A route whose handler sees its query and body with the types that their schemas give them. */
+export function defineRoute<const Query extends Route['query'], Body = undefined>(
+  route: Omit<Route, 'query' | 'body' | 'handle'> & {
+    readonly query: Query
+    readonly body?: RouteBody<Body>
+    readonly handle: (request: RouteRequest<Output<Query>, Body>) => Promise<RouteAnswer>
+  },
+): Route {
+  // The server hands over what these very schemas gave.
+  return route as unknown as Route
+}

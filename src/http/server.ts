@@ -7,9 +7,10 @@ import { invalidArgument, RequestError, unavailable } from '../errors.ts'
 import { plainJson } from '../exchange/plain-text.ts'
 import type { JsonValue } from '../json.ts'
 import type { Log } from '../log.ts'
+import { parse, parseParameter } from './parse.ts'
 import { errorAnswer, MethodNotAllowed, problemAnswer } from './problem.ts'
 import { readJsonBody } from './read-body.ts'
-import type { Route, RouteAnswer, RouteRequest } from './route.ts'
+import type { Route, RouteAnswer, RouteBody, RouteRequest } from './route.ts'
 
 export type HttpDeps = {
   readonly routes: readonly Route[]
@@ -138,7 +139,8 @@ async function readRequest(
   response: Response,
   context: { requestId: string; arrivedAt: number; logged: Logged },
 ): Promise<RouteRequest> {
-  for (const name of ['authorization', 'host', 'content-type']) refuseRepeatedHeader(request, name)
+  for (const name of ['authorization', 'host', 'content-type', 'if-match'])
+    refuseRepeatedHeader(request, name)
   // RFC 9112 section 3.2.
   if (request.headers.host === undefined && request.httpVersion === '1.1') {
     throw invalidArgument('The host header is missing.')
@@ -151,7 +153,6 @@ async function readRequest(
         'This needs an admin token: Authorization: Bearer ADMIN_TOKEN.',
       )
     }
-    if (request.headers['if-match'] !== undefined) throw invalidArgument('If-Match is not supported yet.')
   }
   return {
     requestId: context.requestId,
@@ -161,7 +162,8 @@ async function readRequest(
     authorization,
     params: request.params as Record<string, string>,
     query: readQuery(route, request),
-    body: route.bodyLimit === undefined ? undefined : await readJsonBody(request, response, route.bodyLimit),
+    ifMatch: readIfMatch(route, request),
+    body: route.body === undefined ? undefined : await readBody(route.body, request, response),
     note: (fields) => Object.assign(context.logged, fields),
   }
 }
@@ -183,17 +185,41 @@ function refuseRepeatedHeader(request: Request, name: string): void {
   if (count > 1) throw invalidArgument(`The ${name} header is given ${count} times.`)
 }
 
-function readQuery(route: Route, request: Request): Readonly<Record<string, string>> {
+function readQuery(route: Route, request: Request): Readonly<Record<string, unknown>> {
   if (route.query === 'ignored') return {}
   const given = new URLSearchParams(request.originalUrl.split('?').slice(1).join('?'))
-  const query: Record<string, string> = {}
+  const query: Record<string, unknown> = {}
   for (const [name, value] of given) {
+    const schema = Object.hasOwn(route.query, name) ? route.query[name] : undefined
+    if (schema === undefined) throw invalidArgument(`The parameter '${name}' is not supported here.`)
     if (/\p{Cc}/u.test(value)) throw invalidArgument(`The parameter '${name}' has a control character.`)
-    if (!route.query.includes(name)) throw invalidArgument(`The parameter '${name}' is not supported here.`)
     if (Object.hasOwn(query, name)) throw invalidArgument(`The parameter '${name}' is given twice.`)
-    query[name] = value
+    query[name] = value === '' ? undefined : parseParameter(name, schema, value)
   }
   return query
+}
+
+/** RFC 9110 section 13.1.1, by strong comparison: a weak etag is nobody's. */
+function readIfMatch(route: Route, request: Request): readonly string[] | undefined {
+  const header = request.headers['if-match']
+  if (header === undefined || route.access !== 'administrator') return undefined
+  if (route.honoursIfMatch === undefined) throw invalidArgument('If-Match is not supported here.')
+  if (header.trim() === '*') return undefined
+  const etags = header.split(',').map((part) => /^\s*(W\/)?"([\x21\x23-\x7e\x80-\xff]*)"\s*$/.exec(part))
+  return etags.flatMap((match) => {
+    if (match === null) throw invalidArgument('If-Match must be etags in double quotes, as in "3", or *.')
+    const [, weak, etag = ''] = match
+    return weak === undefined ? [etag] : []
+  })
+}
+
+async function readBody(
+  { schema, limit, isReadByHandler }: RouteBody,
+  request: Request,
+  response: Response,
+): Promise<unknown> {
+  const body = await readJsonBody(request, response, limit)
+  return isReadByHandler ? body : parse(schema, body)
 }
 
 /** The caller's own id where it is harmless to repeat, else a new one. */

@@ -1,6 +1,6 @@
-import { fieldPath, shownText } from './field-path.ts'
+import { fieldPath, shownText } from '../fields/field-path.ts'
+import { nearestName } from '../fields/nearest-name.ts'
 import { gitlabClaims, PERSONAL_CLAIMS, PIPELINE_SOURCES } from './gitlab-claims.ts'
-import { nearestName } from './nearest-name.ts'
 import { noticeRefPattern } from './ref-pattern.ts'
 import type { Rule } from './rule.ts'
 import type { WorkloadIdentitySpec } from './workload-identity.ts'

@@ -1,6 +1,7 @@
-import { describeIssues, type FieldProblem } from './describe-issue.ts'
-import { fieldPath, shownText } from './field-path.ts'
-import { findTextProblem } from './find-text-problem.ts'
+import type { FieldProblem } from '../fields/describe-issue.ts'
+import { fieldPath, shownText } from '../fields/field-path.ts'
+import { findTextProblem } from '../fields/find-text-problem.ts'
+import { readFields } from '../fields/read-fields.ts'
 import { noticesFor } from './notices-for.ts'
 import { checkRule, completeRule, findDuplicate } from './parse-rule.ts'
 import type { WorkloadIdentitySpec } from './workload-identity.ts'
@@ -33,14 +34,24 @@ export function parseWorkloadIdentity(body: unknown, context: ParseContext): Par
   }
   const textProblem = findTextProblem(withoutOutputOnly(body))
   if (textProblem !== undefined) return refused(textProblem)
-  const parsed = workloadIdentitySchema.safeParse(body)
-  if (!parsed.success) return refused(describeIssues(parsed.error.issues, body))
+  const read = readFields(workloadIdentitySchema, body, hintFor)
+  if (!read.ok) return refused(read.problem)
 
-  const ids = ruleIds(parsed.data.workloadIdentityConfig.rules)
-  const problem = identityProblem(parsed.data, context) ?? rulesProblem(parsed.data, ids, context)
+  const ids = ruleIds(read.value.workloadIdentityConfig.rules)
+  const problem = identityProblem(read.value, context) ?? rulesProblem(read.value, ids, context)
   if (problem !== undefined) return refused(problem)
-  const spec = complete(parsed.data, ids, context)
+  const spec = complete(read.value, ids, context)
   return { ok: true, spec, notices: noticesFor(spec) }
+}
+
+/** What comes with a later version is told from what is no field at all. */
+function hintFor(path: readonly PropertyKey[], value: unknown): string | undefined {
+  const field = path.at(-1)
+  if (field === 'conditions' || field === 'tests') return 'is not supported yet: leave it out'
+  if (field === 'providerType' && value === 'GITHUB') {
+    return "GITHUB is not supported yet: the only provider is 'GITLAB'"
+  }
+  return undefined
 }
 
 function refused(problem: FieldProblem): ParsedWorkloadIdentity {

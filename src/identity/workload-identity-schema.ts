@@ -78,17 +78,3 @@ export const workloadIdentitySchema = z.strictObject({
 
 export type WorkloadIdentityBody = z.infer<typeof workloadIdentitySchema>
 export type RuleBody = z.infer<typeof ruleSchema>
-
-/** The fields there are at a place of the body (indexes left out of the path), to suggest one for a name that is none. */
-export function fieldsAt(path: readonly PropertyKey[]): readonly string[] {
-  const place = path.filter((part) => typeof part === 'string').join('.')
-  return fieldNames.get(place) ?? []
-}
-
-const fieldNames: ReadonlyMap<string, readonly string[]> = new Map([
-  ['', Object.keys(workloadIdentitySchema.shape)],
-  ['workloadIdentityConfig', Object.keys(configSchema.shape)],
-  ['workloadIdentityConfig.rules', Object.keys(ruleSchema.shape)],
-  ['workloadIdentityConfig.rules.refs', Object.keys(refPatternSchema.shape)],
-  ['workloadIdentityConfig.rules.ids', ['projectIds', 'namespaceIds']],
-])

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { nearestName } from '../../src/identity/nearest-name.ts'
+import { nearestName } from '../../src/fields/nearest-name.ts'
 
 test('a name in other case or with other separators is the same name', () => {
   assert.equal(nearestName('issuer_url', ['title', 'issuerUrl']), 'issuerUrl')

@@ -1,36 +1,56 @@
-import type { z } from 'zod'
+import { z } from 'zod'
 import { shownList, shownText } from './field-path.ts'
 import { nearestName } from './nearest-name.ts'
-import { fieldsAt } from './workload-identity-schema.ts'
 
 export type FieldProblem = { readonly path: readonly PropertyKey[]; readonly message: string }
 type Issue = z.core.$ZodIssue
 
-const LATER: ReadonlyMap<string, string> = new Map([
-  ['conditions', 'is not supported yet: leave it out'],
-  ['tests', 'is not supported yet: leave it out'],
-])
+/** What a schema's owner has to say of a field that does not fit, in place of what is said of every field. */
+export type FieldHint = (path: readonly PropertyKey[], value: unknown) => string | undefined
 
 /**
  * Puts a schema's issues into one problem that says how to mend it. A name that is no field comes first, because it
  * is mostly why another one is missing.
  */
-export function describeIssues(issues: readonly Issue[], body: unknown): FieldProblem {
+export function describeIssues(
+  schema: z.ZodType,
+  issues: readonly Issue[],
+  body: unknown,
+  hint: FieldHint = () => undefined,
+): FieldProblem {
   const issue = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0]
   if (issue === undefined) return { path: [], message: 'is not valid' }
-  if (issue.code === 'unrecognized_keys') return unknownField(issue.path, issue.keys[0] ?? '')
-  if (issue.code === 'invalid_key') {
-    return { path: issue.path, message: issue.issues[0]?.message ?? 'is not valid' }
-  }
-  return { path: issue.path, message: describe(issue, valueAt(body, issue.path)) }
+  const path = issue.code === 'unrecognized_keys' ? [...issue.path, issue.keys[0] ?? ''] : issue.path
+  const value = valueAt(body, path)
+  return { path, message: hint(path, value) ?? messageOf(schema, issue, path, value) }
 }
 
-function unknownField(parent: readonly PropertyKey[], name: string): FieldProblem {
-  const path = [...parent, name]
-  const later = LATER.get(name)
-  if (later !== undefined) return { path, message: later }
-  const near = nearestName(name, fieldsAt(parent))
-  return { path, message: near === undefined ? 'is not a field' : `is not a field: the nearest is ${near}` }
+function messageOf(schema: z.ZodType, issue: Issue, path: readonly PropertyKey[], value: unknown): string {
+  if (issue.code === 'unrecognized_keys') {
+    const near = nearestName(String(path.at(-1)), namesAt(schema, issue.path))
+    return near === undefined ? 'is not a field' : `is not a field: the nearest is ${near}`
+  }
+  if (issue.code === 'invalid_key') return issue.issues[0]?.message ?? 'is not valid'
+  return describe(issue, value)
+}
+
+/** The fields there are at a place, to suggest one for a name that is none. */
+function namesAt(schema: z.ZodType, path: readonly PropertyKey[]): readonly string[] {
+  const place = path.reduce<unknown>((at, part) => innerOf(unwrapped(at), part), schema)
+  const object = unwrapped(place)
+  return object instanceof z.ZodObject ? Object.keys(object.shape) : []
+}
+
+function innerOf(schema: unknown, part: PropertyKey): unknown {
+  if (schema instanceof z.ZodObject) return schema.shape[String(part)]
+  if (schema instanceof z.ZodArray) return schema.element
+  return schema instanceof z.ZodRecord ? schema.valueType : undefined
+}
+
+function unwrapped(schema: unknown): unknown {
+  return schema instanceof z.ZodOptional || schema instanceof z.ZodNullable
+    ? unwrapped(schema.unwrap())
+    : schema
 }
 
 function describe(issue: Issue, value: unknown): string {
@@ -64,8 +84,6 @@ function wrongType(expected: string, value: unknown): string {
 
 function wrongValue(values: readonly string[], value: unknown): string {
   if (value === undefined) return `is required: ${shownList(values)}`
-  if (value === 'GITHUB' && values.includes('GITLAB'))
-    return "GITHUB is not supported yet: the only provider is 'GITLAB'"
   const given = typeof value === 'string' ? shownText(value) : jsonType(value)
   return `must be ${shownList(values)}, not ${given}`
 }

@@ -1,0 +1,25 @@
+import type { ParseArgsOptionsConfig } from 'node:util'
+import type { Config } from '../config/env.ts'
+import type { Log } from '../log.ts'
+
+/** As the contract has it for every command: done, it found something, it could not run. */
+export const DONE = 0
+export const FOUND_SOMETHING = 1
+export const COULD_NOT_RUN = 2
+
+export type Flags = Readonly<Record<string, string | boolean | undefined>>
+
+/** What a command runs with. Its log goes to standard error where its own output is its result. */
+export type CommandContext = { readonly config: Config; readonly log: Log; readonly flags: Flags }
+
+/** One function of the command line; `name` may be two words. */
+export type Command = {
+  readonly name: string
+  /** The flags as people read them, and what it does, in a line each of the usage. */
+  readonly usage: string
+  readonly does: string
+  readonly flags: ParseArgsOptionsConfig
+  readonly logsToStdout?: true
+  /** Returns the exit code; what it throws is told in a sentence, and the exit code is COULD_NOT_RUN. */
+  readonly run: (context: CommandContext) => Promise<number>
+}
