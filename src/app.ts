@@ -2,6 +2,7 @@ import { BUILT_IN_ROLES } from './access/built-in-roles.ts'
 import type { Clock } from './clock.ts'
 import { ADMIN_TOKEN, generatedSecret, KEY_ENCRYPTION_KEY } from './config/data-dir.ts'
 import type { Config } from './config/env.ts'
+import { readVersion } from './config/version.ts'
 import { canChangeDecisions, checkWritable } from './db/check-database.ts'
 import type { Database } from './db/database.ts'
 import { checkMigrated } from './db/migrate.ts'
@@ -17,6 +18,7 @@ import {
   projectWorkloadIdentitiesRoutes,
 } from './http/create-workload-identity.ts'
 import { deleteWorkloadIdentityRoute } from './http/delete-workload-identity.ts'
+import { withDescription } from './http/describe-api.ts'
 import { exchangeTokenRoute } from './http/exchange-token.ts'
 import { getCurrentUserRoute } from './http/get-current-user.ts'
 import { getDecisionRoute } from './http/get-decision.ts'
@@ -128,7 +130,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       compiler: () => opa.version(),
     })
     const server = createHttpServer({
-      routes: createRoutes(parts, readiness.check),
+      routes: withDescription(createRoutes(parts, readiness.check), { ...config, version: readVersion() }),
       trustProxy: config.trustProxy,
       isAdministrator: createAdministratorCheck(secrets.adminToken),
       log,

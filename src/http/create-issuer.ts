@@ -5,6 +5,8 @@ import type { Issuer, KeyStatus } from '../issuer/issuer.ts'
 import { issuerAnswer, issuerJson } from './issuer-json.ts'
 import { defineRoute, type Route, SMALL_BODY } from './route.ts'
 
+const EXAMPLE = { issuerUrl: 'https://gitlab.example.com', title: 'Our GitLab', providerType: 'GITLAB' }
+
 /** `POST /v1/issuers?issuerId=ID`. */
 export function createIssuerRoute<Body>(deps: {
   issuerBody: ZodType<Body>
@@ -17,8 +19,8 @@ export function createIssuerRoute<Body>(deps: {
     group: 'Issuers',
     summary: 'Register an issuer; it need not be reachable yet.',
     access: 'administrator',
-    query: { issuerId: z.string().meta({ description: 'Required: the last part of its name.' }) },
-    body: { schema: deps.issuerBody, limit: SMALL_BODY },
+    query: { issuerId: z.string().meta({ description: 'The last part of its name.', isRequired: true }) },
+    body: { schema: deps.issuerBody.meta({ examples: [EXAMPLE] }), limit: SMALL_BODY },
     answer: issuerAnswer,
     async handle({ query, body }) {
       const id = query.issuerId

@@ -4,6 +4,23 @@ import type { CreatedIdentity } from '../identity/create-workload-identity.ts'
 import { defineRoute, LARGE_BODY, type Route } from './route.ts'
 import { workloadIdentityAnswer, workloadIdentityJson } from './workload-identity-json.ts'
 
+const EXAMPLE = {
+  title: 'GitLab Deploy',
+  workloadIdentityConfig: {
+    providerType: 'GITLAB',
+    issuerUrl: 'https://gitlab.com',
+    rules: [
+      {
+        title: 'Deploy from main',
+        group: 'my-group',
+        project: 'my-project',
+        refs: [{ type: 'BRANCH', pattern: 'main' }],
+        roles: ['roles/gitopsServiceAgent'],
+      },
+    ],
+  },
+}
+
 /** `POST /v1/workspaces/default/workloadIdentities?workloadIdentityId=ID`. */
 export function createWorkloadIdentityRoute(deps: {
   workloadIdentityBody: ZodType
@@ -16,9 +33,15 @@ export function createWorkloadIdentityRoute(deps: {
     summary: 'Create an identity with its rules, which become its policy.',
     access: 'administrator',
     query: {
-      workloadIdentityId: z.string().meta({ description: 'Required: the part of its email before @.' }),
+      workloadIdentityId: z
+        .string()
+        .meta({ description: 'The part of its email before @.', isRequired: true }),
     },
-    body: { schema: deps.workloadIdentityBody, limit: LARGE_BODY, isReadByHandler: true },
+    body: {
+      schema: deps.workloadIdentityBody.meta({ examples: [EXAMPLE] }),
+      limit: LARGE_BODY,
+      isReadByHandler: true,
+    },
     answer: workloadIdentityAnswer,
     async handle({ query, body, note }) {
       const id = query.workloadIdentityId

@@ -2,21 +2,31 @@ import { z } from 'zod'
 import { invalidArgument } from '../errors.ts'
 import type { ExchangeRequest } from '../exchange/decide.ts'
 import type { ExchangeResult } from '../exchange/exchange-token.ts'
+import { EXCHANGE, ISSUED } from './exchange-examples.ts'
+import { exchangeRefusals } from './exchange-refusals.ts'
 import { errorAnswer } from './problem.ts'
 import { defineRoute, type Route, SMALL_BODY } from './route.ts'
 
-const exchangeTokenRequest = z.strictObject({
-  token: z.string().optional().meta({ description: "Required: the job's ID token." }),
-  email: z.string().optional().meta({ description: "Required: the workload identity's email." }),
-  audience: z.string().min(1).optional().meta({ description: "The access token's aud, unless it is ours." }),
-})
+const exchangeTokenRequest = z
+  .strictObject({
+    token: z.string().optional().meta({ description: "The job's ID token.", isRequired: true }),
+    email: z.string().optional().meta({ description: "The workload identity's email.", isRequired: true }),
+    audience: z
+      .string()
+      .min(1)
+      .optional()
+      .meta({ description: "The access token's aud, unless it is ours." }),
+  })
+  .meta({ examples: [EXCHANGE] })
 
-const issuedAnswer = z.strictObject({
-  accessToken: z.string(),
-  tokenType: z.literal('Bearer'),
-  expiresIn: z.int().meta({ description: 'Seconds.' }),
-  decisionId: z.uuid(),
-})
+const issuedAnswer = z
+  .strictObject({
+    accessToken: z.string(),
+    tokenType: z.literal('Bearer'),
+    expiresIn: z.int().meta({ description: 'Seconds.' }),
+    decisionId: z.uuid(),
+  })
+  .meta({ examples: [ISSUED] })
 
 /** `POST /v1/auth:exchangeToken`: a job's token for ours. */
 export function exchangeTokenRoute(deps: {
@@ -32,6 +42,7 @@ export function exchangeTokenRoute(deps: {
     query: 'ignored',
     body: { schema: exchangeTokenRequest, limit: SMALL_BODY },
     answer: issuedAnswer,
+    refusals: exchangeRefusals,
     isEchoed: true,
     async handle({ body, requestId, arrivedAt, callerIp, userAgent, note }) {
       const { token, email, audience } = body

@@ -27,6 +27,7 @@ export function getCurrentUserRoute(deps: {
     path: '/v1/users/me',
     group: 'Jobs',
     summary: 'Get who an access token stands for.',
+    operationId: 'getCurrentUser',
     access: 'access_token',
     query: 'ignored',
     answer: userAnswer,

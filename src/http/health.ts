@@ -13,6 +13,7 @@ export function healthRoute(): Route {
     path: '/healthz',
     group: 'Operation',
     summary: 'Whether the process lives.',
+    operationId: 'checkHealth',
     access: 'public',
     query: 'ignored',
     answer: z.strictObject({ status: z.literal('ok') }),
@@ -27,9 +28,16 @@ export function readinessRoute(deps: { checkReadiness: () => Promise<Readiness> 
     path: '/readyz',
     group: 'Operation',
     summary: 'Whether an exchange would be served now; a 503 names what is missing.',
+    operationId: 'checkReadiness',
     access: 'public',
     query: 'ignored',
     answer: z.strictObject({ status: z.literal('ok'), checks: z.record(z.string(), z.literal('ok')) }),
+    refusals: {
+      unavailable: {
+        description: 'Not ready, or it could not be found out in time.',
+        details: z.array(z.strictObject({ checks: z.record(z.string(), z.string()) })).max(1),
+      },
+    },
     async handle() {
       const checks = await deps.checkReadiness()
       const missing = Object.keys(checks).filter((name) => checks[name] !== 'ok')

@@ -12,6 +12,7 @@ export const pageParameters = {
     .transform((text) => Math.min(Number(text) || DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE))
     .meta({
       description: `How many to answer: ${DEFAULT_PAGE_SIZE} unless given, ${MAX_PAGE_SIZE} at most.`,
+      parameter: { type: 'integer', minimum: 0, default: DEFAULT_PAGE_SIZE },
     }),
   pageToken: z
     .string()

@@ -3,7 +3,7 @@ import { oneLine } from '../exchange/plain-text.ts'
 import type { RouteAnswer } from './route.ts'
 
 /** Each error's number (google.rpc.Code) and HTTP status. */
-const PROBLEMS = {
+export const PROBLEMS = {
   invalid_argument: { code: 3, status: 400 },
   payload_too_large: { code: 3, status: 413 },
   unsupported_media_type: { code: 3, status: 415 },

@@ -1,4 +1,5 @@
 import type { ZodType } from 'zod'
+import type { ErrorCode } from '../errors.ts'
 
 /** What a handler gets to see of a request, taken apart and bounded. */
 export type RouteRequest<Query = Readonly<Record<string, unknown>>, Body = unknown> = {
@@ -23,6 +24,7 @@ export type RouteRequest<Query = Readonly<Record<string, unknown>>, Body = unkno
 export type RouteAnswer = {
   readonly status?: number
   readonly headers?: Readonly<Record<string, string>>
+  /** JSON, unless the headers name another Content-Type: then a text or bytes, sent as they are. */
   readonly body: unknown
 }
 
@@ -37,6 +39,8 @@ export type Route = {
   readonly group: RouteGroup
   /** What it does, in one line. */
   readonly summary: string
+  /** Its name for generated clients, where method and path do not give a good one. */
+  readonly operationId?: string
   /** Who may call it. */
   readonly access: 'public' | 'access_token' | 'administrator'
   /** The parameters it knows, any other is refused; 'ignored' where jobs' scripts and probes call it. */
@@ -45,11 +49,25 @@ export type Route = {
   readonly body?: RouteBody
   /** What a 200 answers, for the API's description and the tests that hold it to its word. */
   readonly answer: ZodType
+  /** The Content-Type of a 200 where it is not JSON. */
+  readonly contentType?: string
+  /** The refusals that do not follow from its method, access, path and body, or that carry details. */
+  readonly refusals?: Readonly<Partial<Record<ErrorCode, RouteRefusal>>>
   /** It changes a resource that has an etag. */
   readonly honoursIfMatch?: true
   /** Its refusals are echoed unquoted by jobs' scripts, whatever stands in them. */
   readonly isEchoed?: true
   readonly handle: (request: RouteRequest) => Promise<RouteAnswer>
+}
+
+/** A refusal as the API's description has it. */
+export type RouteRefusal = {
+  /** When it is given. */
+  readonly description: string
+  /** The shape of its details; none are given where it is absent. */
+  readonly details?: ZodType
+  /** Bodies of such answers, by what they show. */
+  readonly examples?: Readonly<Record<string, unknown>>
 }
 
 export type RouteBody<Body = unknown> = {

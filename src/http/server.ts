@@ -247,11 +247,12 @@ const ALWAYS = { 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff
 
 function send(response: Response, answer: RouteAnswer, requestId: string): void {
   if (response.headersSent || response.destroyed) return
-  response
-    .status(answer.status ?? 200)
-    .set({ ...ALWAYS, 'X-Request-Id': requestId, ...answer.headers })
-    .type('application/json')
-    .send(JSON.stringify(answer.body))
+  response.status(answer.status ?? 200).set({ ...ALWAYS, 'X-Request-Id': requestId, ...answer.headers })
+  if (answer.headers?.['Content-Type'] === undefined) {
+    response.type('application/json').send(JSON.stringify(answer.body))
+  } else {
+    response.send(answer.body)
+  }
 }
 
 /** What Node's parser refuses never becomes a request; it gets an answer of the same form. */

@@ -58,17 +58,19 @@ const configSchema = z.strictObject({
   rules: z.array(ruleSchema).min(1).max(MAX_RULES),
 })
 
+const outputOnly = z.unknown().optional().meta({ readOnly: true })
+
 /** The shape of a create's body: what the author states, and output-only fields, whose content is not looked at. */
 export const workloadIdentitySchema = z.strictObject({
   name: z.string().optional(),
   email: z.string().optional(),
   title: z.string().max(MAX_TITLE).optional(),
   state: z.enum(['ACTIVE', 'DISABLED', 'DELETED']).optional(),
-  etag: z.unknown().optional(),
-  createTime: z.unknown().optional(),
-  updateTime: z.unknown().optional(),
-  policyDigest: z.unknown().optional(),
-  notices: z.unknown().optional(),
+  etag: outputOnly,
+  createTime: outputOnly,
+  updateTime: outputOnly,
+  policyDigest: outputOnly,
+  notices: outputOnly,
   tokenLifetimeSeconds: z.int().min(60).max(3600).optional(),
   subjectTokenUse: z.enum(['ONCE', 'MANY']).optional(),
   tokenAudiences: z.array(text).max(MAX_AUDIENCES).optional(),

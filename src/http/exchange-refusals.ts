@@ -1,0 +1,84 @@
+import { z } from 'zod'
+import type { TokenReason } from '../token/token-reason.ts'
+import { requirementAnswer, ruleAnswer } from './decision-json.ts'
+import { ANOTHER_BRANCH, EXPIRED_TOKEN, OUTSIDE_THE_GROUP } from './exchange-examples.ts'
+import type { Route } from './route.ts'
+
+/** The reasons that need no knowledge of the identity, in the order in which they are decided. */
+const TOKEN_REASONS = [
+  'token_malformed',
+  'token_algorithm',
+  'token_type',
+  'token_issuer',
+  'token_key',
+  'token_signature',
+  'token_claims',
+  'token_expired',
+  'token_not_yet_valid',
+  'token_age',
+] as const satisfies readonly TokenReason[]
+
+const textOrTexts = z.union([z.string(), z.array(z.string())])
+const ownToken = z
+  .strictObject({
+    project_path: textOrTexts.optional(),
+    ref_path: textOrTexts.optional(),
+    pipeline_source: textOrTexts.optional(),
+    aud: textOrTexts.optional(),
+  })
+  .optional()
+  .meta({ description: "What the caller's own verified token says." })
+
+const decisionId = z.uuid()
+
+/** The refusals of an exchange, as far as each caller may know them. */
+export const exchangeRefusals: NonNullable<Route['refusals']> = {
+  unauthenticated: {
+    description:
+      'The token is not valid, which the message explains; or this job is no business of this identity, or there is none: those answers are all alike.',
+    details: z.tuple([
+      z.strictObject({
+        decisionId: decisionId
+          .optional()
+          .meta({ description: 'Absent where no row was written for it alone.' }),
+        reason: z.enum(TOKEN_REASONS).optional(),
+        token: ownToken,
+      }),
+    ]),
+    examples: { 'An expired token': EXPIRED_TOKEN, 'Outside the group': OUTSIDE_THE_GROUP },
+  },
+  permission_denied: {
+    description:
+      "The job is in the group of one of the identity's rules; the message names what the closest of them lacks, and the mend.",
+    details: z.tuple([
+      z.strictObject({
+        decisionId,
+        reason: z.enum([
+          'token_audience',
+          'audience_not_allowed',
+          'condition_not_met',
+          'denied_by_conditions',
+          'denied_by_guardrails',
+          'token_replayed',
+        ]),
+        rules: z.array(ruleAnswer).meta({ description: 'Those whose group this token met.' }),
+        conditions: z.array(requirementAnswer),
+        guardrails: z.array(requirementAnswer),
+      }),
+    ]),
+    examples: { 'Another branch': ANOTHER_BRANCH },
+  },
+  resource_exhausted: { description: 'Too many exchanges that failed.' },
+  unavailable: {
+    description: "The issuer's keys, or something else that is needed, cannot be had now; retry the job.",
+    details: z
+      .array(
+        z.strictObject({
+          decisionId: decisionId.optional(),
+          reason: z.literal('issuer_unavailable'),
+          token: ownToken,
+        }),
+      )
+      .max(1),
+  },
+}
