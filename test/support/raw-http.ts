@@ -1,4 +1,5 @@
 import { connect } from 'node:net'
+import { assertDescribed } from './described-answers.ts'
 
 export type RawAnswer = {
   readonly status: number
@@ -23,9 +24,12 @@ export async function sendRaw(
     ...(bytes.length > 0 ? [['Content-Length', String(bytes.length)]] : []),
   ]
   const head = [requestLine, ...all.map(([name, value]) => `${name}: ${value}`)].join('\r\n')
-  return parseAnswer(
+  const answer = parseAnswer(
     await exchangeBytes(url, Buffer.concat([Buffer.from(`${head}\r\n\r\n`, 'latin1'), bytes])),
   )
+  const [method = '', target = ''] = requestLine.split(' ')
+  await assertDescribed(method, target, answer)
+  return answer
 }
 
 function exchangeBytes(url: string, request: Uint8Array): Promise<string> {

@@ -6,6 +6,7 @@ import pg from 'pg'
 import { type App, startApp } from '../../src/app.ts'
 import { readConfig } from '../../src/config/env.ts'
 import { createLog } from '../../src/log.ts'
+import { assertDescribed, loadDescription } from './described-answers.ts'
 import { copyEmbeddedTemplate } from './embedded-template.ts'
 import { startGitlab } from './gitlab.ts'
 
@@ -27,7 +28,7 @@ export function createTestClock(startMs = Date.UTC(2026, 10, 24, 12)): TestClock
   })
 }
 
-/** An answer with its body parsed, and as the text that came. */
+/** An answer with its body parsed where it is JSON, and as the text that came. */
 export type Answer = {
   readonly status: number
   readonly headers: Headers
@@ -43,7 +44,7 @@ export type World = {
   readonly adminToken: string
   /** The database's URL; undefined for the embedded one. */
   readonly databaseUrl: string | undefined
-  /** A request to the service; each comes from an address of its own unless it says which. */
+  /** A request to the service, whose answer must be as its description says; each comes from an address of its own unless it says which. */
   request(method: string, path: string, options?: RequestOptions): Promise<Answer>
   /** The same as an administrator. */
   admin(method: string, path: string, body?: unknown): Promise<Answer>
@@ -99,6 +100,7 @@ export async function startWorld(kind: DatabaseKind, env: Record<string, string>
   }
   const apps = [await start()]
   const [app] = apps as [App]
+  await loadDescription(app.url)
 
   const world: World = {
     app,
@@ -173,12 +175,14 @@ async function send(url: string, method: string, path: string, options: RequestO
     },
     ...(body !== undefined && { body: body as string }),
   })
+  const { status, headers } = response
   const text = await response.text()
+  await assertDescribed(method, path, { status, headers, text })
   return {
-    status: response.status,
-    headers: response.headers,
+    status,
+    headers,
     text,
-    json: text === '' ? undefined : JSON.parse(text),
+    json: headers.get('content-type')?.includes('json') && text !== '' ? JSON.parse(text) : undefined,
   }
 }
 
