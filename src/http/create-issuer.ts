@@ -19,7 +19,7 @@ export function createIssuerRoute<Body>(deps: {
     group: 'Issuers',
     summary: 'Register an issuer; it need not be reachable yet.',
     access: 'administrator',
-    query: { issuerId: z.string().meta({ description: 'The last part of its name.', isRequired: true }) },
+    query: { issuerId: z.string().meta({ description: 'Required: the last part of its name.' }) },
     body: { schema: deps.issuerBody.meta({ examples: [EXAMPLE] }), limit: SMALL_BODY },
     answer: issuerAnswer,
     async handle({ query, body }) {

@@ -33,9 +33,7 @@ export function createWorkloadIdentityRoute(deps: {
     summary: 'Create an identity with its rules, which become its policy.',
     access: 'administrator',
     query: {
-      workloadIdentityId: z
-        .string()
-        .meta({ description: 'The part of its email before @.', isRequired: true }),
+      workloadIdentityId: z.string().meta({ description: 'Required: the part of its email before @.' }),
     },
     body: {
       schema: deps.workloadIdentityBody.meta({ examples: [EXAMPLE] }),

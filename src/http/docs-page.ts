@@ -85,7 +85,7 @@ function renderCall(api: OpenApi, { method, path, operation }: Call): Html {
 <h3>${badge(method)} <a href="#${operationId}">${breakable(path)}</a></h3>
 <p class="summary">${withCode(summary)}</p>
 <p class="facts">${accessOf(operation)}${description && html` ${description}`} <span class="id">${operationId}</span></p>
-<pre tabindex="0"><code>${curlCommand(api, method, path, operation)}</code></pre>
+<pre><code>${curlCommand(api, method, path, operation)}</code></pre>
 ${parameters.length > 0 ? html`<h4>Parameters</h4><ul class="fields">${parameters.map(renderParameter)}</ul>` : undefined}
 ${requestBody && html`<h4>Request</h4>${renderContent(requestBody.content, 'required')}`}
 <h4>Answers</h4>
@@ -112,7 +112,8 @@ function renderAnswer(api: OpenApi, status: string, response: Response): Html {
 
 function renderContent(content: Content, marks: 'required' | 'optional'): Html {
   return html`${Object.entries(content).map(([type, { schema }]) => {
-    const [example] = (schema.examples ?? []) as readonly unknown[]
+    // The command above has a request's.
+    const [example] = marks === 'required' ? [] : ((schema.examples ?? []) as readonly unknown[])
     return html`${type === 'application/json' ? undefined : html`<p class="type">${type}</p>`}${renderSchema(
       schema,
       marks,
@@ -147,7 +148,7 @@ function folded(title: string, content: Html): Html {
 }
 
 function pretty(value: unknown): Html {
-  return html`<pre tabindex="0"><code>${JSON.stringify(value, null, 2)}</code></pre>`
+  return html`<pre><code>${JSON.stringify(value, null, 2)}</code></pre>`
 }
 
 function accessOf({ security }: Operation): string {

@@ -9,8 +9,8 @@ import { defineRoute, type Route, SMALL_BODY } from './route.ts'
 
 const exchangeTokenRequest = z
   .strictObject({
-    token: z.string().optional().meta({ description: "The job's ID token.", isRequired: true }),
-    email: z.string().optional().meta({ description: "The workload identity's email.", isRequired: true }),
+    token: z.string().optional().meta({ description: "Required: the job's ID token." }),
+    email: z.string().optional().meta({ description: "Required: the workload identity's email." }),
     audience: z
       .string()
       .min(1)

@@ -11,8 +11,8 @@ export type JsonSchemas = {
 
 /**
  * Writes schemas as JSON Schema, as a request gives them ('input') or as we answer ('output').
- * Two things are said by `meta`, beside what zod knows: `isRequired` of a field that is optional only so that its
- * absence gets a message of its own, and `parameter`, the schema that a parameter of the query is described by.
+ * `meta` says two things beside what zod knows. A description that begins with "Required:" is of what is optional only
+ * so that its absence gets a message of its own. `parameter` is how a parameter of the query is described.
  */
 export function toJsonSchemas(
   schemas: Readonly<Record<string, ZodType>>,
@@ -26,24 +26,31 @@ export function toJsonSchemas(
   return JSON.parse(text.replaceAll('"$ref":"#/$defs/', '"$ref":"#/components/schemas/'))
 }
 
-function describe(schema: z.core.$ZodTypes, described: Record<string, unknown>): void {
-  const meta = z.globalRegistry.get(schema)
-  if (meta?.parameter !== undefined) {
+/** Whether a request must have what this is the schema of. */
+export function isRequired(schema: z.core.$ZodType | undefined): boolean {
+  return schema !== undefined && REQUIRED.test(z.globalRegistry.get(schema)?.description ?? '')
+}
+
+const REQUIRED = /^Required: (.)/
+
+function describe(schema: z.core.$ZodType, described: Record<string, unknown>): void {
+  const { parameter } = z.globalRegistry.get(schema) ?? {}
+  if (parameter !== undefined) {
+    delete described.parameter
     delete described.pattern
-    Object.assign(described, meta.parameter)
+    Object.assign(described, parameter)
   }
-  delete described.parameter
-  delete described.isRequired
+  if (typeof described.description === 'string') {
+    described.description = described.description.replace(REQUIRED, (_, first: string) => first.toUpperCase())
+  }
   // What a format says already, and what every integer of JSON is bound by.
   if (described.format === 'date-time' || described.format === 'uuid') delete described.pattern
   if (described.minimum === Number.MIN_SAFE_INTEGER) delete described.minimum
   if (described.maximum === Number.MAX_SAFE_INTEGER) delete described.maximum
   if (schema instanceof z.ZodObject) {
-    const required = Object.keys(schema.shape).filter(
-      (name) => z.globalRegistry.get(schema.shape[name])?.isRequired === true,
-    )
-    if (required.length > 0) {
-      described.required = [...new Set([...((described.required as string[]) ?? []), ...required])]
-    }
+    const { required = [] } = described as { readonly required?: readonly string[] }
+    const more = Object.keys(schema.shape).filter((name) => isRequired(schema.shape[name]))
+    const all = [...new Set([...required, ...more])]
+    if (all.length > 0) described.required = all
   }
 }

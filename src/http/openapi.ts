@@ -1,7 +1,7 @@
 import type { ZodType } from 'zod'
 import type { ErrorCode } from '../errors.ts'
 import { COMMON_REFUSALS, errorAnswerSchema, refusalsOf } from './openapi-refusals.ts'
-import { type JsonSchema, toJsonSchemas } from './openapi-schemas.ts'
+import { isRequired, type JsonSchema, toJsonSchemas } from './openapi-schemas.ts'
 import { operationIdOf } from './operation-id.ts'
 import { PROBLEMS } from './problem.ts'
 import type { Route, RouteGroup } from './route.ts'
@@ -211,7 +211,7 @@ function parametersOf(route: Route, schemaOf: (name: string) => JsonSchema): rea
     return {
       name,
       in: 'query' as const,
-      required: schema.meta()?.isRequired === true,
+      required: isRequired(schema),
       ...(typeof description === 'string' && { description }),
       schema: rest,
     }

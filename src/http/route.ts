@@ -24,7 +24,7 @@ export type RouteRequest<Query = Readonly<Record<string, unknown>>, Body = unkno
 export type RouteAnswer = {
   readonly status?: number
   readonly headers?: Readonly<Record<string, string>>
-  /** JSON, unless the headers name another Content-Type: then a text or bytes, sent as they are. */
+  /** A value that is sent as JSON; the text or bytes themselves where the headers give a Content-Type. */
   readonly body: unknown
 }
 

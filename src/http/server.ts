@@ -243,16 +243,16 @@ function logFault(log: Log, error: unknown, requestId: string): void {
   )
 }
 
+const JSON_TYPE = 'application/json; charset=utf-8'
 const ALWAYS = { 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' }
 
 function send(response: Response, answer: RouteAnswer, requestId: string): void {
   if (response.headersSent || response.destroyed) return
-  response.status(answer.status ?? 200).set({ ...ALWAYS, 'X-Request-Id': requestId, ...answer.headers })
-  if (answer.headers?.['Content-Type'] === undefined) {
-    response.type('application/json').send(JSON.stringify(answer.body))
-  } else {
-    response.send(answer.body)
-  }
+  const { 'Content-Type': type = JSON_TYPE, ...headers } = answer.headers ?? {}
+  response
+    .status(answer.status ?? 200)
+    .set({ ...ALWAYS, 'X-Request-Id': requestId, ...headers, 'Content-Type': type })
+    .send(type === JSON_TYPE ? JSON.stringify(answer.body) : answer.body)
 }
 
 /** What Node's parser refuses never becomes a request; it gets an answer of the same form. */
@@ -264,7 +264,7 @@ function answerUnparsable(error: NodeJS.ErrnoException, socket: Duplex): void {
   const headers = {
     ...ALWAYS,
     'X-Request-Id': randomUUID(),
-    'Content-Type': 'application/json; charset=utf-8',
+    'Content-Type': JSON_TYPE,
   }
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
   socket.end(

@@ -29,32 +29,62 @@ const pipelineSource = z
     'must be a pipeline source in lower case as GitLab writes it, for example push',
   )
 
-const refPatternSchema = z.strictObject({ type: z.enum(['BRANCH', 'TAG']), pattern: z.string() })
+const PATTERN = '`*` is any text without a slash, `/**` at the end any further segments.'
+const refPatternSchema = z.strictObject({
+  type: z.enum(['BRANCH', 'TAG']),
+  pattern: z.string().describe(PATTERN),
+})
 
 const ruleSchema = z.strictObject({
   id: ruleId.optional(),
   title: z.string().max(MAX_TITLE).optional(),
-  disabled: z.boolean().optional(),
-  group: z.string(),
-  project: z.string().optional(),
-  refs: z.array(refPatternSchema).max(MAX_ENTRIES).optional(),
-  protectedRefsOnly: z.boolean().optional(),
-  mergeRequests: z.enum(['NONE', 'SAME_PROJECT']).optional(),
-  pipelineSources: z.array(pipelineSource).max(MAX_ENTRIES).optional(),
-  claims: z.record(claimName, z.array(z.string().max(MAX_VALUE)).min(1).max(MAX_ENTRIES)).optional(),
+  disabled: z.boolean().optional().describe('A disabled rule lets nobody in.'),
+  group: z.string().describe('The path of a group or user; its subgroups are in it.'),
+  project: z
+    .string()
+    .optional()
+    .describe('Its path within the group. All of the group and its subgroups where absent.'),
+  refs: z
+    .array(refPatternSchema)
+    .max(MAX_ENTRIES)
+    .optional()
+    .describe('One must match; all branches and tags where absent or empty.'),
+  protectedRefsOnly: z.boolean().optional().describe('By default true where refs are given, else false.'),
+  mergeRequests: z
+    .enum(['NONE', 'SAME_PROJECT'])
+    .optional()
+    .describe('By default NONE where refs are given, else SAME_PROJECT; never from a fork.'),
+  pipelineSources: z
+    .array(pipelineSource)
+    .max(MAX_ENTRIES)
+    .optional()
+    .describe('By default push, web, schedule and api.'),
+  claims: z
+    .record(claimName, z.array(z.string().max(MAX_VALUE)).min(1).max(MAX_ENTRIES))
+    .optional()
+    .describe('Further claims, each with the values of which it must be one.'),
   ids: z
     .strictObject({
       projectIds: z.array(digits).max(MAX_ENTRIES).optional(),
       namespaceIds: z.array(digits).max(MAX_ENTRIES).optional(),
     })
     .optional(),
-  roles: z.array(text).max(MAX_ENTRIES).optional(),
+  roles: z
+    .array(text)
+    .max(MAX_ENTRIES)
+    .optional()
+    .describe('What an access token carries that this rule let in.'),
 })
 
 const configSchema = z.strictObject({
   providerType: z.enum(['GITLAB']),
   issuerUrl: text,
-  allowedAudiences: z.array(text).min(1).max(MAX_AUDIENCES).optional(),
+  allowedAudiences: z
+    .array(text)
+    .min(1)
+    .max(MAX_AUDIENCES)
+    .optional()
+    .describe('Of which the token must have exactly one as its aud; the URL of the issuer where absent.'),
   rules: z.array(ruleSchema).min(1).max(MAX_RULES),
 })
 
@@ -72,9 +102,20 @@ export const workloadIdentitySchema = z.strictObject({
   policyDigest: outputOnly,
   notices: outputOnly,
   tokenLifetimeSeconds: z.int().min(60).max(3600).optional(),
-  subjectTokenUse: z.enum(['ONCE', 'MANY']).optional(),
-  tokenAudiences: z.array(text).max(MAX_AUDIENCES).optional(),
-  recordedClaims: z.array(claimName).max(MAX_ENTRIES).optional(),
+  subjectTokenUse: z
+    .enum(['ONCE', 'MANY'])
+    .optional()
+    .describe('How often a job may exchange its token; ONCE where absent.'),
+  tokenAudiences: z
+    .array(text)
+    .max(MAX_AUDIENCES)
+    .optional()
+    .describe('What an exchange may ask for as aud, beside ours.'),
+  recordedClaims: z
+    .array(claimName)
+    .max(MAX_ENTRIES)
+    .optional()
+    .describe('Personal claims that are recorded, and may be conditions.'),
   workloadIdentityConfig: configSchema,
 })
 
