@@ -14,6 +14,7 @@ export function renderSchema(schema: JsonSchema, marks: SchemaMarks): Html {
 export function fieldsOf(schema: JsonSchema, marks: SchemaMarks): Html | undefined {
   const inner = innerOf(schema)
   if (inner !== undefined) return fieldsOf(inner, marks)
+  if (Array.isArray(schema.anyOf)) return html`${schema.anyOf.map((each) => fieldsOf(each, marks))}`
   const fields = Object.entries(schemasAt(schema, 'properties')).filter(
     ([, field]) => field.readOnly !== true,
   )
@@ -47,6 +48,7 @@ export function typeOf(schema: JsonSchema): Html {
   if (Array.isArray(values))
     return alternatives(values.map((each) => html`<code>${JSON.stringify(each)}</code>`))
   if (value !== undefined) return html`<code>${JSON.stringify(value)}</code>`
+  if (Array.isArray(type)) return alternatives(type.map((each) => typeOf({ ...schema, type: each })))
   if (Array.isArray(anyOf)) return alternatives(anyOf.map((each) => typeOf(each)))
   if (type === 'array') return html`list${of(innerOf(schema))}${bounds(schema, 'Items', 'long')}`
   if (type === 'object') {

@@ -7,7 +7,7 @@ export function getJwksRoute(deps: { jwks: { readonly keys: readonly unknown[] }
     method: 'GET',
     path: '/.well-known/jwks.json',
     group: 'Jobs',
-    summary: 'Get the public keys of our access tokens (RFC 7517).',
+    summary: 'Get the public keys of our access tokens (RFC 7517), which may be kept for five minutes.',
     access: 'public',
     query: 'ignored',
     answer: z.strictObject({ keys: z.array(z.record(z.string(), z.unknown())) }),

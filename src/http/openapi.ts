@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { ZodType } from 'zod'
 import type { ErrorCode } from '../errors.ts'
 import { COMMON_REFUSALS, errorAnswerSchema, refusalsOf } from './openapi-refusals.ts'
@@ -94,6 +95,11 @@ export function createOpenApi(
 ): OpenApi {
   const answers = toJsonSchemas({ ...collect(routes, answerSchemas), Error: errorAnswerSchema }, 'output')
   const requests = toJsonSchemas(collect(routes, requestSchemas), 'input')
+  const twofold = Object.keys(requests.shared).filter(
+    (id) => Object.hasOwn(answers.shared, id) && !isDeepStrictEqual(answers.shared[id], requests.shared[id]),
+  )
+  if (twofold.length > 0)
+    throw new Error(`In a request and in an answer, other fields: ${twofold.join(', ')}`)
   const schemaOf = (name: string): JsonSchema => answers.schemas[name] ?? requests.schemas[name] ?? {}
   const byPath = Map.groupBy(routes, ({ path }) => path)
   return {
@@ -115,7 +121,7 @@ export function createOpenApi(
       ]),
     ),
     components: {
-      schemas: { ...requests.shared, ...answers.shared },
+      schemas: { ...answers.shared, ...requests.shared },
       responses: Object.fromEntries(
         Object.entries(COMMON_REFUSALS).map(([status, { name, description, errors }]) => [
           name,

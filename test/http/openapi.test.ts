@@ -271,6 +271,13 @@ describe('of a route the description', () => {
     })
   }
 
+  test('is not made where one name means two things', () => {
+    const other = z.strictObject({ name: z.string() }).meta({ id: 'Thing' })
+    const route = thingRoute({ method: 'POST', body: { schema: other, limit: SMALL_BODY } as const })
+
+    assert.throws(() => describeRoutes(route), /Thing/)
+  })
+
   test('calls what has pages a list', () => {
     const query = { pageToken: z.string() }
 
@@ -334,6 +341,12 @@ describe('an answer is held against the description, which finds', () => {
     ],
     ['a message of two lines', 'GET /v1/things/x', answer(404, { ...error(5), message: 'a\nb' }), /message/],
     ['a header that is missing', 'GET /v1/things/x', answer(503, error(14)), /Retry-After/],
+    [
+      'a header that is not as described',
+      'GET /v1/things/x',
+      answer(503, error(14), { 'retry-after': 'soon' }),
+      /Retry-After/,
+    ],
     [
       'another type of content',
       'GET /v1/things/x',

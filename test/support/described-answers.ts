@@ -43,8 +43,12 @@ export function createAnswerCheck(api: OpenApi): FindUndescribed {
       ? responseOf(api, found, answer.status)
       : generalResponse(api, answer.status, here.length > 0)
     if (response === undefined) return `${call}, which the API's description does not have.`
-    const missing = Object.keys(response.headers).find((name) => !answer.headers.has(name))
-    if (missing !== undefined) return `${call} without the header ${missing}.`
+    for (const name of Object.keys(response.headers)) {
+      const value = answer.headers.get(name)
+      if (value === null) return `${call} without the header ${name}.`
+      const problem = validate(api.components.headers[name]?.schema ?? {}, value)
+      if (problem !== undefined) return `${call} with the header ${name}, ${problem}: ${value}`
+    }
     const type = answer.headers.get('content-type') ?? ''
     const content = response.content[type.replace(/^(application\/json); charset=utf-8$/, '$1')]
     if (content === undefined) return `${call} with the Content-Type '${type}', which is not described.`
@@ -88,7 +92,7 @@ export function createValidation(
     compiled.set(schema, validate)
     if (validate(value)) return undefined
     const [error] = validate.errors ?? []
-    const place = error?.instancePath === '' ? 'a body that' : `a field ${error?.instancePath} that`
+    const place = error?.instancePath === '' ? 'a value that' : `a field ${error?.instancePath} that`
     return `${place} ${error?.message} ${JSON.stringify(error?.params)}`
   }
 }
