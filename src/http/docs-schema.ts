@@ -57,7 +57,7 @@ export function typeOf(schema: JsonSchema): Html {
   }
   if (type === 'string') {
     return html`${typeof format === 'string' ? format : 'string'}${bounds(schema, 'Length', 'characters long')}${
-      (typeof schema.pattern === 'string' && html`, matches <code>${schema.pattern}</code>`) || undefined
+      typeof schema.pattern === 'string' ? html`, matches <code>${schema.pattern}</code>` : undefined
     }`
   }
   if (type === 'integer' || type === 'number') return html`${String(type)}${bounds(schema, 'imum', '')}`
@@ -75,15 +75,13 @@ function bounds(schema: JsonSchema, suffix: 'Items' | 'Length' | 'imum', unit: s
   )
   if (least === undefined && most === undefined) return ''
   if (least === 1 && most === undefined && unit !== '') return ', not empty'
-  const size =
-    least === undefined
-      ? `at most ${most}`
-      : most === undefined
-        ? `at least ${least}`
-        : least === most
-          ? most
-          : `${least} to ${most}`
-  return `, ${size} ${unit}`.trimEnd()
+  return `, ${range(least, most)} ${unit}`.trimEnd()
+}
+
+function range(least: number | undefined, most: number | undefined): string {
+  if (least === undefined) return `at most ${most}`
+  if (most === undefined) return `at least ${least}`
+  return least === most ? String(most) : `${least} to ${most}`
 }
 
 function alternatives(types: readonly Html[]): Html {

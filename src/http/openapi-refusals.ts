@@ -67,10 +67,10 @@ export const COMMON_REFUSALS: Readonly<
   },
 }
 
-/** The statuses other than 200 that an operation may answer with, and its own refusals among them. */
-export function refusalsOf(
-  route: Route,
-): ReadonlyMap<number, readonly (RouteRefusal & { readonly code: ErrorCode })[]> {
+export type OwnRefusal = RouteRefusal & { readonly code: ErrorCode }
+
+/** The statuses other than 200 that an operation may answer with, and what it says of them itself. */
+export function refusalsOf(route: Route): ReadonlyMap<number, readonly OwnRefusal[]> {
   const own = Object.entries(route.refusals ?? {}).map(([code, refusal]) => ({
     ...refusal,
     code: code as ErrorCode,

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { ZodType } from 'zod'
 import type { ErrorCode } from '../errors.ts'
-import { COMMON_REFUSALS, errorAnswerSchema, refusalsOf } from './openapi-refusals.ts'
+import { COMMON_REFUSALS, errorAnswerSchema, type OwnRefusal, refusalsOf } from './openapi-refusals.ts'
 import { isRequired, type JsonSchema, toJsonSchemas } from './openapi-schemas.ts'
 import { operationIdOf } from './operation-id.ts'
 import { PROBLEMS } from './problem.ts'
@@ -186,23 +186,40 @@ function operation(route: Route, schemaOf: (name: string) => JsonSchema): Operat
       ...Object.fromEntries(
         [...refusalsOf(route)].map(([status, own]) => [
           status,
-          own.length === 0
-            ? { $ref: `#/components/responses/${COMMON_REFUSALS[status]?.name}` }
-            : response(
-                status,
-                own.map(({ description }) => description).join(' '),
-                JSON_TYPE,
-                anyOf(
-                  own.map(({ code, details }) =>
-                    errorSchema([code], details === undefined ? NO_DETAILS : schemaOf(`${id} ${code}`)),
-                  ),
-                ),
-                Object.assign({}, ...own.map(({ examples }) => examples)),
-              ),
+          refusal(status, own, (code) => schemaOf(`${id} ${code}`)),
         ]),
       ),
     },
   }
+}
+
+/** What an operation refuses with a status: as all do, but for the errors that it describes itself. */
+function refusal(
+  status: number,
+  own: readonly OwnRefusal[],
+  detailsOf: (code: ErrorCode) => JsonSchema,
+): Response {
+  const { name, description, errors } = COMMON_REFUSALS[status] ?? unknownStatus(status)
+  if (own.length === 0) return { $ref: `#/components/responses/${name}` }
+  const others = errors.filter((error) => own.every(({ code }) => code !== error))
+  const schemas = [
+    ...(others.length === 0 ? [] : [errorSchema(others, NO_DETAILS)]),
+    ...own.map(({ code, details }) =>
+      errorSchema([code], details === undefined ? NO_DETAILS : detailsOf(code)),
+    ),
+  ]
+  const [first, ...more] = schemas
+  return response(
+    status,
+    [...(others.length === 0 ? [] : [description]), ...own.map((each) => each.description)].join(' '),
+    JSON_TYPE,
+    first !== undefined && more.length === 0 ? first : { anyOf: schemas },
+    Object.assign({}, ...own.map(({ examples }) => examples)),
+  )
+}
+
+function unknownStatus(status: number): never {
+  throw new Error(`No refusal of status ${status} is described.`)
 }
 
 function parametersOf(route: Route, schemaOf: (name: string) => JsonSchema): readonly Parameter[] {
@@ -281,9 +298,4 @@ function errorSchema(codes: readonly ErrorCode[], details: JsonSchema): JsonSche
       { type: 'object', properties: { code: { enum: numbers }, details } },
     ],
   }
-}
-
-function anyOf(schemas: readonly JsonSchema[]): JsonSchema {
-  const [first, ...rest] = schemas
-  return first === undefined || rest.length > 0 ? { anyOf: schemas } : first
 }

@@ -224,9 +224,10 @@ describe('of a route the description', () => {
     const details = z.tuple([z.strictObject({ problems: z.array(z.string()) })])
     const route = thingRoute({ refusals: { invalid_argument: { description: 'No.', details } } })
     const check = createAnswerCheck(describeRoutes(route))
-    const refusal = (of: unknown) => answer(400, { code: 3, message: 'No.', details: of })
+    const refusal = (of: unknown, code = 3) => answer(400, { code, message: 'No.', details: of })
 
     assert.equal(check('GET', '/v1/things/x', refusal([{ problems: ['a'] }])), undefined)
+    assert.equal(check('GET', '/v1/things/x', refusal([], 9)), undefined, 'another error of that status')
     assert.match(check('GET', '/v1/things/x', refusal([])) ?? '', /details/)
     assert.match(check('GET', '/v1/things/x', refusal([{ problems: [1] }])) ?? '', /details/)
   })
