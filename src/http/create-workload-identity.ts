@@ -4,23 +4,6 @@ import type { CreatedIdentity } from '../identity/create-workload-identity.ts'
 import { defineRoute, LARGE_BODY, type Route } from './route.ts'
 import { workloadIdentityAnswer, workloadIdentityJson } from './workload-identity-json.ts'
 
-const EXAMPLE = {
-  title: 'GitLab Deploy',
-  workloadIdentityConfig: {
-    providerType: 'GITLAB',
-    issuerUrl: 'https://gitlab.com',
-    rules: [
-      {
-        title: 'Deploy from main',
-        group: 'my-group',
-        project: 'my-project',
-        refs: [{ type: 'BRANCH', pattern: 'main' }],
-        roles: ['roles/gitopsServiceAgent'],
-      },
-    ],
-  },
-}
-
 /** `POST /v1/workspaces/default/workloadIdentities?workloadIdentityId=ID`. */
 export function createWorkloadIdentityRoute(deps: {
   workloadIdentityBody: ZodType
@@ -35,11 +18,7 @@ export function createWorkloadIdentityRoute(deps: {
     query: {
       workloadIdentityId: z.string().meta({ description: 'Required: the part of its email before @.' }),
     },
-    body: {
-      schema: deps.workloadIdentityBody.meta({ examples: [EXAMPLE] }),
-      limit: LARGE_BODY,
-      isReadByHandler: true,
-    },
+    body: { schema: deps.workloadIdentityBody, limit: LARGE_BODY, isReadByHandler: true },
     answer: workloadIdentityAnswer,
     async handle({ query, body, note }) {
       const id = query.workloadIdentityId

@@ -1,4 +1,4 @@
-import type { OpenApi, Operation } from './openapi.ts'
+import type { OpenApi, Operation } from './openapi-document.ts'
 
 /** A call as one types it: words in capitals stand for values, `$ADMIN_TOKEN` and `$ACCESS_TOKEN` for the caller's own. */
 export function curlCommand(api: OpenApi, method: string, path: string, operation: Operation): string {

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { curlCommand } from './docs-curl.ts'
 import { descriptionOf, fieldsOf, renderSchema, typeOf } from './docs-schema.ts'
 import { Html, html, prose, withCode } from './html.ts'
-import type { Content, OpenApi, Operation, Parameter, Response } from './openapi.ts'
+import type { Content, OpenApi, Operation, Parameter, Response } from './openapi-document.ts'
 import type { JsonSchema } from './openapi-schemas.ts'
 
 /** A page without scripts; `styleHash` is what a Content-Security-Policy allows its style by. */

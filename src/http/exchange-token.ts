@@ -7,26 +7,18 @@ import { exchangeRefusals } from './exchange-refusals.ts'
 import { errorAnswer } from './problem.ts'
 import { defineRoute, type Route, SMALL_BODY } from './route.ts'
 
-const exchangeTokenRequest = z
-  .strictObject({
-    token: z.string().optional().meta({ description: "Required: the job's ID token." }),
-    email: z.string().optional().meta({ description: "Required: the workload identity's email." }),
-    audience: z
-      .string()
-      .min(1)
-      .optional()
-      .meta({ description: "The access token's aud, unless it is ours." }),
-  })
-  .meta({ examples: [EXCHANGE] })
+const exchangeTokenRequest = z.strictObject({
+  token: z.string().optional().meta({ description: "Required: the job's ID token." }),
+  email: z.string().optional().meta({ description: "Required: the workload identity's email." }),
+  audience: z.string().min(1).optional().meta({ description: "The access token's aud, unless it is ours." }),
+})
 
-const issuedAnswer = z
-  .strictObject({
-    accessToken: z.string(),
-    tokenType: z.literal('Bearer'),
-    expiresIn: z.int().meta({ description: 'Seconds.' }),
-    decisionId: z.uuid(),
-  })
-  .meta({ examples: [ISSUED] })
+const issuedAnswer = z.strictObject({
+  accessToken: z.string(),
+  tokenType: z.literal('Bearer'),
+  expiresIn: z.int().meta({ description: 'Seconds.' }),
+  decisionId: z.uuid(),
+})
 
 /** `POST /v1/auth:exchangeToken`: a job's token for ours. */
 export function exchangeTokenRoute(deps: {
@@ -40,8 +32,8 @@ export function exchangeTokenRoute(deps: {
     summary: "Trade a CI job's ID token for an access token.",
     access: 'public',
     query: 'ignored',
-    body: { schema: exchangeTokenRequest, limit: SMALL_BODY },
-    answer: issuedAnswer,
+    body: { schema: exchangeTokenRequest.meta({ examples: [EXCHANGE] }), limit: SMALL_BODY },
+    answer: issuedAnswer.meta({ examples: [ISSUED] }),
     refusals: exchangeRefusals,
     isEchoed: true,
     async handle({ body, requestId, arrivedAt, callerIp, userAgent, note }) {

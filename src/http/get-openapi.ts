@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { OpenApi } from './openapi.ts'
+import type { OpenApi } from './openapi-document.ts'
 import { defineRoute, type Route } from './route.ts'
 
 /** `GET /openapi.json`: what this service answers to, for programs. */

@@ -12,7 +12,8 @@ export type JsonSchemas = {
 /**
  * Writes schemas as JSON Schema, as a request gives them ('input') or as we answer ('output').
  * `meta` says two things beside what zod knows. A description that begins with "Required:" is of what is optional only
- * so that its absence gets a message of its own. `parameter` is how a parameter of the query is described.
+ * so that its absence gets a message of its own. `parameter` is how a parameter of the query is described. A field that
+ * may be anything or missing is ours to fill (AIP-203).
  */
 export function toJsonSchemas(
   schemas: Readonly<Record<string, ZodType>>,
@@ -47,6 +48,7 @@ function describe(schema: z.core.$ZodType, described: Record<string, unknown>): 
   if (described.format === 'date-time' || described.format === 'uuid') delete described.pattern
   if (described.minimum === Number.MIN_SAFE_INTEGER) delete described.minimum
   if (described.maximum === Number.MAX_SAFE_INTEGER) delete described.maximum
+  if (schema instanceof z.ZodOptional && schema.unwrap() instanceof z.ZodUnknown) described.readOnly = true
   if (schema instanceof z.ZodObject) {
     const { required = [] } = described as { readonly required?: readonly string[] }
     const more = Object.keys(schema.shape).filter((name) => isRequired(schema.shape[name]))

@@ -88,36 +88,53 @@ const configSchema = z.strictObject({
   rules: z.array(ruleSchema).min(1).max(MAX_RULES),
 })
 
-const outputOnly = z.unknown().optional().meta({ readOnly: true })
+const EXAMPLE = {
+  title: 'GitLab Deploy',
+  workloadIdentityConfig: {
+    providerType: 'GITLAB',
+    issuerUrl: 'https://gitlab.com',
+    rules: [
+      {
+        title: 'Deploy from main',
+        group: 'my-group',
+        project: 'my-project',
+        refs: [{ type: 'BRANCH', pattern: 'main' }],
+        roles: ['roles/gitopsServiceAgent'],
+      },
+    ],
+  },
+}
 
 /** The shape of a create's body: what the author states, and output-only fields, whose content is not looked at. */
-export const workloadIdentitySchema = z.strictObject({
-  name: z.string().optional(),
-  email: z.string().optional(),
-  title: z.string().max(MAX_TITLE).optional(),
-  state: z.enum(['ACTIVE', 'DISABLED', 'DELETED']).optional(),
-  etag: outputOnly,
-  createTime: outputOnly,
-  updateTime: outputOnly,
-  policyDigest: outputOnly,
-  notices: outputOnly,
-  tokenLifetimeSeconds: z.int().min(60).max(3600).optional(),
-  subjectTokenUse: z
-    .enum(['ONCE', 'MANY'])
-    .optional()
-    .describe('How often a job may exchange its token; ONCE where absent.'),
-  tokenAudiences: z
-    .array(text)
-    .max(MAX_AUDIENCES)
-    .optional()
-    .describe('What an exchange may ask for as aud, beside ours.'),
-  recordedClaims: z
-    .array(claimName)
-    .max(MAX_ENTRIES)
-    .optional()
-    .describe('Personal claims that are recorded, and may be conditions.'),
-  workloadIdentityConfig: configSchema,
-})
+export const workloadIdentitySchema = z
+  .strictObject({
+    name: z.string().optional(),
+    email: z.string().optional(),
+    title: z.string().max(MAX_TITLE).optional(),
+    state: z.enum(['ACTIVE', 'DISABLED', 'DELETED']).optional(),
+    etag: z.unknown().optional(),
+    createTime: z.unknown().optional(),
+    updateTime: z.unknown().optional(),
+    policyDigest: z.unknown().optional(),
+    notices: z.unknown().optional(),
+    tokenLifetimeSeconds: z.int().min(60).max(3600).optional(),
+    subjectTokenUse: z
+      .enum(['ONCE', 'MANY'])
+      .optional()
+      .describe('How often a job may exchange its token; ONCE where absent.'),
+    tokenAudiences: z
+      .array(text)
+      .max(MAX_AUDIENCES)
+      .optional()
+      .describe('What an exchange may ask for as aud, beside ours.'),
+    recordedClaims: z
+      .array(claimName)
+      .max(MAX_ENTRIES)
+      .optional()
+      .describe('Personal claims that are recorded, and may be conditions.'),
+    workloadIdentityConfig: configSchema,
+  })
+  .meta({ examples: [EXAMPLE] })
 
 export type WorkloadIdentityBody = z.infer<typeof workloadIdentitySchema>
 export type RuleBody = z.infer<typeof ruleSchema>

@@ -18,14 +18,12 @@ const title = z
     'must be one line without control characters and backslashes',
   )
 
-const outputOnly = z.unknown().optional().meta({ readOnly: true })
-
 /** The body of a create; `name`, `keys` and times are ours and ignored there (AIP-203). */
 export const issuerBody = z.strictObject({
-  name: outputOnly,
-  keys: outputOnly,
-  createTime: outputOnly,
-  updateTime: outputOnly,
+  name: z.unknown().optional(),
+  keys: z.unknown().optional(),
+  createTime: z.unknown().optional(),
+  updateTime: z.unknown().optional(),
   issuerUrl: z.string(),
   title: title.optional(),
   providerType: z.literal('GITLAB', { error: 'must be GITLAB, the only provider of this version' }),

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { Validator } from '@seriousme/openapi-schema-validator'
 import { z } from 'zod'
-import { createOpenApi, type OpenApi } from '../../src/http/openapi.ts'
+import { createOpenApi } from '../../src/http/openapi.ts'
+import type { OpenApi } from '../../src/http/openapi-document.ts'
 import { operationIdOf } from '../../src/http/operation-id.ts'
 import { defineRoute, type Route, SMALL_BODY } from '../../src/http/route.ts'
 import { assertSafeHeaders } from '../support/answers.ts'
@@ -156,6 +157,20 @@ describe('the description of the API', () => {
 
     assert.deepEqual(requestBody?.content['application/json']?.schema.required, ['token', 'email'])
     assert.equal(parameters.find(({ name }) => name === 'issuerId')?.required, true)
+  })
+
+  test('says of what only we fill that it is read-only', () => {
+    const { requestBody } = operation('/v1/issuers', 'post')
+
+    const fields = Object.entries(
+      (requestBody?.content['application/json']?.schema.properties ?? {}) as Record<
+        string,
+        { readOnly?: true }
+      >,
+    )
+
+    const readOnly = fields.filter(([, field]) => field.readOnly).map(([name]) => name)
+    assert.deepEqual(readOnly, ['name', 'keys', 'createTime', 'updateTime'])
   })
 
   test('describes the size of a page as the number that it is', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
 import addFormats from 'ajv-formats'
-import type { OpenApi, Operation, Response } from '../../src/http/openapi.ts'
+import type { OpenApi, Operation, Response } from '../../src/http/openapi-document.ts'
 
 export type SeenAnswer = { readonly status: number; readonly headers: Headers; readonly text: string }
 

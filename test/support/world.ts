@@ -28,7 +28,7 @@ export function createTestClock(startMs = Date.UTC(2026, 10, 24, 12)): TestClock
   })
 }
 
-/** An answer with its body parsed where it is JSON, and as the text that came. */
+/** An answer with its body parsed, and as the text that came. */
 export type Answer = {
   readonly status: number
   readonly headers: Headers
@@ -44,7 +44,7 @@ export type World = {
   readonly adminToken: string
   /** The database's URL; undefined for the embedded one. */
   readonly databaseUrl: string | undefined
-  /** A request to the service, whose answer must be as its description says; each comes from an address of its own unless it says which. */
+  /** A request to the service, whose answer must be as its API is described; each comes from an address of its own unless it says which. */
   request(method: string, path: string, options?: RequestOptions): Promise<Answer>
   /** The same as an administrator. */
   admin(method: string, path: string, body?: unknown): Promise<Answer>
@@ -108,7 +108,11 @@ export async function startWorld(kind: DatabaseKind, env: Record<string, string>
     gitlab,
     adminToken,
     databaseUrl: database?.url ?? env.DATABASE_URL,
-    request: (method, path, options = {}) => send(options.url ?? app.url, method, path, options),
+    async request(method, path, options = {}) {
+      const answer = await send(options.url ?? app.url, method, path, options)
+      await assertDescribed(method, path, answer)
+      return answer
+    },
     admin: (method, path, body) =>
       world.request(method, path, { body, headers: { authorization: `Bearer ${adminToken}` } }),
     exchange: (token, email, more = {}) =>
@@ -175,14 +179,13 @@ async function send(url: string, method: string, path: string, options: RequestO
     },
     ...(body !== undefined && { body: body as string }),
   })
-  const { status, headers } = response
   const text = await response.text()
-  await assertDescribed(method, path, { status, headers, text })
+  const isJson = response.headers.get('content-type')?.startsWith('application/json')
   return {
-    status,
-    headers,
+    status: response.status,
+    headers: response.headers,
     text,
-    json: headers.get('content-type')?.includes('json') && text !== '' ? JSON.parse(text) : undefined,
+    json: isJson && text !== '' ? JSON.parse(text) : undefined,
   }
 }
 
