@@ -21,7 +21,7 @@ export function toJsonSchemas(
 ): JsonSchemas {
   const { properties = {}, $defs = {} } = z.toJSONSchema(z.strictObject(schemas), {
     io,
-    override: ({ zodSchema, jsonSchema }) => describe(zodSchema, jsonSchema),
+    override: ({ zodSchema, jsonSchema }) => describe(zodSchema, jsonSchema, io),
   })
   const text = JSON.stringify({ schemas: properties, shared: $defs })
   return JSON.parse(text.replaceAll('"$ref":"#/$defs/', '"$ref":"#/components/schemas/'))
@@ -34,7 +34,7 @@ export function isRequired(schema: z.core.$ZodType | undefined): boolean {
 
 const REQUIRED = /^Required: (.)/
 
-function describe(schema: z.core.$ZodType, described: Record<string, unknown>): void {
+function describe(schema: z.core.$ZodType, described: Record<string, unknown>, io: 'input' | 'output'): void {
   const { parameter } = z.globalRegistry.get(schema) ?? {}
   if (parameter !== undefined) {
     delete described.parameter
@@ -48,7 +48,8 @@ function describe(schema: z.core.$ZodType, described: Record<string, unknown>): 
   if (described.format === 'date-time' || described.format === 'uuid') delete described.pattern
   if (described.minimum === Number.MIN_SAFE_INTEGER) delete described.minimum
   if (described.maximum === Number.MAX_SAFE_INTEGER) delete described.maximum
-  if (schema instanceof z.ZodOptional && schema.unwrap() instanceof z.ZodUnknown) described.readOnly = true
+  const mayBeAnything = schema instanceof z.ZodOptional && schema.unwrap() instanceof z.ZodUnknown
+  if (io === 'input' && mayBeAnything) described.readOnly = true
   if (schema instanceof z.ZodObject) {
     const { required = [] } = described as { readonly required?: readonly string[] }
     const more = Object.keys(schema.shape).filter((name) => isRequired(schema.shape[name]))
