@@ -226,7 +226,7 @@ function createExchange(parts: Parts, shared: Shared): ExchangeDeps {
   const reportClaims = createClaimReport(log)
   return {
     clock,
-    newDecisionId: createDecisionIds(clock),
+    newDecisionId: createDecisionIds(),
     async verifyToken(text) {
       const trusted = { findIssuer: issuerCache.find, findKey: keyCache.findKey }
       const token = await verifyToken({ ...config, clock, ...trusted }, text)

@@ -1,12 +1,14 @@
 import { sql } from 'kysely'
 import { type Migration, Migrator } from 'kysely/migration'
 import * as initial from '../../migrations/0001-initial.ts'
+import * as decisionHistory from '../../migrations/0003-decision-history.ts'
 import { unavailable } from '../errors.ts'
 import type { Database } from './database.ts'
 
 /** In order; a migration that is on main is never changed, a later one mends it. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0001-initial': initial,
+  '0003-decision-history': decisionHistory,
 }
 
 /** What the service's own role may do where it does not own the tables; decisions and policies are only added. */
@@ -16,9 +18,9 @@ const SERVICE_RIGHTS: readonly (readonly [rights: string, on: string])[] = [
   ['select, insert, update', 'table issuers, workload_identities, signing_keys'],
   ['select, insert, delete', 'table used_tokens'],
   ['select, update', 'table readiness'],
-  ['select', 'table kysely_migration'],
+  ['select', 'table kysely_migration, decision_retention'],
   ['usage', 'sequence revisions'],
-  ['execute', 'function ensure_decision_partitions'],
+  ['execute', 'function ensure_decision_partitions, retire_decision_partition'],
 ]
 
 /**

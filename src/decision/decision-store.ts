@@ -1,15 +1,30 @@
 import type { Selectable } from 'kysely'
 import type { Database, PreparedStatement } from '../db/database.ts'
 import type { DecisionTable } from '../db/schema.ts'
-import type { EarlierUse, Outcome } from './decision.ts'
+import type { DecisionKind, EarlierUse, Outcome, Reason } from './decision.ts'
+import { firstIdAt } from './decision-id.ts'
 
 export type StoredDecision = Selectable<DecisionTable>
 
-/** `before`: only decisions older than this id. Newest first. */
-export type DecisionQuery = {
+/** What decisions are looked for by; all that is given must hold. Times in milliseconds since the epoch. */
+export type DecisionFilter = {
   readonly identity?: string | undefined
   readonly outcome?: Outcome | undefined
+  readonly reason?: Reason | undefined
+  readonly kind?: DecisionKind | undefined
+  /** In lower case. */
+  readonly projectPath?: string | undefined
+  readonly project?: string | undefined
+  readonly since?: number | undefined
+  /** Exclusive. */
+  readonly until?: number | undefined
+}
+
+/** `before` and `after` are ids: only decisions between them, newest first unless `oldestFirst`. */
+export type DecisionQuery = DecisionFilter & {
   readonly before?: string | undefined
+  readonly after?: string | undefined
+  readonly oldestFirst?: boolean
   readonly limit: number
 }
 
@@ -44,10 +59,20 @@ const PRUNE: PreparedStatement = {
 export function createDecisionStore(db: Database): DecisionStore {
   return {
     list(query) {
-      let select = db.kysely.selectFrom('decisions').selectAll().orderBy('id', 'desc').limit(query.limit)
-      if (query.identity !== undefined) select = select.where('identity', '=', query.identity)
-      if (query.outcome !== undefined) select = select.where('outcome', '=', query.outcome)
-      if (query.before !== undefined) select = select.where('id', '<', query.before)
+      const { since, until, before, after } = query
+      let select = db.kysely
+        .selectFrom('decisions')
+        .selectAll()
+        .orderBy('id', query.oldestFirst ? 'asc' : 'desc')
+        .limit(query.limit)
+      for (const [column, value] of columnsOf(query)) select = select.where(column, '=', value)
+      // What an index on refusals or on rarer kinds alone holds, so that it is used.
+      if (refusesByItself(query)) select = select.where('outcome', '<>', 'ALLOWED')
+      // Partitions are cut by ids, so those outside of the times are not even looked at.
+      if (since !== undefined) select = select.where('id', '>=', firstIdAt(since))
+      if (until !== undefined) select = select.where('id', '<', firstIdAt(until))
+      if (before !== undefined) select = select.where('id', '<', before)
+      if (after !== undefined) select = select.where('id', '>', after)
       return select.execute()
     },
 
@@ -83,4 +108,20 @@ export function createDecisionStore(db: Database): DecisionStore {
       }
     },
   }
+}
+
+function columnsOf(filter: DecisionFilter) {
+  const columns = [
+    ['identity', filter.identity],
+    ['outcome', filter.outcome],
+    ['reason', filter.reason],
+    ['kind', filter.kind],
+    ['project_path', filter.projectPath],
+    ['project', filter.project],
+  ] as const
+  return columns.flatMap(([column, value]) => (value === undefined ? [] : [[column, value] as const]))
+}
+
+function refusesByItself({ outcome, reason }: DecisionFilter): boolean {
+  return (outcome !== undefined && outcome !== 'ALLOWED') || (reason !== undefined && reason !== 'allowed')
 }

@@ -116,7 +116,7 @@ for (const kind of DATABASES) {
         ?.name
     const decisionAt = (time: number) => ({
       ...denied(ground),
-      id: createDecisionIds(() => time)(),
+      id: createDecisionIds()(time),
       decideTime: time,
     })
 
