@@ -1,6 +1,10 @@
 import pg from 'pg'
 import { openPostgresql } from '../src/db/postgresql.ts'
-import { createDecisionStore, type DecisionFilter, type DecisionQuery } from '../src/decision/decision-store.ts'
+import {
+  createDecisionStore,
+  type DecisionFilter,
+  type DecisionQuery,
+} from '../src/decision/decision-store.ts'
 import { createLog } from '../src/log.ts'
 
 /** The months that the decisions lie in. */

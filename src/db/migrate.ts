@@ -39,6 +39,21 @@ export async function migrate(db: Database, serviceRole?: string): Promise<reado
   return (results ?? []).map((result) => result.migrationName)
 }
 
+/**
+ * Writes down for how many days decisions are kept, for ever where it is undefined. Only the owner of the tables may:
+ * what is older is dropped by this number, whatever a service that cannot write it is told.
+ */
+export async function storeRetention(db: Database, days: number | undefined): Promise<void> {
+  if (days === undefined) await db.kysely.deleteFrom('decision_retention').execute()
+  else {
+    await db.kysely
+      .insertInto('decision_retention')
+      .values({ days })
+      .onConflict((conflict) => conflict.column('one').doUpdateSet({ days }))
+      .execute()
+  }
+}
+
 /** Throws unless every migration of this version is applied. */
 export async function checkMigrated(db: Database): Promise<void> {
   if (!(await isMigrated(db))) {

@@ -3,6 +3,7 @@ import type { Database, PreparedStatement } from '../db/database.ts'
 import type { DecisionTable } from '../db/schema.ts'
 import type { DecisionKind, EarlierUse, Outcome, Reason } from './decision.ts'
 import { firstIdAt } from './decision-id.ts'
+import { OUTCOME_OF } from './reasons.ts'
 
 export type StoredDecision = Selectable<DecisionTable>
 
@@ -35,7 +36,14 @@ export type DecisionStore = {
   findEarlierUse(issuerUrl: string, jtiHash: string): Promise<EarlierUse | undefined>
   /** Makes the partitions for `now`'s month and those ahead; true where rows fell outside all partitions. */
   ensurePartitions(nowMs: number): Promise<{ strayRows: boolean }>
-  /** Forgets used tokens that can no longer be presented. */
+  /** For how many days decisions are kept, as the tables' owner wrote it down; undefined: for ever. */
+  retentionDays(): Promise<number | undefined>
+  /**
+   * Drops the months that lie wholly before what is kept, and returns their partitions' names. `now` counts only as
+   * far as the database's own clock has come. Nothing while another instance does the same.
+   */
+  retire(nowMs: number): Promise<readonly string[]>
+  /** Forgets used tokens that can no longer be presented; nothing while another instance does the same. */
   pruneUsedTokens(nowMs: number): Promise<void>
 }
 
@@ -48,26 +56,34 @@ const PRUNE_AT_ONCE = 10_000
 const PRUNE: PreparedStatement = {
   name: 'prune-used-tokens',
   text: `
-    with pruned as (
+    with mine as materialized (select pg_try_advisory_xact_lock(hashtext('claimgate.pruning')) as alone),
+    pruned as (
       delete from used_tokens
-        where ctid = any (array(select ctid from used_tokens where keep_until < least($1::timestamptz, now()) limit $2))
+        where (select alone from mine) and ctid = any (
+          array(select ctid from used_tokens where keep_until < least($1::timestamptz, now()) limit $2))
         returning decision_id
     )
     select count(*)::integer as pruned from pruned`,
 }
 
+const RETIRE: PreparedStatement = {
+  name: 'retire-decision-partition',
+  text: 'select retire_decision_partition($1) as name',
+}
+
 export function createDecisionStore(db: Database): DecisionStore {
   return {
-    list(query) {
-      const { since, until, before, after } = query
+    async list(query) {
+      const { outcome, reason, since, until, before, after } = query
+      if (outcome !== undefined && reason !== undefined && outcome !== OUTCOME_OF[reason]) return []
       let select = db.kysely
         .selectFrom('decisions')
         .selectAll()
         .orderBy('id', query.oldestFirst ? 'asc' : 'desc')
         .limit(query.limit)
       for (const [column, value] of columnsOf(query)) select = select.where(column, '=', value)
-      // What an index on refusals or on rarer kinds alone holds, so that it is used.
-      if (refusesByItself(query)) select = select.where('outcome', '<>', 'ALLOWED')
+      // Reasons are indexed where something was refused; an index on 'allowed' would hold nearly all there is.
+      if (reason !== undefined) select = select.where('outcome', reason === 'allowed' ? '=' : '<>', 'ALLOWED')
       // Partitions are cut by ids, so those outside of the times are not even looked at.
       if (since !== undefined) select = select.where('id', '>=', firstIdAt(since))
       if (until !== undefined) select = select.where('id', '<', firstIdAt(until))
@@ -100,6 +116,22 @@ export function createDecisionStore(db: Database): DecisionStore {
       return { strayRows: stray?.found === true }
     },
 
+    async retentionDays() {
+      const row = await db.kysely.selectFrom('decision_retention').select('days').executeTakeFirst()
+      return row?.days
+    },
+
+    async retire(nowMs) {
+      const now = new Date(nowMs).toISOString()
+      const retired: string[] = []
+      for (;;) {
+        // One at a time: each holds up recording only for as long as its own table takes to go.
+        const [row] = await db.run<{ name: string | null }>(RETIRE, [now])
+        if (row?.name == null) return retired
+        retired.push(row.name)
+      }
+    },
+
     async pruneUsedTokens(nowMs) {
       const now = new Date(nowMs).toISOString()
       for (let pruned = PRUNE_AT_ONCE; pruned === PRUNE_AT_ONCE; ) {
@@ -120,8 +152,4 @@ function columnsOf(filter: DecisionFilter) {
     ['project', filter.project],
   ] as const
   return columns.flatMap(([column, value]) => (value === undefined ? [] : [[column, value] as const]))
-}
-
-function refusesByItself({ outcome, reason }: DecisionFilter): boolean {
-  return (outcome !== undefined && outcome !== 'ALLOWED') || (reason !== undefined && reason !== 'allowed')
 }
