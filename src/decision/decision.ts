@@ -35,7 +35,7 @@ export type Grant = {
 /** The columns of a decision that do not depend on its outcome. Times in milliseconds since the epoch. */
 export type DecisionFacts = {
   readonly id: string
-  readonly kind: 'EXCHANGE'
+  readonly kind: DecisionKind
   readonly identity: string
   readonly identityId: string | null
   readonly issuerUrl: string | null

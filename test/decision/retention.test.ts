@@ -1,8 +1,13 @@
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import { after, before, describe, test } from 'node:test'
 import pg from 'pg'
 import { pino } from 'pino'
+import { startApp } from '../../src/app.ts'
+import { readConfig } from '../../src/config/env.ts'
 import { storeRetention } from '../../src/db/migrate.ts'
 import { openPostgresql } from '../../src/db/postgresql.ts'
 import { createDecisionIds } from '../../src/decision/decision-id.ts'
@@ -205,16 +210,42 @@ describe('the hourly work beside others', { skip: !DATABASES.includes('postgresq
   })
 })
 
+test('a start that does not migrate warns of a setting that the database does not keep to', async () => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'claimgate-retention-'))
+  const start = async (days: Record<string, string>, migrate: boolean) => {
+    const { config } = readConfig({ DATA_DIR: dataDir, PORT: '0', PUBLIC_URL: 'https://x.example', ...days })
+    const lines: string[] = []
+    const app = await startApp({ config, log: pino(sinkTo(lines)), clock: () => JANUARY, migrate })
+    await app.close()
+    return lines.join('').match(/"stored":.*DECISION_RETENTION_DAYS[^"]*/g) ?? []
+  }
+
+  const first = await start({ DECISION_RETENTION_DAYS: '30' }, true)
+  const same = await start({ DECISION_RETENTION_DAYS: '30' }, false)
+  const [other = ''] = await start({ DECISION_RETENTION_DAYS: '7' }, false)
+  const [none = ''] = await start({}, false)
+  const migrated = await start({}, true)
+  const unset = await start({}, false)
+  rmSync(dataDir, { recursive: true })
+
+  assert.match(other, /"stored":30,"setting":7,.* is not what the database keeps to/)
+  assert.match(none, /"stored":30,"setting":null/)
+  assert.deepEqual([first, same, migrated, unset], [[], [], [], []])
+})
+
 /** What the hourly work writes to the log when it is done at this time. */
 async function housekeepingLog(decisions: DecisionStore, now: number): Promise<string> {
   const lines: string[] = []
-  const sink = new Writable({
+  const house = await keepHouse({ decisions, clock: () => now, log: pino(sinkTo(lines)) })
+  house[Symbol.dispose]()
+  return lines.join('')
+}
+
+function sinkTo(lines: string[]): Writable {
+  return new Writable({
     write(chunk, _encoding, done) {
       lines.push(String(chunk))
       done()
     },
   })
-  const house = await keepHouse({ decisions, clock: () => now, log: pino(sink) })
-  house[Symbol.dispose]()
-  return lines.join('')
 }

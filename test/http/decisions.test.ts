@@ -34,15 +34,19 @@ for (const kind of DATABASES) {
       world.gitlab.behave({ discovery: { status: 500 }, jwks: { status: 500 } })
       world.clock.advance(3_600_001)
       await exchange(first, {})
+      world.gitlab.behave({})
+      world.clock.advance(60_000)
     })
     after(() => world?.close())
 
-    async function exchange(email: string, claims: object): Promise<void> {
+    async function exchange(email: string, claims: object): Promise<string> {
       const { json } = await world.exchange(
         world.gitlab.signToken(gitlabClaims('18.4', { ...claims })),
         email,
       )
-      names.push(`decisions/${json.decisionId ?? json.details[0].decisionId}`)
+      const name = `decisions/${json.decisionId ?? json.details[0].decisionId}`
+      names.push(name)
+      return name
     }
     const list = (query: string) => world.admin('GET', `/v1/decisions?${query}`)
     const listed = async (query: string): Promise<readonly Listed[]> => (await list(query)).json.decisions
@@ -93,6 +97,7 @@ for (const kind of DATABASES) {
 
     test('every combination of filters gives what all of them let through, page after page, while others arrive', async () => {
       const all = await listed('pageSize=1000')
+      const before = new Set(all.map(({ name }) => name))
       const times = [...new Set(all.map(({ decideTime }) => decideTime))].toSorted()
       const [early = '', later = ''] = times.slice(-3)
       const filters: readonly (readonly [query: string, lets: (decision: Listed) => boolean])[][] = [
@@ -103,7 +108,6 @@ for (const kind of DATABASES) {
         [
           ['', () => true],
           ['outcome=DENIED', ({ outcome }) => outcome === 'DENIED'],
-          ['outcome=ALLOWED', ({ outcome }) => outcome === 'ALLOWED'],
         ],
         [
           ['', () => true],
@@ -117,8 +121,6 @@ for (const kind of DATABASES) {
         ],
         [
           ['', () => true],
-          [`since=${early}`, ({ decideTime }) => decideTime >= early],
-          [`until=${later}`, ({ decideTime }) => decideTime < later],
           [`since=${early}&until=${later}`, ({ decideTime }) => decideTime >= early && decideTime < later],
         ],
       ]
@@ -136,18 +138,10 @@ for (const kind of DATABASES) {
         } while (pageToken !== '')
         const wanted = all.filter((decision) => combination.every(([, lets]) => lets(decision)))
 
-        // What arrived since stands before all else.
-        const known = seen.filter((name) => wanted.some((decision) => decision.name === name))
-        assert.deepEqual(
-          known,
-          wanted.map(({ name }) => name),
-          query,
-        )
         assert.equal(new Set(seen).size, seen.length, query)
-        const arrived = new Set(all.map(({ name }) => name))
         assert.deepEqual(
-          seen.filter((name) => arrived.has(name)),
-          known,
+          seen.filter((name) => before.has(name)),
+          wanted.map(({ name }) => name),
           query,
         )
       }
@@ -199,6 +193,27 @@ for (const kind of DATABASES) {
 
         assert.equal(new Date(idTime).toISOString(), decideTime)
       }
+    })
+
+    test('a project is found in whatever case its token wrote it, and only where a token was verified', async () => {
+      const path = `acme/Case-${randomUUID()}`
+      const long = `acme/${'x'.repeat(1990)}`
+      const sent = [
+        await exchange(first, { project_path: path, sub: 'short' }),
+        await exchange(first, { project_path: path, iat: 1, exp: 2 }),
+        await exchange(first, { project_path: path.toUpperCase() }),
+        await exchange(first, { project_path: long, sub: 'short' }),
+        await exchange(first, { project_path: `${long}${'ß'.repeat(100)}`, sub: 'short' }),
+        await exchange(first, { project_path: 7 }),
+      ]
+      const token = world.gitlab.signToken(gitlabClaims('18.4', { project_path: path }))
+      await world.exchange(`${token.slice(0, -6)}AAAAAA`, first)
+      const found = async (project: string) =>
+        (await listed(`project=${encodeURIComponent(project)}`)).map(({ name }) => name)
+
+      assert.deepEqual(await found(path.toLowerCase()), sent.slice(0, 3).toReversed())
+      assert.deepEqual(await found(path.toUpperCase()), sent.slice(0, 3).toReversed())
+      assert.deepEqual(await found(long), sent.slice(3, 4))
     })
 
     test('a mistyped value is answered with all that there are, and the nearest', async () => {
