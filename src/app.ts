@@ -7,6 +7,7 @@ import { canChangeDecisions, checkWritable } from './db/check-database.ts'
 import type { Database } from './db/database.ts'
 import { checkMigrated } from './db/migrate.ts'
 import { openDatabase } from './db/open-database.ts'
+import { decisionParameters, readDecisionFilter } from './decision/decision-filter.ts'
 import { createDecisionIds } from './decision/decision-id.ts'
 import { createDecisionStore, type DecisionStore } from './decision/decision-store.ts'
 import { keepHouse } from './decision/keep-house.ts'
@@ -100,6 +101,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     }
 
     const decisions = createDecisionStore(db)
+    await warnOfRetention(decisions, config, log)
     opened.use(await keepHouse({ decisions, clock, log }))
     const encryption = createKeyEncryption(secrets.keyEncryptionKeys)
     const keys = await loadSigningKeys({ db, encryption, clock })
@@ -148,6 +150,16 @@ export async function startApp(options: AppOptions): Promise<App> {
     await opened.disposeAsync()
     throw error
   }
+}
+
+/** Only a migration writes it down, so a setting alone changes nothing. */
+async function warnOfRetention(decisions: DecisionStore, config: Config, log: Log): Promise<void> {
+  const days = await decisions.retentionDays()
+  if (days === config.decisionRetentionDays) return
+  log.warn(
+    { stored: days ?? null, setting: config.decisionRetentionDays ?? null },
+    "DECISION_RETENTION_DAYS is not what the database keeps to: run 'npm run migrate', or serve without --no-migrate",
+  )
 }
 
 /** Without a database server there is nobody to configure secrets for: they are made and kept beside the data. */
@@ -228,7 +240,7 @@ function createExchange(parts: Parts, shared: Shared): ExchangeDeps {
   const reportClaims = createClaimReport(log)
   return {
     clock,
-    newDecisionId: createDecisionIds(clock),
+    newDecisionId: createDecisionIds(),
     async verifyToken(text) {
       const trusted = { findIssuer: issuerCache.find, findKey: keyCache.findKey }
       const token = await verifyToken({ ...config, clock, ...trusted }, text)
@@ -294,7 +306,10 @@ function issuerRoutes({ db, clock }: Parts, shared: Shared): readonly Route[] {
 }
 
 function decisionRoutes({ decisions, pageTokens }: Parts): readonly Route[] {
-  return [listDecisionsRoute({ decisions, pageTokens }), getDecisionRoute({ decisions })]
+  return [
+    listDecisionsRoute({ decisionParameters, readDecisionFilter, decisions, pageTokens }),
+    getDecisionRoute({ decisions }),
+  ]
 }
 
 /** Refusals of tokens that did not verify never share a statement with decisions on those that did. */

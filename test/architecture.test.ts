@@ -21,7 +21,7 @@ const IMPORTS: Readonly<Record<string, Rights>> = {
   exchange: { values: LEAVES, types: CONCEPTS },
   http: { values: [...LEAVES, 'exchange'], types: CONCEPTS },
   app: { values: [...LEAVES, ...CONCEPTS, 'config', 'db', 'exchange', 'http'] },
-  cli: { values: [...LEAVES, ...CONCEPTS, 'app', 'config', 'db'] },
+  cli: { values: [...LEAVES, ...CONCEPTS, 'app', 'config', 'db', 'http'] },
   main: { values: ['cli'] },
 }
 

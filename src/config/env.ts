@@ -21,6 +21,8 @@ export type Config = {
   readonly maxTokenAgeSeconds: number
   readonly opaBin: string | undefined
   readonly trustProxy: number | readonly string[]
+  /** Undefined: for ever. */
+  readonly decisionRetentionDays: number | undefined
   readonly logLevel: string
 }
 
@@ -44,7 +46,6 @@ const NOT_YET: Readonly<Record<string, string | undefined>> = {
   WORKERS: '1',
   METRICS_PORT: undefined,
   BLOCK_FINDINGS: 'none',
-  DECISION_RETENTION_DAYS: undefined,
 }
 const NAMES = [
   ...SECRETS,
@@ -61,6 +62,7 @@ const NAMES = [
   'MAX_TOKEN_AGE_SECONDS',
   'OPA_BIN',
   'TRUST_PROXY',
+  'DECISION_RETENTION_DAYS',
   'LOG_LEVEL',
 ]
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
@@ -75,8 +77,12 @@ export function readConfig(env: Environment): { config: Config; warnings: readon
   const problems: string[] = []
   const secret = (name: string) => readSecret(env, name, problems)
   const value = (name: string) => env[name] || undefined
-  const integer = (name: string, fallback: number, min: number, max: number) =>
-    readInteger(name, value(name), fallback, min, max, problems)
+  const integer = <Fallback extends number | undefined>(
+    name: string,
+    fallback: Fallback,
+    min: number,
+    max: number,
+  ): number | Fallback => readInteger(name, value(name), fallback, min, max, problems)
 
   for (const [name, only] of Object.entries(NOT_YET)) {
     const given = value(name)
@@ -107,6 +113,7 @@ export function readConfig(env: Environment): { config: Config; warnings: readon
     maxTokenAgeSeconds: integer('MAX_TOKEN_AGE_SECONDS', 86_400, 60, 86_400),
     opaBin: value('OPA_BIN'),
     trustProxy: readTrustProxy(value('TRUST_PROXY'), problems),
+    decisionRetentionDays: integer('DECISION_RETENTION_DAYS', undefined, 1, 36_500),
     logLevel: value('LOG_LEVEL') ?? 'info',
   }
   if (!DOMAIN.test(config.identityDomain))
@@ -144,14 +151,14 @@ function readSecret(env: Environment, name: string, problems: string[]): string 
   }
 }
 
-function readInteger(
+function readInteger<Fallback extends number | undefined>(
   name: string,
   text: string | undefined,
-  fallback: number,
+  fallback: Fallback,
   min: number,
   max: number,
   problems: string[],
-): number {
+): number | Fallback {
   if (text === undefined) return fallback
   const number = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN
   if (number >= min && number <= max) return number

@@ -1,12 +1,14 @@
 import { sql } from 'kysely'
 import { type Migration, Migrator } from 'kysely/migration'
 import * as initial from '../../migrations/0001-initial.ts'
+import * as decisionHistory from '../../migrations/0003-decision-history.ts'
 import { unavailable } from '../errors.ts'
 import type { Database } from './database.ts'
 
 /** In order; a migration that is on main is never changed, a later one mends it. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0001-initial': initial,
+  '0003-decision-history': decisionHistory,
 }
 
 /** What the service's own role may do where it does not own the tables; decisions and policies are only added. */
@@ -16,9 +18,9 @@ const SERVICE_RIGHTS: readonly (readonly [rights: string, on: string])[] = [
   ['select, insert, update', 'table issuers, workload_identities, signing_keys'],
   ['select, insert, delete', 'table used_tokens'],
   ['select, update', 'table readiness'],
-  ['select', 'table kysely_migration'],
+  ['select', 'table kysely_migration, decision_retention'],
   ['usage', 'sequence revisions'],
-  ['execute', 'function ensure_decision_partitions'],
+  ['execute', 'function ensure_decision_partitions, retire_decision_partition'],
 ]
 
 /**
@@ -35,6 +37,21 @@ export async function migrate(db: Database, serviceRole?: string): Promise<reado
   if (error !== undefined) throw error
   if (serviceRole !== undefined) await grantServiceRights(db, serviceRole)
   return (results ?? []).map((result) => result.migrationName)
+}
+
+/**
+ * Writes down for how many days decisions are kept, for ever where it is undefined. Only the owner of the tables may:
+ * what is older is dropped by this number, whatever a service that cannot write it is told.
+ */
+export async function storeRetention(db: Database, days: number | undefined): Promise<void> {
+  if (days === undefined) await db.kysely.deleteFrom('decision_retention').execute()
+  else {
+    await db.kysely
+      .insertInto('decision_retention')
+      .values({ days })
+      .onConflict((conflict) => conflict.column('one').doUpdateSet({ days }))
+      .execute()
+  }
 }
 
 /** Throws unless every migration of this version is applied. */

@@ -3,13 +3,14 @@ import { checkVersion } from './check-database.ts'
 import type { Database } from './database.ts'
 import { sqlState } from './database-fault.ts'
 import { openEmbedded } from './embedded.ts'
-import { checkMigrated, migrate } from './migrate.ts'
+import { checkMigrated, migrate, storeRetention } from './migrate.ts'
 import { MIGRATION_LIMITS, openPostgresql } from './postgresql.ts'
 
 export type DatabaseSettings = {
   readonly databaseUrl: string | undefined
   readonly migrationDatabaseUrl: string | undefined
   readonly dataDir: string
+  readonly decisionRetentionDays: number | undefined
 }
 
 /** Opens the database that the settings name, PostgreSQL or embedded, and brings its schema up to date if asked to. */
@@ -43,11 +44,12 @@ function openForTryingOut(dataDir: string, log: Log): Promise<Database> {
 
 /** With a role of its own for migrations, the tables are that role's and the service gets rights on them. */
 async function migrateAs(settings: DatabaseSettings, db: Database, log: Log): Promise<readonly string[]> {
-  const { databaseUrl, migrationDatabaseUrl } = settings
-  if (databaseUrl === undefined) return migrate(db)
+  const { databaseUrl, migrationDatabaseUrl, decisionRetentionDays } = settings
+  if (databaseUrl === undefined) return bringUpToDate(db, decisionRetentionDays)
   const owner = openPostgresql(migrationDatabaseUrl ?? databaseUrl, log, MIGRATION_LIMITS)
   try {
-    return await migrate(owner, migrationDatabaseUrl === undefined ? undefined : await roleOf(db))
+    const serviceRole = migrationDatabaseUrl === undefined ? undefined : await roleOf(db)
+    return await bringUpToDate(owner, decisionRetentionDays, serviceRole)
   } catch (error) {
     if (sqlState(error) !== INSUFFICIENT_PRIVILEGE) throw error
     const name = migrationDatabaseUrl === undefined ? 'DATABASE_URL' : 'MIGRATION_DATABASE_URL'
@@ -55,6 +57,16 @@ async function migrateAs(settings: DatabaseSettings, db: Database, log: Log): Pr
   } finally {
     await owner.close()
   }
+}
+
+async function bringUpToDate(
+  owner: Database,
+  retentionDays: number | undefined,
+  serviceRole?: string,
+): Promise<readonly string[]> {
+  const applied = await migrate(owner, serviceRole)
+  await storeRetention(owner, retentionDays)
+  return applied
 }
 
 async function roleOf(db: Database): Promise<string> {

@@ -9,6 +9,7 @@ export type Schema = {
   used_tokens: UsedTokenTable
   readiness: { one: boolean; check_time: Date }
   decisions: DecisionTable
+  decision_retention: { one: Generated<boolean>; days: number }
 }
 
 /** Written as the JSON text, read as the value. */
@@ -93,4 +94,8 @@ export type DecisionTable = {
   caller_ip: string | null
   user_agent: string | null
   count: Generated<number>
+  /** In lower case, to be filtered by; what was recorded of it is among the claims. */
+  project_path: string | null
+  /** The claimgate project that the identity belonged to. */
+  project: string | null
 }

@@ -1,15 +1,31 @@
 import type { Selectable } from 'kysely'
 import type { Database, PreparedStatement } from '../db/database.ts'
 import type { DecisionTable } from '../db/schema.ts'
-import type { EarlierUse, Outcome } from './decision.ts'
+import type { DecisionKind, EarlierUse, Outcome, Reason } from './decision.ts'
+import { firstIdAt } from './decision-id.ts'
+import { OUTCOME_OF } from './reasons.ts'
 
 export type StoredDecision = Selectable<DecisionTable>
 
-/** `before`: only decisions older than this id. Newest first. */
-export type DecisionQuery = {
+/** What decisions are looked for by; all that is given must hold. Times in milliseconds since the epoch. */
+export type DecisionFilter = {
   readonly identity?: string | undefined
   readonly outcome?: Outcome | undefined
+  readonly reason?: Reason | undefined
+  readonly kind?: DecisionKind | undefined
+  /** In lower case. */
+  readonly projectPath?: string | undefined
+  readonly project?: string | undefined
+  readonly since?: number | undefined
+  /** Exclusive. */
+  readonly until?: number | undefined
+}
+
+/** `before` and `after` are ids: only decisions between them, newest first unless `oldestFirst`. */
+export type DecisionQuery = DecisionFilter & {
   readonly before?: string | undefined
+  readonly after?: string | undefined
+  readonly oldestFirst?: boolean
   readonly limit: number
 }
 
@@ -20,7 +36,14 @@ export type DecisionStore = {
   findEarlierUse(issuerUrl: string, jtiHash: string): Promise<EarlierUse | undefined>
   /** Makes the partitions for `now`'s month and those ahead; true where rows fell outside all partitions. */
   ensurePartitions(nowMs: number): Promise<{ strayRows: boolean }>
-  /** Forgets used tokens that can no longer be presented. */
+  /** For how many days decisions are kept, as the tables' owner wrote it down; undefined: for ever. */
+  retentionDays(): Promise<number | undefined>
+  /**
+   * Drops the months that lie wholly before what is kept, and returns their partitions' names. `now` counts only as
+   * far as the database's own clock has come. Nothing while another instance does the same.
+   */
+  retire(nowMs: number): Promise<readonly string[]>
+  /** Forgets used tokens that can no longer be presented; nothing while another instance does the same. */
   pruneUsedTokens(nowMs: number): Promise<void>
 }
 
@@ -33,21 +56,39 @@ const PRUNE_AT_ONCE = 10_000
 const PRUNE: PreparedStatement = {
   name: 'prune-used-tokens',
   text: `
-    with pruned as (
+    with mine as materialized (select pg_try_advisory_xact_lock(hashtext('claimgate.pruning')) as alone),
+    pruned as (
       delete from used_tokens
-        where ctid = any (array(select ctid from used_tokens where keep_until < least($1::timestamptz, now()) limit $2))
+        where (select alone from mine) and ctid = any (
+          array(select ctid from used_tokens where keep_until < least($1::timestamptz, now()) limit $2))
         returning decision_id
     )
     select count(*)::integer as pruned from pruned`,
 }
 
+const RETIRE: PreparedStatement = {
+  name: 'retire-decision-partition',
+  text: 'select retire_decision_partition($1) as name',
+}
+
 export function createDecisionStore(db: Database): DecisionStore {
   return {
-    list(query) {
-      let select = db.kysely.selectFrom('decisions').selectAll().orderBy('id', 'desc').limit(query.limit)
-      if (query.identity !== undefined) select = select.where('identity', '=', query.identity)
-      if (query.outcome !== undefined) select = select.where('outcome', '=', query.outcome)
-      if (query.before !== undefined) select = select.where('id', '<', query.before)
+    async list(query) {
+      const { outcome, reason, since, until, before, after } = query
+      if (outcome !== undefined && reason !== undefined && outcome !== OUTCOME_OF[reason]) return []
+      let select = db.kysely
+        .selectFrom('decisions')
+        .selectAll()
+        .orderBy('id', query.oldestFirst ? 'asc' : 'desc')
+        .limit(query.limit)
+      for (const [column, value] of columnsOf(query)) select = select.where(column, '=', value)
+      // Reasons are indexed where something was refused; an index on 'allowed' would hold nearly all there is.
+      if (reason !== undefined) select = select.where('outcome', reason === 'allowed' ? '=' : '<>', 'ALLOWED')
+      // Partitions are cut by ids, so those outside of the times are not even looked at.
+      if (since !== undefined) select = select.where('id', '>=', firstIdAt(since))
+      if (until !== undefined) select = select.where('id', '<', firstIdAt(until))
+      if (before !== undefined) select = select.where('id', '<', before)
+      if (after !== undefined) select = select.where('id', '>', after)
       return select.execute()
     },
 
@@ -75,6 +116,22 @@ export function createDecisionStore(db: Database): DecisionStore {
       return { strayRows: stray?.found === true }
     },
 
+    async retentionDays() {
+      const row = await db.kysely.selectFrom('decision_retention').select('days').executeTakeFirst()
+      return row?.days
+    },
+
+    async retire(nowMs) {
+      const now = new Date(nowMs).toISOString()
+      const retired: string[] = []
+      for (;;) {
+        // One at a time: each holds up recording only for as long as its own table takes to go.
+        const [row] = await db.run<{ name: string | null }>(RETIRE, [now])
+        if (row?.name == null) return retired
+        retired.push(row.name)
+      }
+    },
+
     async pruneUsedTokens(nowMs) {
       const now = new Date(nowMs).toISOString()
       for (let pruned = PRUNE_AT_ONCE; pruned === PRUNE_AT_ONCE; ) {
@@ -83,4 +140,16 @@ export function createDecisionStore(db: Database): DecisionStore {
       }
     },
   }
+}
+
+function columnsOf(filter: DecisionFilter) {
+  const columns = [
+    ['identity', filter.identity],
+    ['outcome', filter.outcome],
+    ['reason', filter.reason],
+    ['kind', filter.kind],
+    ['project_path', filter.projectPath],
+    ['project', filter.project],
+  ] as const
+  return columns.flatMap(([column, value]) => (value === undefined ? [] : [[column, value] as const]))
 }

@@ -1,6 +1,7 @@
 import type { TokenReason } from '../token/token-reason.ts'
 
 export type Outcome = 'ALLOWED' | 'DENIED' | 'FAILED'
+export type DecisionKind = 'EXCHANGE' | 'DRY_RUN' | 'ACCESS'
 
 /** Why a decision is what it is, in the order in which reasons are looked for: the first that applies is recorded. */
 export type Reason =
@@ -34,7 +35,7 @@ export type Grant = {
 /** The columns of a decision that do not depend on its outcome. Times in milliseconds since the epoch. */
 export type DecisionFacts = {
   readonly id: string
-  readonly kind: 'EXCHANGE'
+  readonly kind: DecisionKind
   readonly identity: string
   readonly identityId: string | null
   readonly issuerUrl: string | null
@@ -52,6 +53,10 @@ export type DecisionFacts = {
   readonly requestId: string
   readonly callerIp: string
   readonly userAgent: string | null
+  /** The claim `project_path` in lower case, to be found by; only of a token whose signature was verified. */
+  readonly projectPath: string | null
+  /** The id of the claimgate project that the identity belongs to. */
+  readonly project: string | null
 }
 
 /** The revisions that a decision was made on: recorded only while they are still current. */

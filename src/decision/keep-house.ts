@@ -4,9 +4,12 @@ import type { DecisionStore } from './decision-store.ts'
 
 const HOUR_MS = 3_600_000
 
-/** Makes partitions ahead and forgets tokens that can no longer be presented: now, and every hour until disposed. */
+/**
+ * Makes partitions ahead, drops months of decisions that are no longer kept and forgets tokens that can no longer be
+ * presented: now, and every hour until disposed. Each of these is done by one instance at a time.
+ */
 export async function keepHouse(deps: {
-  decisions: Pick<DecisionStore, 'ensurePartitions' | 'pruneUsedTokens'>
+  decisions: Pick<DecisionStore, 'ensurePartitions' | 'retire' | 'pruneUsedTokens'>
   clock: Clock
   log: Log
 }): Promise<Disposable> {
@@ -18,12 +21,21 @@ export async function keepHouse(deps: {
 
 /** A fault here stops no exchange: the DEFAULT partition takes what has no other, and is told of. */
 async function onceOver({ decisions, clock, log }: Parameters<typeof keepHouse>[0]): Promise<void> {
-  const told = (what: string) => (error: unknown) => log.error({ cause: String(error) }, what)
+  const told = (what: string) => (error: unknown) => {
+    const { message, cause } = error as Error
+    log.error({ cause: String(cause ?? message) }, what)
+  }
   await decisions
     .ensurePartitions(clock())
     .then(({ strayRows }) => {
       if (strayRows) log.error('decisions lie outside all monthly partitions: was the clock wrong?')
     })
     .catch(told('partitions could not be made ahead'))
+  await decisions
+    .retire(clock())
+    .then((partitions) => {
+      if (partitions.length > 0) log.info({ partitions }, 'decisions that are no longer kept were dropped')
+    })
+    .catch(told('decisions that are no longer kept could not be dropped'))
   await decisions.pruneUsedTokens(clock()).catch(told('used tokens could not be pruned'))
 }

@@ -150,6 +150,8 @@ const COLUMNS = {
   request_id: 'text',
   caller_ip: 'text',
   user_agent: 'text',
+  project_path: 'text',
+  project: 'text',
 } as const
 
 /** What the statement needs beside the columns: to check revisions, to claim the token, to say what was issued. */
@@ -227,6 +229,8 @@ function toRow(decision: Decision): Row {
     request_id: decision.requestId,
     caller_ip: decision.callerIp,
     user_agent: decision.userAgent,
+    project_path: decision.projectPath,
+    project: decision.project,
     outcome: decision.outcome,
     reason: decision.reason,
     subject_token_hash: decision.subjectTokenHash,

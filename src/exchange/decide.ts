@@ -20,7 +20,7 @@ export type ExchangeRequest = {
 
 export type DecideDeps = {
   readonly clock: Clock
-  readonly newDecisionId: () => string
+  readonly newDecisionId: (timeMs: number) => string
   readonly verifyToken: (token: string) => Promise<VerifiedToken | TokenRefusal>
   /** `cached`: no query was made for it. */
   readonly findIdentity: (email: string) => Promise<{ identity: StoredIdentity | undefined; cached: boolean }>
@@ -58,8 +58,9 @@ const KEEP_USED_TOKEN_SECONDS = 300 + 35
 
 /** Decides one exchange. Nothing is recorded yet, and nothing may be signed on it. */
 export async function decide(deps: DecideDeps, request: ExchangeRequest): Promise<Decided> {
-  // The id tells its time, so it is made before anything takes any.
-  const moment = { id: deps.newDecisionId(), decideTime: deps.clock() }
+  const decideTime = deps.clock()
+  // The id tells the same time to the millisecond: by it decisions are found again.
+  const moment = { id: deps.newDecisionId(decideTime), decideTime }
   const token = await deps.verifyToken(request.token)
   if (!token.verified) return refuseToken(deps, request, token, moment)
 
@@ -144,6 +145,7 @@ function refuseToken(
       issuerUrl: token.issuer?.issuerUrl ?? null,
       subject: typeof subject === 'string' ? subject : null,
       claims: claims === undefined ? null : JSON.stringify(claims),
+      projectPath: projectPathOf(token.claims),
       outcome: token.outcome,
       reason: token.reason,
       decidedOn: { identityRevision: undefined, issuerRevision: token.issuer?.revision ?? null },
@@ -206,6 +208,7 @@ function verifiedFacts(
     issuerUrl: token.issuer.issuerUrl,
     subject: token.claims.sub,
     claims,
+    projectPath: projectPathOf(token.claims),
   }
 }
 
@@ -227,5 +230,18 @@ function commonFacts(
     requestId: request.requestId,
     callerIp: request.callerIp,
     userAgent: request.userAgent,
+    // Identities belong to no project yet.
+    project: null,
   }
+}
+
+/** More than GitLab lets a path have, and little enough for an index. */
+const MAX_PROJECT_PATH_BYTES = 2_048
+
+/** What a decision is found by: paths compare without case. */
+function projectPathOf(claims: JsonObject | undefined): string | null {
+  const path = claims?.project_path
+  if (typeof path !== 'string') return null
+  const folded = path.toLowerCase()
+  return Buffer.byteLength(folded) <= MAX_PROJECT_PATH_BYTES ? folded : null
 }

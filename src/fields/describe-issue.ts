@@ -84,8 +84,10 @@ function wrongType(expected: string, value: unknown): string {
 
 function wrongValue(values: readonly string[], value: unknown): string {
   if (value === undefined) return `is required: ${shownList(values)}`
-  const given = typeof value === 'string' ? shownText(value) : jsonType(value)
-  return `must be ${shownList(values)}, not ${given}`
+  if (typeof value !== 'string') return `must be ${shownList(values)}, not ${jsonType(value)}`
+  const near = nearestName(value, values)
+  const nearest = near === undefined ? '' : `: the nearest is ${shownText(near)}`
+  return `must be ${shownList(values)}, not ${shownText(value)}${nearest}`
 }
 
 function size(origin: string, bound: string, limit: number): string {

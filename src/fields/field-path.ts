@@ -14,10 +14,13 @@ export function shownText(text: string): string {
   return safe.length > 100 ? `'${[...safe].slice(0, 100).join('')}…'` : `'${safe}'`
 }
 
+/** As many as there are of anything that has to be one of a list. */
+const MAX_SHOWN = 30
+
 /** Several texts in a message, as an alternative. */
 export function shownList(texts: readonly string[]): string {
-  const shown = texts.slice(0, 20).map(shownText)
-  const more = texts.length > 20 ? ` or ${texts.length - 20} others` : ''
+  const shown = texts.slice(0, MAX_SHOWN).map(shownText)
+  const more = texts.length > MAX_SHOWN ? ` or ${texts.length - MAX_SHOWN} others` : ''
   if (shown.length < 2 || more !== '') return `${shown.join(', ')}${more}`
   return `${shown.slice(0, -1).join(', ')} or ${shown.at(-1)}`
 }

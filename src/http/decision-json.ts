@@ -1,9 +1,6 @@
 import { z } from 'zod'
 import type { StoredDecision } from '../decision/decision-store.ts'
 
-export const OUTCOMES = ['ALLOWED', 'DENIED', 'FAILED'] as const
-const KINDS = ['EXCHANGE', 'DRY_RUN', 'ACCESS'] as const
-
 const conditionAnswer = z
   .strictObject({
     claim: z.string().meta({ description: 'The claim that it looks at.' }),
@@ -39,8 +36,8 @@ const verdictAnswer = z
 export const decisionAnswer = z
   .strictObject({
     name: z.string().meta({ description: '`decisions/` and a UUIDv7.' }),
-    kind: z.enum(KINDS),
-    outcome: z.enum(OUTCOMES),
+    kind: z.enum(['EXCHANGE', 'DRY_RUN', 'ACCESS']),
+    outcome: z.enum(['ALLOWED', 'DENIED', 'FAILED']),
     reason: z.string(),
     identity: z.string().nullable(),
     issuerUrl: z.string().nullable(),

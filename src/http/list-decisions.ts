@@ -1,12 +1,15 @@
 import { z } from 'zod'
+import type { DecisionParameters, readDecisionFilter } from '../decision/decision-filter.ts'
 import type { DecisionStore } from '../decision/decision-store.ts'
-import { decisionAnswer, decisionJson, OUTCOMES } from './decision-json.ts'
+import { decisionAnswer, decisionJson } from './decision-json.ts'
 import { nextPageToken, pageParameters, readPage } from './page.ts'
 import type { PageTokens } from './page-token.ts'
 import { defineRoute, type Route } from './route.ts'
 
 /** `GET /v1/decisions`: newest first; a page stays right while decisions arrive, as it begins after an id. */
 export function listDecisionsRoute(deps: {
+  decisionParameters: DecisionParameters
+  readDecisionFilter: typeof readDecisionFilter
   decisions: Pick<DecisionStore, 'list'>
   pageTokens: PageTokens
 }): Route {
@@ -16,19 +19,15 @@ export function listDecisionsRoute(deps: {
     group: 'Decisions',
     summary: 'List decisions, newest first.',
     access: 'administrator',
-    query: {
-      ...pageParameters,
-      identity: z.string().meta({ description: 'The email that was asked for.' }),
-      outcome: z.enum(OUTCOMES),
-    },
+    query: { ...pageParameters, ...deps.decisionParameters },
     answer: z.strictObject({ decisions: z.array(decisionAnswer), nextPageToken }),
-    async handle({ query }) {
-      const { identity, outcome } = query
+    async handle({ query: { pageSize, pageToken, ...parameters } }) {
+      const filter = deps.readDecisionFilter(parameters)
       const page = await readPage(
         deps.pageTokens,
-        { list: 'decisions', identity, outcome },
-        query,
-        (before, limit) => deps.decisions.list({ identity, outcome, before, limit }),
+        { list: 'decisions', ...filter },
+        { pageSize, pageToken },
+        (before, limit) => deps.decisions.list({ ...filter, before, limit }),
         ({ id }) => id,
       )
       return { body: { decisions: page.items.map(decisionJson), nextPageToken: page.nextPageToken } }

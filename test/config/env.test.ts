@@ -53,6 +53,7 @@ describe('the configuration', () => {
       maxTokenAgeSeconds: 86_400,
       opaBin: undefined,
       trustProxy: 0,
+      decisionRetentionDays: undefined,
       logLevel: 'info',
     })
     assert.deepEqual(warnings, [])
@@ -226,7 +227,7 @@ describe('a variable is refused, by its name, with', () => {
     ['WORKERS', ['0', '2', 'many']],
     ['METRICS_PORT', ['9100']],
     ['BLOCK_FINDINGS', ['critical', 'warning']],
-    ['DECISION_RETENTION_DAYS', ['365']],
+    ['DECISION_RETENTION_DAYS', ['0', '-1', '1.5', '36501', '30d', 'forever']],
   ]
   for (const [name, values] of cases) {
     for (const value of values) {
@@ -262,6 +263,7 @@ describe('a variable may be', () => {
     ['TOKEN_LIFETIME_SECONDS', ['60', '3600']],
     ['CLOCK_SKEW_SECONDS', ['0', '300']],
     ['MAX_TOKEN_AGE_SECONDS', ['60', '86400']],
+    ['DECISION_RETENTION_DAYS', ['1', '90', '36500']],
     ['TRUST_PROXY', ['0', '1', '10.0.0.0/8', '10.0.0.1, ::1, fd00::/8']],
     ['PRIVATE_ISSUERS', ['https://gitlab.internal', 'http://127.0.0.1:8929/gitlab']],
     ['ADMIN_TOKEN', ['x'.repeat(32)]],

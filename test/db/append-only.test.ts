@@ -23,7 +23,7 @@ for (const kind of DATABASES) {
       const ground = await addIdentity(database.db, 'deploy@workload.example.com')
       await record(allowed(ground, randomUUID()))
       for (const time of [Date.UTC(2026, 11, 5), Date.UTC(2027, 0, 5), Date.UTC(2031, 0)]) {
-        await record({ ...denied(ground), id: createDecisionIds(() => time)() })
+        await record({ ...denied(ground), id: createDecisionIds()(time) })
       }
     })
     after(() => database?.close())
@@ -48,7 +48,7 @@ for (const kind of DATABASES) {
     }
 
     test('cannot move a row to another partition by changing its id', async () => {
-      const refusal = await database.refusal(`update decisions set id = '${createDecisionIds(() => NOW)()}'
+      const refusal = await database.refusal(`update decisions set id = '${createDecisionIds()(NOW)}'
         where id = (select max(id::text)::uuid from decisions)`)
 
       assert.match(refusal, /is append-only: UPDATE is refused/)
@@ -103,7 +103,7 @@ for (const kind of DATABASES) {
         const names = await database.query(`select column_name as name from information_schema.columns
           where table_name = 'decisions' order by ordinal_position`)
         const values = names.map(
-          ({ name }) => changed[name] ?? (name === 'id' ? `'${createDecisionIds(() => NOW)()}'` : name),
+          ({ name }) => changed[name] ?? (name === 'id' ? `'${createDecisionIds()(NOW)}'` : name),
         )
 
         const refusal =

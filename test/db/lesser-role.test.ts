@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
+import pg from 'pg'
 import { gitlabClaims } from '../support/gitlab-claims.ts'
 import { createDatabase, DATABASES, runSql, startWorld, type World } from '../support/world.ts'
 
@@ -93,6 +94,7 @@ describe('a service role beside the owner', { skip: !DATABASES.includes('postgre
 
     assert.deepEqual(Object.fromEntries(rows.map(({ name, rights }) => [name, rights])), {
       decisions: 'INSERT,SELECT',
+      decision_retention: 'SELECT',
       decisions_default: 'SELECT',
       issuers: 'INSERT,SELECT,UPDATE',
       kysely_migration: 'SELECT',
@@ -126,6 +128,11 @@ describe('a service role beside the owner', { skip: !DATABASES.includes('postgre
     'delete from signing_keys',
     'delete from workload_identities',
     'delete from kysely_migration',
+    'insert into decision_retention (days) values (1)',
+    'update decision_retention set days = 1',
+    'delete from decision_retention',
+    'truncate decision_retention',
+    'drop table decisions_2026_11',
   ]) {
     test(`cannot: ${statement}`, async () => {
       // A right that is missing is a warning where it is granted.
@@ -145,6 +152,36 @@ describe('a service role beside the owner', { skip: !DATABASES.includes('postgre
       `select pg_get_userbyid(relowner) as owner from pg_class where relname = 'decisions_2035_05'`,
     )
     assert.equal(partition.owner, owner)
+  })
+
+  test('drops months only as the owner has it written down, whatever time it gives', async () => {
+    await asService(`select ensure_decision_partitions('2020-01-15', 0)`)
+    const retire = async (time: string) =>
+      (await asService(`select retire_decision_partition('${time}') as name`))[0]?.name
+
+    const unasked = await retire('2020-12-31')
+    await runSql(database.url, 'insert into decision_retention (days) values (30)')
+    const inTime = await retire('2020-03-01T23:59:59.999Z')
+    const late = await retire('2020-03-02T00:00:00Z')
+    await runSql(database.url, 'delete from decision_retention')
+
+    assert.deepEqual([unasked, inTime, late], [null, null, 'decisions_2020_01'])
+  })
+
+  test('cannot hand in a number of days of its own', async () => {
+    await runSql(
+      database.url,
+      `grant temporary on database ${new URL(database.url).pathname.slice(1)} to ${role}`,
+    )
+    await asService(`select ensure_decision_partitions('2020-01-15', 0)`)
+    const client = new pg.Client({ connectionString: as(database.url, role) })
+    await client.connect()
+
+    await client.query('create temporary table decision_retention as select 1 as days')
+    const { rows } = await client.query('select retire_decision_partition(now()) as name')
+    await client.end()
+
+    assert.deepEqual(rows, [{ name: null }])
   })
 
   test('does the hourly work without a fault', async () => {

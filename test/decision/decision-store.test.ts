@@ -3,8 +3,13 @@ import { randomUUID } from 'node:crypto'
 import { Writable } from 'node:stream'
 import { after, before, describe, test } from 'node:test'
 import { pino } from 'pino'
+import type { RefusedDecision } from '../../src/decision/decision.ts'
 import { createDecisionIds } from '../../src/decision/decision-id.ts'
-import { createDecisionStore, type DecisionStore } from '../../src/decision/decision-store.ts'
+import {
+  createDecisionStore,
+  type DecisionQuery,
+  type DecisionStore,
+} from '../../src/decision/decision-store.ts'
 import { keepHouse } from '../../src/decision/keep-house.ts'
 import { createDecisionRecorder } from '../../src/decision/record-decisions.ts'
 import { createLog } from '../../src/log.ts'
@@ -44,6 +49,39 @@ for (const kind of DATABASES) {
       assert.deepEqual(await ids({ identity: ground.email, outcome: 'DENIED' }), [d, b])
       assert.deepEqual(await ids({ outcome: 'ALLOWED', before: e }), [a])
       assert.deepEqual(await ids({ identity: 'DEPLOY@workload.example.com' }), [])
+    })
+
+    test('are listed by reason, kind, project and time, oldest first too', async () => {
+      const day = Date.UTC(2026, 11, 3)
+      const newId = createDecisionIds()
+      const at = (time: number, more: Partial<RefusedDecision> = {}) =>
+        denied(ground, { id: newId(time), decideTime: time, projectPath: 'acme/listed', ...more })
+      const made = [
+        at(day, { project: 'payments' }),
+        at(day + 1, { reason: 'policy_timeout', outcome: 'FAILED' }),
+        at(day + 2, { kind: 'DRY_RUN', projectPath: 'acme/other' }),
+        at(day + 3, { reason: 'token_audience', project: 'payments' }),
+      ]
+      for (const decision of made) await record(decision)
+      const [a, b, c, d] = made.map(({ id }) => id)
+      const ids = async (query: Partial<DecisionQuery>) =>
+        (await decisions.list({ limit: 100, since: day, ...query })).map(({ id }) => id)
+
+      assert.deepEqual(await ids({}), [d, c, b, a])
+      assert.deepEqual(await ids({ oldestFirst: true }), [a, b, c, d])
+      assert.deepEqual(await ids({ oldestFirst: true, after: b ?? '', limit: 1 }), [c])
+      assert.deepEqual(await ids({ after: b ?? '', before: d ?? '' }), [c])
+      assert.deepEqual(await ids({ since: day + 1, until: day + 3 }), [c, b])
+      assert.deepEqual(await ids({ reason: 'condition_not_met' }), [c, a])
+      assert.deepEqual(await ids({ reason: 'policy_timeout', outcome: 'FAILED' }), [b])
+      assert.deepEqual(await ids({ reason: 'policy_timeout', outcome: 'DENIED' }), [])
+      assert.deepEqual(await ids({ reason: 'allowed' }), [])
+      assert.deepEqual(await ids({ kind: 'DRY_RUN' }), [c])
+      assert.deepEqual(await ids({ kind: 'EXCHANGE' }), [d, b, a])
+      assert.deepEqual(await ids({ kind: 'ACCESS' }), [])
+      assert.deepEqual(await ids({ project: 'payments' }), [d, a])
+      assert.deepEqual(await ids({ projectPath: 'acme/listed' }), [d, b, a])
+      assert.deepEqual(await ids({ projectPath: 'acme/listed', project: 'payments', until: day + 3 }), [a])
     })
 
     test('are got one at a time', async () => {
@@ -116,7 +154,7 @@ for (const kind of DATABASES) {
         ?.name
     const decisionAt = (time: number) => ({
       ...denied(ground),
-      id: createDecisionIds(() => time)(),
+      id: createDecisionIds()(time),
       decideTime: time,
     })
 

@@ -16,7 +16,7 @@ export type Ground = {
 export const NOW = Date.UTC(2026, 10, 24, 12)
 const DIGEST = `sha256:${'5'.repeat(64)}`
 const KID = 'the-signing-key'
-const newDecisionId = createDecisionIds(() => NOW)
+const newDecisionId = createDecisionIds()
 
 /** Adds an identity, with its issuer and policy where they are new. */
 export async function addIdentity(
@@ -87,7 +87,7 @@ export function sha256(text: string): string {
 
 function facts(ground: Ground): DecisionFacts {
   return {
-    id: newDecisionId(),
+    id: newDecisionId(NOW),
     kind: 'EXCHANGE',
     identity: ground.email,
     identityId: ground.identityId,
@@ -103,5 +103,7 @@ function facts(ground: Ground): DecisionFacts {
     requestId: randomUUID(),
     callerIp: '198.51.100.7',
     userAgent: 'curl/8',
+    projectPath: 'acme/app',
+    project: null,
   }
 }

@@ -51,6 +51,7 @@ test("the README's two roles serve, and the lesser one cannot change recorded de
       databaseUrl: urlOf('claimgate_service'),
       migrationDatabaseUrl: urlOf('claimgate_owner'),
       dataDir: '/nowhere',
+      decisionRetentionDays: undefined,
     },
     { migrate: true, log: createLog('silent', 2) },
   )

@@ -315,7 +315,7 @@ for (const kind of DATABASES) {
         () => undefined,
         /'updateMask'/,
       ],
-      ...['reason', 'kind', 'project', 'since', 'until', 'filter', 'orderBy', 'Identity'].map(
+      ...['filter', 'orderBy', 'Identity'].map(
         (name) =>
           [
             `the filter ${name}`,

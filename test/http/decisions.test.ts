@@ -5,7 +5,14 @@ import { assertProblem, assertSafeHeaders } from '../support/answers.ts'
 import { gitlabClaims } from '../support/gitlab-claims.ts'
 import { DATABASES, startWorld, type World } from '../support/world.ts'
 
-type Listed = { readonly name: string; readonly outcome: string; readonly identity: string }
+type Listed = {
+  readonly name: string
+  readonly outcome: string
+  readonly reason: string
+  readonly identity: string
+  readonly decideTime: string
+  readonly claims: { readonly project_path?: unknown } | null
+}
 
 for (const kind of DATABASES) {
   describe(`reading decisions on ${kind}`, () => {
@@ -27,15 +34,19 @@ for (const kind of DATABASES) {
       world.gitlab.behave({ discovery: { status: 500 }, jwks: { status: 500 } })
       world.clock.advance(3_600_001)
       await exchange(first, {})
+      world.gitlab.behave({})
+      world.clock.advance(60_000)
     })
     after(() => world?.close())
 
-    async function exchange(email: string, claims: object): Promise<void> {
+    async function exchange(email: string, claims: object): Promise<string> {
       const { json } = await world.exchange(
         world.gitlab.signToken(gitlabClaims('18.4', { ...claims })),
         email,
       )
-      names.push(`decisions/${json.decisionId ?? json.details[0].decisionId}`)
+      const name = `decisions/${json.decisionId ?? json.details[0].decisionId}`
+      names.push(name)
+      return name
     }
     const list = (query: string) => world.admin('GET', `/v1/decisions?${query}`)
     const listed = async (query: string): Promise<readonly Listed[]> => (await list(query)).json.decisions
@@ -84,8 +95,149 @@ for (const kind of DATABASES) {
       )
     })
 
+    test('every combination of filters gives what all of them let through, page after page, while others arrive', async () => {
+      const all = await listed('pageSize=1000')
+      const before = new Set(all.map(({ name }) => name))
+      const times = [...new Set(all.map(({ decideTime }) => decideTime))].toSorted()
+      const [early = '', later = ''] = times.slice(-3)
+      const filters: readonly (readonly [query: string, lets: (decision: Listed) => boolean])[][] = [
+        [
+          ['', () => true],
+          [`identity=${second}`, ({ identity }) => identity === second],
+        ],
+        [
+          ['', () => true],
+          ['outcome=DENIED', ({ outcome }) => outcome === 'DENIED'],
+        ],
+        [
+          ['', () => true],
+          ['reason=condition_not_met', ({ reason }) => reason === 'condition_not_met'],
+          ['reason=allowed', ({ reason }) => reason === 'allowed'],
+        ],
+        [
+          ['', () => true],
+          ['project=ACME%2FApp', ({ claims }) => claims?.project_path === 'acme/app'],
+          ['project=acme/OTHER', ({ claims }) => claims?.project_path === 'acme/other'],
+        ],
+        [
+          ['', () => true],
+          [`since=${early}&until=${later}`, ({ decideTime }) => decideTime >= early && decideTime < later],
+        ],
+      ]
+
+      for (const combination of combinationsOf(filters)) {
+        const query = combination.map(([text]) => `&${text}`).join('')
+        const seen: string[] = []
+        let pageToken = ''
+        do {
+          const answer = await list(`pageSize=9&pageToken=${pageToken}${query}`)
+          assert.equal(answer.status, 200, answer.text)
+          seen.push(...answer.json.decisions.map(({ name }: Listed) => name))
+          pageToken = answer.json.nextPageToken
+          if (pageToken !== '') await world.exchange('not.a.token', second)
+        } while (pageToken !== '')
+        const wanted = all.filter((decision) => combination.every(([, lets]) => lets(decision)))
+
+        assert.equal(new Set(seen).size, seen.length, query)
+        assert.deepEqual(
+          seen.filter((name) => before.has(name)),
+          wanted.map(({ name }) => name),
+          query,
+        )
+      }
+    })
+
+    test('a page belongs to the filters that it was asked with', async () => {
+      const next = async (query: string) => (await list(`pageSize=1&${query}`)).json.nextPageToken
+      const token = await next('outcome=DENIED&project=acme/other')
+
+      const again = await list(`outcome=DENIED&project=ACME/other&pageToken=${token}`)
+
+      assert.equal(again.status, 200, again.text)
+      for (const query of [
+        '',
+        'outcome=DENIED',
+        'outcome=ALLOWED&project=acme/other',
+        'outcome=DENIED&project=acme/app',
+        'outcome=DENIED&project=projects/acme',
+        'outcome=DENIED&project=acme/other&reason=condition_not_met',
+        'outcome=DENIED&project=acme/other&kind=EXCHANGE',
+        'outcome=DENIED&project=acme/other&since=2020-01-01T00:00:00Z',
+        'outcome=DENIED&project=acme/other&until=2100-01-01T00:00:00Z',
+        `outcome=DENIED&project=acme/other&identity=${second}`,
+      ]) {
+        assertProblem(await list(`${query}&pageToken=${token}`), 400, 3, /pageToken/)
+      }
+    })
+
+    test('since is inclusive and until exclusive, to the millisecond and in any time zone', async () => {
+      const [newest] = await listed('outcome=FAILED')
+      const time = newest?.decideTime ?? ''
+      const shifted = new Date(Date.parse(time) + 3_600_000).toISOString().replace('Z', '%2B01:00')
+      const [, seconds = '', ms = ''] = /^(.*)\.(\d{3})Z$/.exec(time) ?? []
+      const found = async (query: string) => (await listed(`outcome=FAILED&${query}`)).length
+
+      assert.equal(await found(`since=${time}`), 1)
+      assert.equal(await found(`until=${time}`), 0)
+      assert.equal(await found(`since=${shifted}`), 1)
+      assert.equal(await found(`until=${shifted}`), 0)
+      assert.equal(await found(`since=${seconds}.${ms}1Z`), 0)
+      assert.equal(await found(`until=${seconds}.${ms}1Z`), 1)
+      assert.equal(await found(`since=${time}&until=${time}`), 0)
+      assert.equal(await found('since=1969-01-01T00:00:00Z&until=9999-12-31T23:59:59Z'), 1)
+    })
+
+    test('a decision tells its time to the millisecond by its id too', async () => {
+      for (const { name, decideTime } of await listed('pageSize=1000')) {
+        const idTime = Number.parseInt(name.replace('decisions/', '').replace('-', '').slice(0, 12), 16)
+
+        assert.equal(new Date(idTime).toISOString(), decideTime)
+      }
+    })
+
+    test('a project is found in whatever case its token wrote it, and only where a token was verified', async () => {
+      const path = `acme/Case-${randomUUID()}`
+      const long = `acme/${'x'.repeat(1990)}`
+      const sent = [
+        await exchange(first, { project_path: path, sub: 'short' }),
+        await exchange(first, { project_path: path, iat: 1, exp: 2 }),
+        await exchange(first, { project_path: path.toUpperCase() }),
+        await exchange(first, { project_path: long, sub: 'short' }),
+        await exchange(first, { project_path: `${long}${'ß'.repeat(100)}`, sub: 'short' }),
+        await exchange(first, { project_path: 7 }),
+      ]
+      const token = world.gitlab.signToken(gitlabClaims('18.4', { project_path: path }))
+      await world.exchange(`${token.slice(0, -6)}AAAAAA`, first)
+      const found = async (project: string) =>
+        (await listed(`project=${encodeURIComponent(project)}`)).map(({ name }) => name)
+
+      assert.deepEqual(await found(path.toLowerCase()), sent.slice(0, 3).toReversed())
+      assert.deepEqual(await found(path.toUpperCase()), sent.slice(0, 3).toReversed())
+      assert.deepEqual(await found(long), sent.slice(3, 4))
+    })
+
+    test('a mistyped value is answered with all that there are, and the nearest', async () => {
+      const answer = await list('reason=condition_notmet')
+
+      assertProblem(answer, 400, 3, /^The parameter reason must be /)
+      for (const reason of ['token_malformed', 'allowed', 'policy_memory', 'token_replayed'])
+        assert.match(answer.json.message, new RegExp(`'${reason}'`))
+      assert.match(answer.json.message, /the nearest is 'condition_not_met'/)
+      assertProblem(await list('kind=dry-run'), 400, 3, /kind must be .*the nearest is 'DRY_RUN'/)
+      assertProblem(await list('outcome=allow'), 400, 3, /'ALLOWED', 'DENIED' or 'FAILED', not 'allow'\./)
+    })
+
     test('what nobody has is an empty list without a next page', async () => {
       for (const query of [
+        'reason=policy_memory',
+        'reason=condition_not_met&outcome=ALLOWED',
+        'reason=allowed&outcome=FAILED',
+        'kind=DRY_RUN',
+        'project=acme/none',
+        'project=projects/app',
+        'project=app',
+        'until=2020-01-01T00:00:00Z',
+        'since=2100-01-01T00:00:00Z',
         'identity=nobody@x',
         'identity=%27%20or%201=1--',
         `identity=${first.toUpperCase()}`,
@@ -106,6 +258,22 @@ for (const kind of DATABASES) {
         ['outcome=allowed', /outcome/],
         ['outcome=NOPE', /outcome/],
         ['outcome=ALLOWED&outcome=DENIED', /outcome/],
+        ['reason=nope', /reason/],
+        ['reason=ALLOWED', /reason/],
+        ['kind=EXCHANGES', /kind/],
+        ['project=App', /project/],
+        ['project=acme/', /project/],
+        ['project=/acme', /project/],
+        ['project=acme//app', /project/],
+        ['project=projects/', /project/],
+        ['project=projects/a/b', /project/],
+        ['project=projects/A', /project/],
+        ['project=a.b', /project/],
+        ['since=2026-11-25', /since/],
+        ['since=yesterday', /since/],
+        ['until=1764028800', /until/],
+        ['since=2026-11-25T10:00:00+01:00', /since.*%2B/],
+        ['since=2026-11-26T00:00:00Z&until=2026-11-25T00:00:00Z', /since.*until/],
         ['pageSize=-1', /pageSize/],
         ['pageSize=1.5', /pageSize/],
         ['pageSize=ten', /pageSize/],
@@ -167,4 +335,12 @@ for (const kind of DATABASES) {
       }
     })
   })
+}
+
+/** Every way to take one of each. */
+function combinationsOf<Item>(choices: readonly (readonly Item[])[]): readonly (readonly Item[])[] {
+  return choices.reduce<readonly (readonly Item[])[]>(
+    (done, next) => done.flatMap((items) => next.map((item) => [...items, item])),
+    [[]],
+  )
 }

@@ -7,7 +7,12 @@ import { createLog } from '../../src/log.ts'
 /** Makes an embedded database with the schema and nothing in it; returns its data directory. */
 export async function createEmbeddedTemplate(): Promise<string> {
   const dataDir = mkdtempSync(join(tmpdir(), 'claimgate-template-'))
-  const settings = { databaseUrl: undefined, migrationDatabaseUrl: undefined, dataDir }
+  const settings = {
+    databaseUrl: undefined,
+    migrationDatabaseUrl: undefined,
+    dataDir,
+    decisionRetentionDays: undefined,
+  }
   const db = await openDatabase(settings, { migrate: true, log: createLog('silent') })
   await db.close()
   return dataDir

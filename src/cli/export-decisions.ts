@@ -1,0 +1,130 @@
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { createGzip, createZstdCompress } from 'node:zlib'
+import { z } from 'zod'
+import { openDatabase } from '../db/open-database.ts'
+import { decisionParameters, readDecisionFilter } from '../decision/decision-filter.ts'
+import { timeOfId } from '../decision/decision-id.ts'
+import { createDecisionStore, type DecisionFilter, type DecisionStore } from '../decision/decision-store.ts'
+import { invalidArgument } from '../errors.ts'
+import { readFields } from '../fields/read-fields.ts'
+import { decisionJson } from '../http/decision-json.ts'
+import { type Command, DONE, type Flags } from './command.ts'
+import { createProgressBar } from './progress-bar.ts'
+import { writeWhole } from './write-whole.ts'
+
+const parameters = {
+  ...decisionParameters,
+  output: z.string(),
+  compress: z.enum(['gzip', 'zstd']),
+}
+
+/** `claimgate decisions export`: decisions as the API answers them, a line each. */
+export const exportDecisionsCommand: Command = {
+  name: 'decisions export',
+  usage: '[FILTERS] [--output FILE] [--compress gzip|zstd] [--json]',
+  does: 'writes decisions as lines of JSON, oldest first; FILTERS: --since --until --identity --outcome --reason --kind --project',
+  flags: {
+    ...Object.fromEntries(Object.keys(parameters).map((name) => [name, { type: 'string' as const }])),
+    json: { type: 'boolean' },
+  },
+  async run({ config, log, flags }) {
+    const { output, compress = compressionOf(output), ...given } = readFlags(flags)
+    const filter = readDecisionFilter(given)
+    const db = await openDatabase(config, { migrate: false, log })
+    const isInTheWay = output === undefined && process.stdout.isTTY
+    const progress = createProgressBar(isInTheWay ? undefined : process.stderr)
+    let exported = 0
+    const lines = readLines(createDecisionStore(db), filter, (rows, share) => {
+      exported += rows
+      progress.show(`${exported.toLocaleString('en')} decisions`, share)
+    })
+    const stages = [Readable.from(lines), ...compressorOf(compress)]
+    try {
+      if (output === undefined) await pipeToStdout(stages)
+      else await writeWhole(output, (file, signal) => pipeline([...stages, file], { signal }))
+    } finally {
+      progress.end()
+      await db.close()
+    }
+    if (output !== undefined) report(exported, output, flags.json === true)
+    return DONE
+  },
+}
+
+type Asked = { readonly [Name in keyof typeof parameters]: z.infer<(typeof parameters)[Name]> | undefined }
+
+function readFlags(flags: Flags): Asked {
+  const asked: Record<string, unknown> = {}
+  for (const [name, schema] of Object.entries(parameters)) {
+    const text = flags[name]
+    if (text === undefined) continue
+    // Most likely a variable that was not set: to leave the filter out would not be what was meant.
+    if (text === '') throw invalidArgument(`--${name} must not be empty.`)
+    const read = readFields<unknown>(schema, text)
+    if (!read.ok) throw invalidArgument(`--${name} ${read.problem.message}.`)
+    asked[name] = read.value
+  }
+  return asked as Asked
+}
+
+function compressionOf(file: string | undefined): 'gzip' | 'zstd' | undefined {
+  if (file?.endsWith('.gz')) return 'gzip'
+  return file?.endsWith('.zst') ? 'zstd' : undefined
+}
+
+function compressorOf(compression: 'gzip' | 'zstd' | undefined) {
+  if (compression === undefined) return []
+  return [compression === 'gzip' ? createGzip() : createZstdCompress()]
+}
+
+/** What one statement reads: about 2 MB. */
+const ROWS_AT_ONCE = 1_000
+
+/**
+ * The decisions that there are when it begins, in chunks of lines; the newest of them is the last, so that it ends.
+ * While a chunk is written the next is read. `onRead` is told each chunk's rows and the share of the time behind it.
+ */
+async function* readLines(
+  decisions: Pick<DecisionStore, 'list'>,
+  filter: DecisionFilter,
+  onRead: (rows: number, share: number) => void,
+): AsyncGenerator<string> {
+  const read = (after?: string) => {
+    const rows = decisions.list({ ...filter, after, oldestFirst: true, limit: ROWS_AT_ONCE })
+    // Where nobody reads on, nobody waits for it.
+    rows.catch(() => undefined)
+    return rows
+  }
+  const [newest] = await decisions.list({ ...filter, limit: 1 })
+  if (newest === undefined) return
+  let firstTime: number | undefined
+  for (let reading = read(); ; ) {
+    const rows = (await reading).filter(({ id }) => id <= newest.id)
+    const last = rows.at(-1)
+    if (last === undefined) return
+    reading = read(last.id)
+    yield rows.map((row) => `${JSON.stringify(decisionJson(row))}\n`).join('')
+    firstTime ??= timeOfId(rows[0]?.id ?? last.id)
+    onRead(rows.length, (timeOfId(last.id) - firstTime) / (timeOfId(newest.id) - firstTime || 1))
+    if (last.id === newest.id) return
+  }
+}
+
+/** Who reads may have seen enough, as `head` has: that is no fault. */
+async function pipeToStdout(
+  stages: readonly (NodeJS.ReadableStream | NodeJS.ReadWriteStream)[],
+): Promise<void> {
+  try {
+    await pipeline([...stages, process.stdout])
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error
+  }
+}
+
+function report(decisions: number, file: string, asJson: boolean): void {
+  const text = asJson
+    ? JSON.stringify({ decisions, file })
+    : `Exported ${decisions.toLocaleString('en')} decision${decisions === 1 ? '' : 's'} to ${file}.`
+  process.stdout.write(`${text}\n`)
+}

@@ -1,0 +1,56 @@
+import { z } from 'zod'
+import { invalidArgument } from '../errors.ts'
+import type { Reason } from './decision.ts'
+import type { DecisionFilter } from './decision-store.ts'
+import { readTime } from './read-time.ts'
+import { OUTCOME_OF } from './reasons.ts'
+
+/** How a list and an export of decisions are told which ones are wanted. */
+export const decisionParameters = {
+  identity: z.string().meta({ description: 'The email that was asked for.' }),
+  outcome: z.enum(['ALLOWED', 'DENIED', 'FAILED']),
+  reason: z.enum(Object.keys(OUTCOME_OF) as [Reason, ...Reason[]]),
+  kind: z.enum(['EXCHANGE', 'DRY_RUN', 'ACCESS']),
+  project: z.string().transform(readProject).meta({
+    description:
+      'The path of a GitLab project, as in `my-group/my-project`, compared without case; or a project of claimgate, as in `projects/payments` or `payments`.',
+  }),
+  since: z
+    .string()
+    .transform(readTime)
+    .meta({ description: 'No decisions from before this time (RFC 3339, as in `2026-11-25T08:00:00Z`).' }),
+  until: z
+    .string()
+    .transform(readTime)
+    .meta({ description: 'Only decisions from before this time (RFC 3339).' }),
+}
+
+export type DecisionParameters = typeof decisionParameters
+
+type Given = { readonly [Name in keyof DecisionParameters]: z.infer<DecisionParameters[Name]> | undefined }
+
+/** What the parameters ask for together. Throws `invalid_argument` where no decision could ever be meant. */
+export function readDecisionFilter({ project, ...rest }: Given): DecisionFilter {
+  if (rest.since !== undefined && rest.until !== undefined && rest.since > rest.until) {
+    throw invalidArgument('The parameter since must not be later than until.')
+  }
+  return { ...rest, ...project }
+}
+
+const PROJECT_ID = /^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/
+
+/** GitLab keeps the name `projects` for itself, so no path of a project there is `projects/ID`. */
+function readProject(
+  text: string,
+  context: z.RefinementCtx,
+): Pick<DecisionFilter, 'project' | 'projectPath'> {
+  const id = text.startsWith('projects/') ? text.slice('projects/'.length) : text
+  if (PROJECT_ID.test(id)) return { project: id }
+  if (id === text && /^[^/\s]+(\/[^/\s]+)+$/u.test(text)) return { projectPath: text.toLowerCase() }
+  context.addIssue({
+    code: 'custom',
+    message:
+      "must be a project's path in GitLab, as in 'my-group/my-project', or a project of claimgate, as in 'projects/payments'",
+  })
+  return z.NEVER
+}
