@@ -4,6 +4,7 @@ import { type Kysely, sql } from 'kysely'
 export async function up(db: Kysely<unknown>): Promise<void> {
   await addFilters(db)
   await addRetention(db)
+  await makePartitionsWithoutWaiting(db)
 }
 
 /**
@@ -64,10 +65,31 @@ async function addRetention(db: Kysely<unknown>): Promise<void> {
       end if;
       return retired;
     end $$`.execute(db)
-  // With the owner's rights, it must not find a caller's temporary table under the name of one of ours.
+  await keepForTheService(db, 'retire_decision_partition')
+}
+
+/**
+ * A new partition locks out recording while it waits for whoever reads, so it does not wait long. Instances still wait
+ * for each other: one that serves before there is a partition puts its rows elsewhere.
+ */
+async function makePartitionsWithoutWaiting(db: Kysely<unknown>): Promise<void> {
+  await sql`alter function ensure_decision_partitions rename to make_decision_partitions`.execute(db)
+  await sql`
+    create function ensure_decision_partitions(from_time timestamptz, months_ahead integer) returns integer
+      language plpgsql security definer as $$
+    begin
+      perform pg_advisory_xact_lock(hashtext('claimgate.decision_partitions'));
+      perform set_config('lock_timeout', '200ms', true);
+      return make_decision_partitions(from_time, months_ahead);
+    end $$`.execute(db)
+  await keepForTheService(db, 'ensure_decision_partitions')
+}
+
+/** With the owner's rights, a function must not find a caller's temporary table under the name of one of ours. */
+async function keepForTheService(db: Kysely<unknown>, name: string): Promise<void> {
   await sql`do $$
     begin
-      execute format('alter function retire_decision_partition set search_path = %I, pg_temp', current_schema());
+      execute format('alter function ${sql.raw(name)} set search_path = %I, pg_temp', current_schema());
     end $$`.execute(db)
-  await sql`revoke execute on function retire_decision_partition from public`.execute(db)
+  await sql`revoke execute on function ${sql.id(name)} from public`.execute(db)
 }

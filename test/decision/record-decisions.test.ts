@@ -58,6 +58,8 @@ for (const kind of DATABASES) {
         request_id: decision.requestId,
         caller_ip: '198.51.100.7',
         user_agent: 'curl/8',
+        project_path: 'acme/app',
+        project: null,
         count: 1,
       })
     })

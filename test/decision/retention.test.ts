@@ -204,6 +204,7 @@ describe('the hourly work beside others', { skip: !DATABASES.includes('postgresq
     )
     const afterwards = await decisions.retire(FEBRUARY_END + 8 * DAY_MS)
 
+    assert.match(log, /"level":50.*lock timeout.*partitions could not be made ahead/)
     assert.match(log, /"level":50.*lock timeout.*decisions that are no longer kept could not be dropped/)
     assert.equal(recorded?.outcome, 'DENIED')
     assert.deepEqual(afterwards, ['decisions_2020_01', 'decisions_2020_02'])
