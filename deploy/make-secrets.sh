@@ -7,15 +7,20 @@ mkdir -p secrets
 
 # The files are mounted for other users than the one who made them; on this machine the folder keeps others out.
 keep() {
-  if [ ! -e "secrets/$1" ]; then
-    cat > "secrets/$1.new"
-    chmod 644 "secrets/$1.new"
-    mv "secrets/$1.new" "secrets/$1"
-  fi
+  file="secrets/$1"
+  shift
+  [ ! -e "$file" ] || return 0
+  "$@" > "$file.new"
+  chmod 644 "$file.new"
+  mv "$file.new" "$file"
 }
 
-openssl rand -base64 32 | keep admin-token
-openssl rand -base64 32 | keep key-encryption-key
-for name in postgres owner service; do openssl rand -hex 24 | keep "$name-password"; done
-echo "postgresql://claimgate_owner:$(cat secrets/owner-password)@database/claimgate" | keep migration-database-url
-echo "postgresql://claimgate_service:$(cat secrets/service-password)@database/claimgate" | keep database-url
+url() { echo "postgresql://claimgate_$1:$(cat "secrets/$1-password")@database/claimgate"; }
+
+keep admin-token openssl rand -base64 32
+keep key-encryption-key openssl rand -base64 32
+keep postgres-password openssl rand -hex 24
+keep owner-password openssl rand -hex 24
+keep service-password openssl rand -hex 24
+keep migration-database-url url owner
+keep database-url url service

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { systemClock } from '../../src/clock.ts'
+import { copyEmbeddedTemplate } from '../support/embedded-template.ts'
 import { type Gitlab, publicJwk, startGitlab } from '../support/gitlab.ts'
 import { type Cluster, freePort, startCluster } from '../support/postgres.ts'
 import { startServiceProcess } from '../support/service-process.ts'
@@ -60,6 +61,7 @@ describe('the doctor of a set-up without a database server', () => {
 
   test('says so while a service has the embedded database, which goes on serving', async () => {
     const dataDir = join(directory, 'used')
+    copyEmbeddedTemplate(dataDir)
     const env = { DATA_DIR: dataDir, PORT: '0', PUBLIC_URL: 'http://localhost:8080' }
     const service = await startServiceProcess(env)
     const while_ = await ailments(env)
