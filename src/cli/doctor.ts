@@ -73,6 +73,6 @@ function describe(findings: readonly Finding[]): string {
     return `${styleText(COLOURS[status], shown.padEnd(8))}  ${check.padEnd(width)}  ${message}`
   })
   const count = (wanted: Status) => findings.filter(({ status }) => status === wanted).length
-  const sum = `${count('problem')} problems, ${count('warning')} warnings, ${count('unknown')} not looked at, ${count('ok')} ok.`
+  const sum = `problems: ${count('problem')}, warnings: ${count('warning')}, not looked at: ${count('unknown')}, ok: ${count('ok')}`
   return `${[...lines, sum].join('\n')}\n`
 }

@@ -150,7 +150,7 @@ describe('the doctor of a set-up without a database server', () => {
     assert.equal(exitCode, 1)
     assert.match(stdout, /^ok {6} {2}address {5}http/m)
     assert.match(stdout, /^warning {3}durability /m)
-    assert.match(stdout, /0 problems, 1 warnings, 0 not looked at, 3 ok\.\n$/)
+    assert.match(stdout, /problems: 0, warnings: 1, not looked at: 0, ok: 3\n$/)
     assert.ok(!stdout.includes('\u001b'))
   })
 
