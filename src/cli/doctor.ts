@@ -1,11 +1,10 @@
 import { styleText } from 'node:util'
 import { KEY_ENCRYPTION_KEY, keptSecret } from '../config/data-dir.ts'
 import type { Config } from '../config/env.ts'
-import type { Database } from '../db/database.ts'
 import { createGuardedFetch } from '../issuer/guarded-fetch.ts'
 import type { Log } from '../log.ts'
 import { type Command, DONE, FOUND_SOMETHING } from './command.ts'
-import { schemaCheck, serverChecks, tableChecks } from './doctor/check-database.ts'
+import { checkSchema, serverChecks, tableChecks } from './doctor/check-database.ts'
 import { checkIssuers, signingKeyCheck } from './doctor/check-keys.ts'
 import { settingsChecks } from './doctor/check-settings.ts'
 import { type Finding, runCheck, runChecks, type Status } from './doctor/finding.ts'
@@ -33,13 +32,13 @@ async function lookAtDatabase(config: Config, log: Log): Promise<readonly Findin
   const { db } = opened
   try {
     const deps = { config, log, db }
-    const schema = await runCheck({ name: 'schema', look: () => schemaCheck(db) })
+    const schema = await runCheck({ name: 'schema', look: () => checkSchema(db) })
     const findings = [...(await runChecks(serverChecks(deps))), schema]
     if (!['ok', 'warning'].includes(schema.status)) return findings
     return [
       ...findings,
       ...(await runChecks([...tableChecks(deps), signingKeyCheck(db, keyEncryptionKeys(config))])),
-      ...(await lookAtIssuers(config, db)),
+      ...(await checkIssuers(db, createGuardedFetch(config))),
     ]
   } finally {
     await db.close()
@@ -51,11 +50,6 @@ function keyEncryptionKeys({ dataDir, databaseUrl, keyEncryptionKeys }: Config):
   if (databaseUrl !== undefined || keyEncryptionKeys.length > 0) return keyEncryptionKeys
   const kept = keptSecret(dataDir, KEY_ENCRYPTION_KEY)
   return kept === undefined ? [] : [Buffer.from(kept, 'base64')]
-}
-
-function lookAtIssuers(config: Config, db: Database): Promise<readonly Finding[]> {
-  const fetchJson = createGuardedFetch({ privateIssuers: config.privateIssuers })
-  return checkIssuers(db, fetchJson)
 }
 
 const COLOURS = {

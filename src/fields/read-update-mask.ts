@@ -28,10 +28,7 @@ export function readUpdateMask(
   for (const name of names) {
     if (changeable.includes(name)) continue
     if (others.includes(name)) {
-      return {
-        ok: false,
-        problem: `names ${shownText(name)}, which cannot be changed: ${shownList(changeable)} can`,
-      }
+      return { ok: false, problem: `names ${shownText(name)}, which cannot be changed` }
     }
     if (name === '') return { ok: false, problem: 'has an empty name between its commas' }
     const near = nearestName(name, [...changeable, ...others])

@@ -12,7 +12,7 @@ import { compareMigrations } from '../../db/migrate.ts'
 import { openPostgresql } from '../../db/postgresql.ts'
 import { MONTHS_AHEAD } from '../../decision/decision-store.ts'
 import type { Log } from '../../log.ts'
-import { type Check, causeOf } from './finding.ts'
+import { type Check, causeOf, type Seen } from './finding.ts'
 
 type Deps = { readonly config: Config; readonly log: Log; readonly db: Database }
 
@@ -62,7 +62,8 @@ export function serverChecks({ config, db }: Deps): readonly Check[] {
   ]
 }
 
-export async function schemaCheck(db: Database): Promise<readonly ['ok' | 'warning' | 'problem', string]> {
+/** Whether the schema is the one of this version. */
+export async function checkSchema(db: Database): Promise<Seen> {
   const { missing, unknown } = await compareMigrations(db)
   if (missing.length > 0) return ['problem', `${missing.join(', ')} is not applied: ${MIGRATE}.`]
   if (unknown.length === 0) return ['ok', 'It is up to date.']
@@ -111,10 +112,7 @@ export function tableChecks(deps: Deps): readonly Check[] {
   ]
 }
 
-async function checkAppendOnly({
-  config,
-  db,
-}: Deps): Promise<readonly ['ok' | 'warning' | 'problem', string]> {
+async function checkAppendOnly({ config, db }: Deps): Promise<Seen> {
   const { changeable, unguarded } = await inspectAppendOnly(db)
   if (unguarded.length > 0) {
     return [
@@ -137,7 +135,7 @@ async function checkAppendOnly({
   ]
 }
 
-async function checkOwner(url: string, log: Log): Promise<readonly ['ok' | 'problem', string]> {
+async function checkOwner(url: string, log: Log): Promise<Seen> {
   const owner = openPostgresql(url, log)
   try {
     if (await ownsTables(owner)) return ['ok', 'MIGRATION_DATABASE_URL names the owner of the tables.']

@@ -7,7 +7,7 @@ import type { FetchJson } from '../../issuer/guarded-fetch.ts'
 import type { Issuer } from '../../issuer/issuer.ts'
 import { createIssuerStore } from '../../issuer/issuer-store.ts'
 import { type Jwks, readJwks } from '../../issuer/jwks.ts'
-import { type Check, type Finding, runCheck, type Status } from './finding.ts'
+import { type Check, type Finding, runCheck, type Seen } from './finding.ts'
 
 const DAY_MS = 86_400_000
 /** What NIST SP 800-57 gives a private signature key at most is one to three years. */
@@ -63,7 +63,7 @@ async function activeIssuers(db: Database): Promise<readonly Issuer[]> {
   }
 }
 
-async function checkIssuer(issuer: Issuer, fetchJson: FetchJson): Promise<readonly [Status, string]> {
+async function checkIssuer(issuer: Issuer, fetchJson: FetchJson): Promise<Seen> {
   if (issuer.jwks !== null) {
     const read = readJwks(issuer.jwks)
     return read.ok && suits(read.keys, issuer)

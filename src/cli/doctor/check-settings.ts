@@ -3,7 +3,7 @@ import type { Config } from '../../config/env.ts'
 import type { Log } from '../../log.ts'
 import { createOpa } from '../../policy/opa.ts'
 import { OPA_VERSION, opaBinary } from '../../policy/opa-binary.ts'
-import type { Check } from './finding.ts'
+import type { Check, Seen } from './finding.ts'
 
 /** What can be seen without the database. */
 export function settingsChecks(config: Config, log: Log): readonly Check[] {
@@ -15,7 +15,7 @@ export function settingsChecks(config: Config, log: Log): readonly Check[] {
       async look() {
         const version = await createOpa({ binary: opaBinary(config.opaBin), log })
           .version()
-          .catch(told)
+          .catch((error: Error) => error)
         if (typeof version !== 'string') return ['problem', version.message]
         if (version === OPA_VERSION) return ['ok', `OPA ${version}.`]
         return [
@@ -32,16 +32,8 @@ function embeddedWarning({ dataDir }: Config): Check {
   return { name: 'durability', look: async () => ['warning', message] }
 }
 
-function told(error: unknown): Error {
-  return error as Error
-}
-
 /** Whether others can reach it under its name, and whose address a decision records. */
-function checkAddress({
-  host,
-  publicUrl,
-  trustProxy,
-}: Config): readonly ['ok' | 'warning' | 'problem', string] {
+function checkAddress({ host, publicUrl, trustProxy }: Config): Seen {
   const isHttps = publicUrl.startsWith('https:')
   if (!isLoopback(host) && !isHttps) {
     return [

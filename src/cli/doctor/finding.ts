@@ -4,8 +4,11 @@ export type Status = 'ok' | 'warning' | 'problem' | 'unknown'
 /** What a check came to: a sentence, with the mend where there is something to mend. */
 export type Finding = { readonly check: string; readonly status: Status; readonly message: string }
 
+/** What a look at one thing came to. */
+export type Seen = readonly [Status, string]
+
 /** One thing that is looked at. What it throws is told as what could not be looked at. */
-export type Check = { readonly name: string; readonly look: () => Promise<readonly [Status, string]> }
+export type Check = { readonly name: string; readonly look: () => Promise<Seen> }
 
 /** Runs checks one after the other, so that each has the database to itself. */
 export async function runChecks(checks: readonly Check[]): Promise<readonly Finding[]> {
