@@ -18,6 +18,7 @@ import {
   createWorkloadIdentityRoute,
   projectWorkloadIdentitiesRoutes,
 } from './http/create-workload-identity.ts'
+import { deleteIssuerRoute } from './http/delete-issuer.ts'
 import { deleteWorkloadIdentityRoute } from './http/delete-workload-identity.ts'
 import { withDescription } from './http/describe-api.ts'
 import { exchangeTokenRoute } from './http/exchange-token.ts'
@@ -30,10 +31,14 @@ import { getWorkloadIdentityRoute } from './http/get-workload-identity.ts'
 import { createReadiness, healthRoute, type Readiness, readinessRoute } from './http/health.ts'
 import { createAdministratorCheck } from './http/is-administrator.ts'
 import { listDecisionsRoute } from './http/list-decisions.ts'
+import { listIssuersRoute } from './http/list-issuers.ts'
 import { listen } from './http/listen.ts'
 import { createPageTokens, type PageTokens } from './http/page-token.ts'
+import { refreshIssuerKeysRoute } from './http/refresh-issuer-keys.ts'
 import type { Route } from './http/route.ts'
 import { createHttpServer } from './http/server.ts'
+import { undeleteIssuerRoute } from './http/undelete-issuer.ts'
+import { updateIssuerRoute } from './http/update-issuer.ts'
 import { createClaimReport } from './identity/claim-report.ts'
 import {
   type CreateWorkloadIdentityDeps,
@@ -48,12 +53,15 @@ import { createAccessTokenVerifier, signAccessToken } from './issuance/access-to
 import { createKeyEncryption } from './issuance/key-encryption.ts'
 import { checkSigningKey, loadSigningKeys, type SigningKeys } from './issuance/signing-keys.ts'
 import { DEFAULT_ALGORITHMS } from './issuer/algorithms.ts'
-import { createIssuer, issuerBody } from './issuer/create-issuer.ts'
+import { deleteIssuer, undeleteIssuer, updateIssuer } from './issuer/change-issuer.ts'
+import { createIssuer } from './issuer/create-issuer.ts'
 import { createGuardedFetch } from './issuer/guarded-fetch.ts'
 import { createIssuerCache } from './issuer/issuer-cache.ts'
+import { issuerBody, issuerPatch } from './issuer/issuer-fields.ts'
 import { createIssuerStore, insertIssuer } from './issuer/issuer-store.ts'
 import { checkIssuerUrl, issuerIdFromUrl } from './issuer/issuer-url.ts'
 import { createKeyCache } from './issuer/key-cache.ts'
+import { refreshKeys } from './issuer/refresh-keys.ts'
 import type { Log } from './log.ts'
 import { createPolicyCompiler } from './policy/compile-policy.ts'
 import { createEvaluator, type Evaluator } from './policy/evaluate.ts'
@@ -293,15 +301,29 @@ function identityRoutes(parts: Parts, shared: Shared): readonly Route[] {
   ]
 }
 
-function issuerRoutes({ db, clock }: Parts, shared: Shared): readonly Route[] {
+function issuerRoutes({ db, clock, pageTokens }: Parts, shared: Shared): readonly Route[] {
   const { issuers, keyCache, checkIssuerUrl } = shared
+  const change = { db, clock }
+  const keyStatus = keyCache.status
   return [
     createIssuerRoute({
       issuerBody,
       createIssuer: (id, body) => createIssuer({ db, clock, checkIssuerUrl }, id, body),
-      keyStatus: keyCache.status,
+      keyStatus,
     }),
-    getIssuerRoute({ issuers, keyStatus: keyCache.status }),
+    listIssuersRoute({ issuers, keyStatus, pageTokens }),
+    getIssuerRoute({ issuers, keyStatus }),
+    updateIssuerRoute({
+      issuerPatch,
+      updateIssuer: (id, asked) => updateIssuer(change, id, asked),
+      keyStatus,
+    }),
+    deleteIssuerRoute({ deleteIssuer: (id, ifMatch) => deleteIssuer(change, id, ifMatch) }),
+    undeleteIssuerRoute({ undeleteIssuer: (id, ifMatch) => undeleteIssuer(change, id, ifMatch), keyStatus }),
+    refreshIssuerKeysRoute({
+      refreshKeys: (id, ifMatch) => refreshKeys({ issuers, keyCache }, id, ifMatch),
+      keyStatus,
+    }),
   ]
 }
 

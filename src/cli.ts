@@ -1,12 +1,13 @@
 import { parseArgs } from 'node:util'
 import { COULD_NOT_RUN, type Command, DONE, type Flags } from './cli/command.ts'
 import { exportDecisionsCommand } from './cli/export-decisions.ts'
+import { doctorCommand } from './cli/doctor.ts'
 import { migrateCommand } from './cli/migrate.ts'
 import { serveCommand } from './cli/serve.ts'
 import { ConfigError, readConfig } from './config/env.ts'
 import { createLog } from './log.ts'
 
-const COMMANDS: readonly Command[] = [serveCommand, migrateCommand, exportDecisionsCommand]
+const COMMANDS: readonly Command[] = [serveCommand, migrateCommand, doctorCommand, exportDecisionsCommand]
 
 const USAGE = `Usage: claimgate COMMAND
 

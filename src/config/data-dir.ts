@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 /** A secret that the service makes for itself: its file's name, how it is made and what it must look like. */
@@ -37,6 +37,16 @@ export function generatedSecret(dataDir: string, secret: GeneratedSecret): strin
   } finally {
     rmSync(fresh)
   }
+  return checked(file, secret)
+}
+
+/** The same where it was made before; undefined where it was not. */
+export function keptSecret(dataDir: string, secret: GeneratedSecret): string | undefined {
+  const file = join(dataDir, secret.file)
+  return existsSync(file) ? checked(file, secret) : undefined
+}
+
+function checked(file: string, secret: GeneratedSecret): string {
   const kept = readFileSync(file, 'utf8').trim()
   if (secret.form.test(kept)) return kept
   throw new Error(

@@ -12,7 +12,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
 }
 
 /** What the service's own role may do where it does not own the tables; decisions and policies are only added. */
-const SERVICE_RIGHTS: readonly (readonly [rights: string, on: string])[] = [
+export const SERVICE_RIGHTS: readonly (readonly [rights: string, on: string])[] = [
   ['select, insert', 'table decisions, policies'],
   ['select', 'table decisions_default'],
   ['select, insert, update', 'table issuers, workload_identities, signing_keys'],
@@ -65,14 +65,24 @@ export async function checkMigrated(db: Database): Promise<void> {
 
 /** Whether every migration of this version is applied; false also where there is no schema at all. */
 export async function isMigrated(db: Database): Promise<boolean> {
+  return (await compareMigrations(db)).missing.length === 0
+}
+
+/** Migrations of this version that are not applied, and applied ones that this version does not know. */
+export async function compareMigrations(
+  db: Database,
+): Promise<{ missing: readonly string[]; unknown: readonly string[] }> {
   const wanted = Object.keys(MIGRATIONS)
   const table = await sql<{
     present: boolean
   }>`select to_regclass('kysely_migration') is not null as present`.execute(db.kysely)
-  if (table.rows[0]?.present !== true) return false
+  if (table.rows[0]?.present !== true) return { missing: wanted, unknown: [] }
   const applied = await sql<{ name: string }>`select name from kysely_migration`.execute(db.kysely)
-  const names = new Set(applied.rows.map((row) => row.name))
-  return wanted.every((name) => names.has(name))
+  const names = applied.rows.map((row) => row.name)
+  return {
+    missing: wanted.filter((name) => !names.includes(name)),
+    unknown: names.filter((name) => !wanted.includes(name)),
+  }
 }
 
 async function grantServiceRights(db: Database, role: string): Promise<void> {

@@ -48,7 +48,7 @@ export type DecisionStore = {
 }
 
 /** A month's notice is enough to mend what keeps the partitions from being made. */
-const MONTHS_AHEAD = 2
+export const MONTHS_AHEAD = 2
 
 /** An hour's tokens in one statement could take longer than a statement may. */
 const PRUNE_AT_ONCE = 10_000

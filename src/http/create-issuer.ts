@@ -1,8 +1,8 @@
 import { type ZodType, z } from 'zod'
 import { invalidArgument } from '../errors.ts'
-import type { CreatedIssuer } from '../issuer/create-issuer.ts'
+import type { SavedIssuer } from '../issuer/create-issuer.ts'
 import type { Issuer, KeyStatus } from '../issuer/issuer.ts'
-import { issuerAnswer, issuerJson } from './issuer-json.ts'
+import { answerIssuer, issuerAnswer } from './issuer-json.ts'
 import { defineRoute, type Route, SMALL_BODY } from './route.ts'
 
 const EXAMPLE = { issuerUrl: 'https://gitlab.example.com', title: 'Our GitLab', providerType: 'GITLAB' }
@@ -10,7 +10,7 @@ const EXAMPLE = { issuerUrl: 'https://gitlab.example.com', title: 'Our GitLab', 
 /** `POST /v1/issuers?issuerId=ID`. */
 export function createIssuerRoute<Body>(deps: {
   issuerBody: ZodType<Body>
-  createIssuer: (id: string, body: Body) => Promise<CreatedIssuer>
+  createIssuer: (id: string, body: Body) => Promise<SavedIssuer>
   keyStatus: (issuer: Issuer) => KeyStatus
 }): Route {
   return defineRoute({
@@ -26,9 +26,7 @@ export function createIssuerRoute<Body>(deps: {
       const id = query.issuerId
       if (!id) throw invalidArgument('The parameter issuerId is required.')
       const { issuer, notices } = await deps.createIssuer(id, body)
-      return {
-        body: { ...issuerJson(issuer, deps.keyStatus(issuer)), ...(notices.length > 0 && { notices }) },
-      }
+      return answerIssuer(issuer, deps.keyStatus(issuer), notices)
     },
   })
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { KeyStatus } from '../issuer/issuer.ts'
 import type { StoredIssuer } from '../issuer/issuer-store.ts'
+import type { RouteAnswer } from './route.ts'
 
 export const issuerAnswer = z
   .strictObject({
@@ -9,6 +10,7 @@ export const issuerAnswer = z
     title: z.string(),
     providerType: z.enum(['GITLAB']),
     state: z.enum(['ACTIVE', 'DISABLED', 'DELETED']),
+    etag: z.string(),
     algorithms: z.array(z.string()),
     jwks: z
       .looseObject({ keys: z.array(z.record(z.string(), z.unknown())) })
@@ -35,10 +37,23 @@ export function issuerJson(issuer: StoredIssuer, keys: KeyStatus) {
     title: issuer.title,
     providerType: issuer.providerType,
     state: issuer.state,
+    etag: issuer.revision,
     algorithms: issuer.algorithms,
     ...(issuer.jwks !== null && { jwks: issuer.jwks }),
     keys,
     createTime: issuer.createTime.toISOString(),
     updateTime: issuer.updateTime.toISOString(),
+  }
+}
+
+/** An answer that is an issuer. */
+export function answerIssuer(
+  issuer: StoredIssuer,
+  keys: KeyStatus,
+  notices: readonly string[] = [],
+): RouteAnswer {
+  return {
+    headers: { ETag: `"${issuer.revision}"` },
+    body: { ...issuerJson(issuer, keys), ...(notices.length > 0 && { notices }) },
   }
 }

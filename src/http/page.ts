@@ -19,6 +19,12 @@ export const pageParameters = {
     .meta({ description: 'The nextPageToken of the page before, with the same parameters.' }),
 }
 
+/** For lists of what is deleted softly. */
+export const showDeleted = z
+  .enum(['true', 'false'])
+  .transform((text) => text === 'true')
+  .meta({ description: 'Whether what is deleted is listed too.' })
+
 export const nextPageToken = z.string().meta({ description: 'Empty on the last page.' })
 
 export type PageQuery = { readonly pageSize: number | undefined; readonly pageToken: string | undefined }

@@ -51,7 +51,7 @@ function createExpressApp(deps: HttpDeps): Express {
   app.set('trust proxy', deps.trustProxy)
   app.set('case sensitive routing', true)
   app.set('strict routing', true)
-  for (const [path, routes] of Map.groupBy(deps.routes, (route) => route.path)) {
+  for (const [path, routes] of verbsFirst(Map.groupBy(deps.routes, (route) => route.path))) {
     app.all(expressPath(path), (request, response) =>
       serve(deps, request, response, () => pickRoute(routes, request)),
     )
@@ -61,6 +61,12 @@ function createExpressApp(deps: HttpDeps): Express {
     serve(deps, request, response, () => undecodablePath(error)),
   )
   return app
+}
+
+/** The path of a resource matches that of its custom verbs too, and the first that matches is taken. */
+function verbsFirst<Value>(byPath: ReadonlyMap<string, Value>): readonly (readonly [string, Value])[] {
+  const hasVerb = ([path]: readonly [string, Value]) => path.includes(':')
+  return [...byPath].sort((one, other) => Number(hasVerb(other)) - Number(hasVerb(one)))
 }
 
 /** `/v1/x:verb` and `/v1/x/{id}` as Express writes them: unescaped, the colon would match /v1/xANYTHING. */

@@ -36,6 +36,14 @@ export async function loadSigningKeys(deps: {
   }
 }
 
+/** The key that signs, as it is stored; undefined before the very first start. */
+export async function findStoredKey(
+  db: Pick<Database, 'kysely'>,
+): Promise<{ kid: string; sealed: string; createTime: Date } | undefined> {
+  const active = (await readKeys(db))?.find(({ state }) => state === 'ACTIVE')
+  return active && { kid: active.kid, sealed: active.encrypted_private_key, createTime: active.create_time }
+}
+
 /** Throws unless this key is still the one that signs for all instances. */
 export async function checkSigningKey(db: Database, key: SigningKey): Promise<void> {
   const active = (await readKeys(db))?.find(({ state }) => state === 'ACTIVE')

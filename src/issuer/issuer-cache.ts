@@ -9,7 +9,10 @@ export type IssuerCache = {
 
 const MAX_ISSUERS = 1_000
 
-/** Remembers registered issuers until a decision finds their revision gone; unknown URLs are asked for each time. */
+/**
+ * Remembers active issuers until a decision finds their revision gone. All others are asked for each time: a refusal
+ * for want of an issuer stands on no revision, so nothing would find out that another instance enabled it again.
+ */
 export function createIssuerCache(store: Pick<IssuerStore, 'findByUrl'>): IssuerCache {
   const issuers = new LRUCache<string, Issuer>({ max: MAX_ISSUERS })
   return {
@@ -17,7 +20,7 @@ export function createIssuerCache(store: Pick<IssuerStore, 'findByUrl'>): Issuer
       const known = issuers.get(issuerUrl)
       if (known !== undefined) return known
       const issuer = await store.findByUrl(issuerUrl)
-      if (issuer !== undefined) issuers.set(issuerUrl, issuer)
+      if (issuer?.state === 'ACTIVE') issuers.set(issuerUrl, issuer)
       return issuer
     },
     forget(issuerUrl) {

@@ -1,4 +1,4 @@
-import type { Kysely, Selectable } from 'kysely'
+import { type Kysely, type Selectable, sql } from 'kysely'
 import type { Database } from '../db/database.ts'
 import type { IssuerTable, Schema } from '../db/schema.ts'
 import type { Issuer } from './issuer.ts'
@@ -6,7 +6,18 @@ import type { Issuer } from './issuer.ts'
 export type NewIssuer = Omit<Issuer, 'revision'>
 export type StoredIssuer = Issuer & { readonly createTime: Date; readonly updateTime: Date }
 
+/** What of an issuer can be changed in place. */
+export type IssuerChange = Partial<Pick<Issuer, 'title' | 'state' | 'algorithms' | 'jwks'>>
+
+/** By id, after the id `after`. */
+export type IssuerQuery = {
+  readonly after: string | undefined
+  readonly showDeleted: boolean
+  readonly limit: number
+}
+
 export type IssuerStore = {
+  list(query: IssuerQuery): Promise<readonly StoredIssuer[]>
   get(id: string): Promise<StoredIssuer | undefined>
   /** By exact code points of the URL. */
   findByUrl(issuerUrl: string): Promise<StoredIssuer | undefined>
@@ -16,6 +27,14 @@ export type IssuerStore = {
 export function createIssuerStore(db: Database): IssuerStore {
   const select = () => db.kysely.selectFrom('issuers').selectAll()
   return {
+    async list({ after, showDeleted, limit }) {
+      // In the order of code points, whatever the database's collation is.
+      const place = sql<string>`id collate "C"`
+      let page = select().orderBy(place).limit(limit)
+      if (after !== undefined) page = page.where(place, '>', after)
+      if (!showDeleted) page = page.where('state', '<>', 'DELETED')
+      return (await page.execute()).map(fromRow)
+    },
     async get(id) {
       const row = await select().where('id', '=', id).executeTakeFirst()
       return row && fromRow(row)
@@ -48,6 +67,41 @@ export async function insertIssuer(trx: Kysely<Schema>, issuer: NewIssuer, now: 
     .returningAll()
     .executeTakeFirstOrThrow()
   return fromRow(row)
+}
+
+/**
+ * Changes an issuer by what it is at that moment, which nobody else changes meanwhile; undefined where there is none.
+ * What `change` throws leaves it as it is.
+ */
+export async function changeIssuer(
+  db: Database,
+  id: string,
+  change: (issuer: StoredIssuer) => IssuerChange,
+  now: Date,
+): Promise<StoredIssuer | undefined> {
+  return db.kysely.transaction().execute(async (trx) => {
+    const current = await trx
+      .selectFrom('issuers')
+      .selectAll()
+      .where('id', '=', id)
+      .forNoKeyUpdate()
+      .executeTakeFirst()
+    if (current === undefined) return undefined
+    const { algorithms, jwks, ...rest } = change(fromRow(current))
+    const row = await trx
+      .updateTable('issuers')
+      .set({
+        ...rest,
+        ...(algorithms && { algorithms: [...algorithms] }),
+        ...(jwks !== undefined && { jwks: jwks === null ? null : JSON.stringify(jwks) }),
+        revision: sql`nextval('revisions')`,
+        update_time: now,
+      })
+      .where('id', '=', id)
+      .returningAll()
+      .executeTakeFirstOrThrow()
+    return fromRow(row)
+  })
 }
 
 function fromRow(row: Selectable<IssuerTable>): StoredIssuer {

@@ -13,11 +13,15 @@ export type KeyCacheDeps = { readonly fetchJson: FetchJson; readonly clock: Cloc
 export type KeyCache = {
   /** The key that an issuer publishes under a kid, if the algorithm may use it; fetches where it must. */
   findKey(issuer: Issuer, keyId: string, algorithm: SignatureAlgorithm): Promise<KeyLookup>
+  /** Fetches at once, whatever was fetched or failed before; joins a fetch that is under way. `status` tells how it went. */
+  refresh(issuer: Issuer): Promise<void>
   status(issuer: Issuer): KeyStatus
 }
 
-/** What is known of one revision of an issuer; times in milliseconds since the epoch. */
+/** What is known of an issuer; times in milliseconds since the epoch. */
 type Entry = {
+  /** Undefined where the keys are fetched; static ones are those of one revision. */
+  readonly staticRevision: string | undefined
   keys: Jwks | undefined
   fetchTime: number
   freshUntil: number
@@ -41,7 +45,7 @@ const MAX_BACK_OFF_MS = 30_000
 const MAX_LOGGED_CAUSE = 500 // parts of it are others' text
 
 /**
- * Makes the cache of issuers' public keys, by issuer and revision: never by kid, which anybody may choose. Keys are
+ * Makes the cache of issuers' public keys, by issuer: never by kid, which anybody may choose. Keys are
  * fetched when they are first asked for and when they are no longer fresh, one fetch at a time for each issuer.
  */
 export function createKeyCache(deps: KeyCacheDeps): KeyCache {
@@ -61,8 +65,13 @@ export function createKeyCache(deps: KeyCacheDeps): KeyCache {
       }
       return lookUp(entry, keyId, algorithm)
     },
+    async refresh(issuer) {
+      const entry = entryOf(entries, issuer, deps.clock)
+      entry.nextFetchTime = 0
+      await refresh(deps, issuer, entry)
+    },
     status(issuer) {
-      const entry = entries.peek(entryKey(issuer)) ?? newEntry(issuer, deps.clock)
+      const entry = current(entries.peek(entryKey(issuer)), issuer) ?? newEntry(issuer, deps.clock)
       return {
         fetchTime:
           issuer.jwks === null && entry.keys !== undefined ? new Date(entry.fetchTime).toISOString() : null,
@@ -74,21 +83,30 @@ export function createKeyCache(deps: KeyCacheDeps): KeyCache {
 }
 
 function entryOf(entries: LRUCache<string, Entry>, issuer: Issuer, clock: Clock): Entry {
-  const known = entries.get(entryKey(issuer))
+  const known = current(entries.get(entryKey(issuer)), issuer)
   if (known !== undefined) return known
   const entry = newEntry(issuer, clock)
   entries.set(entryKey(issuer), entry)
   return entry
 }
 
-/** A changed issuer has another revision, so that nothing of what it was is used any more. */
 function entryKey(issuer: Issuer): string {
-  return JSON.stringify([issuer.id, issuer.revision, issuer.issuerUrl])
+  return JSON.stringify([issuer.id, issuer.issuerUrl])
+}
+
+/** An entry that still says what the issuer's keys are: fetched keys outlive a change of its title, and no static ones. */
+function current(entry: Entry | undefined, issuer: Issuer): Entry | undefined {
+  return entry?.staticRevision === staticRevisionOf(issuer) ? entry : undefined
+}
+
+function staticRevisionOf(issuer: Issuer): string | undefined {
+  return issuer.jwks === null ? undefined : issuer.revision
 }
 
 function newEntry(issuer: Issuer, clock: Clock): Entry {
   const jwks = issuer.jwks === null ? undefined : readJwks(issuer.jwks)
   return {
+    staticRevision: staticRevisionOf(issuer),
     keys: jwks?.ok ? jwks.keys : undefined,
     fetchTime: clock(),
     freshUntil: 0,

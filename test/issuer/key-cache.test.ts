@@ -286,13 +286,41 @@ describe('a discovery document that leads astray makes the issuer unavailable', 
   })
 })
 
-test('a changed issuer is fetched anew', async () => {
+test('a changed issuer keeps the keys that were fetched', async () => {
   const { gitlab, find, issuer } = await setUp()
   await find()
 
-  await find(undefined, { ...issuer, revision: '2' })
+  assert.equal(await find(undefined, { ...issuer, title: 'Renamed', revision: '2' }), 'found')
+  assert.equal(gitlab.requests.jwks, 1)
+})
 
+test('static keys are those of one revision, and what was fetched before them is fetched anew', async () => {
+  const { gitlab, find, issuer } = await setUp()
+  const keysOf = (kid: string) => ({ keys: [{ ...publicJwk(gitlab.key), kid }] }) as unknown as Issuer['jwks']
+  await find()
+
+  assert.equal(await find('one', { ...issuer, revision: '2', jwks: keysOf('one') }), 'found')
+  assert.equal(await find('one', { ...issuer, revision: '3', jwks: keysOf('two') }), 'token_key')
+  assert.equal(await find(undefined, { ...issuer, revision: '4' }), 'found')
   assert.equal(gitlab.requests.jwks, 2)
+})
+
+test('a refresh fetches before its time, also while failures would have it wait, and joins one under way', async () => {
+  const { gitlab, cache, issuer, find } = await setUp()
+  await find()
+  gitlab.behave(DOWN)
+  await cache.refresh(issuer)
+  const { discovery } = gitlab.requests
+
+  await Promise.all([cache.refresh(issuer), cache.refresh(issuer)])
+  const down = cache.status(issuer)
+  gitlab.behave()
+  await cache.refresh(issuer)
+
+  assert.equal(gitlab.requests.discovery, discovery + 2)
+  assert.deepEqual(down.keyIds, [gitlab.key.kid])
+  assert.match(down.lastError ?? '', /./)
+  assert.equal(cache.status(issuer).lastError, null)
 })
 
 test('two issuers with the same kid keep their own keys', async () => {

@@ -13,11 +13,17 @@ export type ServiceProcess = {
   stop(signal?: NodeJS.Signals): Promise<number | null>
 }
 
+/** Where the service's sources are, and as whom it runs. */
+export type ServicePlace = { readonly main?: string; readonly uid?: number }
+
 /** Starts `claimgate serve` with exactly these settings; throws what it printed where it does not come to listen. */
-export async function startServiceProcess(env: Readonly<Record<string, string>>): Promise<ServiceProcess> {
-  const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+export async function startServiceProcess(
+  env: Readonly<Record<string, string>>,
+  { main = fileURLToPath(new URL('../../src/main.ts', import.meta.url)), uid }: ServicePlace = {},
+): Promise<ServiceProcess> {
   const child = spawn(process.execPath, [main, 'serve'], {
     env: { PATH: process.env.PATH, ...env },
+    ...(uid !== undefined && { uid, gid: uid }),
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const lines: string[] = []

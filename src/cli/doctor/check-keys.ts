@@ -1,0 +1,93 @@
+import type { Database } from '../../db/database.ts'
+import { createKeyEncryption } from '../../issuance/key-encryption.ts'
+import { findStoredKey } from '../../issuance/signing-keys.ts'
+import { FetchError } from '../../issuer/fetch-error.ts'
+import { fetchKeys } from '../../issuer/fetch-keys.ts'
+import type { FetchJson } from '../../issuer/guarded-fetch.ts'
+import type { Issuer } from '../../issuer/issuer.ts'
+import { createIssuerStore } from '../../issuer/issuer-store.ts'
+import { type Jwks, readJwks } from '../../issuer/jwks.ts'
+import { type Check, type Finding, runCheck, type Seen } from './finding.ts'
+
+const DAY_MS = 86_400_000
+/** What NIST SP 800-57 gives a private signature key at most is one to three years. */
+const OLD_AFTER_DAYS = 365
+const ISSUERS_AT_ONCE = 8
+const ISSUERS_PER_PAGE = 100
+
+/** Whether the key that signs access tokens can be opened, and how old it is. */
+export function signingKeyCheck(db: Database, keyEncryptionKeys: readonly Uint8Array[]): Check {
+  return {
+    name: 'signing key',
+    async look() {
+      const key = await findStoredKey(db)
+      if (key === undefined) return ['ok', 'There is none yet: the first start makes it.']
+      try {
+        await createKeyEncryption(keyEncryptionKeys).open(key.sealed, key.kid)
+      } catch {
+        return [
+          'problem',
+          `KEY_ENCRYPTION_KEY does not open ${key.kid}: give the one that it was made with, beside others if need be.`,
+        ]
+      }
+      const days = Math.floor((Date.now() - key.createTime.getTime()) / DAY_MS)
+      if (days <= OLD_AFTER_DAYS) return ['ok', `It opens, and is ${days} days old.`]
+      return ['warning', `It is ${days} days old: make a new one, as docs/operate.md has it.`]
+    },
+  }
+}
+
+/** Whether each active issuer's keys can be had, a finding for each. */
+export async function checkIssuers(db: Database, fetchJson: FetchJson): Promise<readonly Finding[]> {
+  const issuers = await activeIssuers(db)
+  const findings: Finding[] = []
+  for (let at = 0; at < issuers.length; at += ISSUERS_AT_ONCE) {
+    const some = issuers.slice(at, at + ISSUERS_AT_ONCE)
+    const looked = some.map((issuer) =>
+      runCheck({ name: `issuer ${issuer.id}`, look: () => checkIssuer(issuer, fetchJson) }),
+    )
+    findings.push(...(await Promise.all(looked)))
+  }
+  return findings.length > 0
+    ? findings
+    : [{ check: 'issuers', status: 'ok', message: 'None is active, so no token is exchanged.' }]
+}
+
+async function activeIssuers(db: Database): Promise<readonly Issuer[]> {
+  const store = createIssuerStore(db)
+  const all: Issuer[] = []
+  for (let after: string | undefined; ; after = all.at(-1)?.id) {
+    const page = await store.list({ after, showDeleted: false, limit: ISSUERS_PER_PAGE })
+    all.push(...page)
+    if (page.length < ISSUERS_PER_PAGE) return all.filter(({ state }) => state === 'ACTIVE')
+  }
+}
+
+async function checkIssuer(issuer: Issuer, fetchJson: FetchJson): Promise<Seen> {
+  if (issuer.jwks !== null) {
+    const read = readJwks(issuer.jwks)
+    return read.ok && suits(read.keys, issuer)
+      ? ['ok', 'Its static keys can be used.']
+      : [
+          'problem',
+          `None of its static keys can be used for ${issuer.algorithms.join(', ')}: change its jwks.`,
+        ]
+  }
+  try {
+    const { keys } = await fetchKeys(fetchJson, issuer.issuerUrl)
+    return suits(keys, issuer)
+      ? ['ok', `${issuer.issuerUrl} gives its keys.`]
+      : ['problem', `It publishes no key for ${issuer.algorithms.join(', ')}: change its algorithms.`]
+  } catch (error) {
+    if (!(error instanceof FetchError)) throw error
+    const mend = 'is it up, and reachable from here? Jobs get 503 without its keys.'
+    return [
+      'problem',
+      `The keys of ${issuer.issuerUrl} cannot be fetched. ${error.publicMessage} Mend that: ${mend}`,
+    ]
+  }
+}
+
+function suits(keys: Jwks, { algorithms }: Issuer): boolean {
+  return [...keys.values()].some((key) => key.usable && algorithms.some((name) => key.byAlgorithm.has(name)))
+}

@@ -1,0 +1,22 @@
+import { z } from 'zod'
+import { defineRoute, type Route } from './route.ts'
+
+/** `DELETE /v1/issuers/{id}`: at once no exchange with its tokens any more. */
+export function deleteIssuerRoute(deps: {
+  deleteIssuer: (id: string, ifMatch: readonly string[] | undefined) => Promise<void>
+}): Route {
+  return defineRoute({
+    method: 'DELETE',
+    path: '/v1/issuers/{id}',
+    group: 'Issuers',
+    summary: 'Delete an issuer: at once none of its tokens is exchanged. It can be undeleted.',
+    access: 'administrator',
+    query: {},
+    answer: z.strictObject({}),
+    honoursIfMatch: true,
+    async handle({ params: { id = '' }, ifMatch }) {
+      await deps.deleteIssuer(id, ifMatch)
+      return { body: {} }
+    },
+  })
+}

@@ -1,0 +1,26 @@
+import type { Issuer, KeyStatus } from '../issuer/issuer.ts'
+import type { StoredIssuer } from '../issuer/issuer-store.ts'
+import { answerIssuer, issuerAnswer } from './issuer-json.ts'
+import { defineRoute, type Route } from './route.ts'
+
+/** `POST /v1/issuers/{id}:refreshKeys`. */
+export function refreshIssuerKeysRoute(deps: {
+  refreshKeys: (id: string, ifMatch: readonly string[] | undefined) => Promise<StoredIssuer>
+  keyStatus: (issuer: Issuer) => KeyStatus
+}): Route {
+  return defineRoute({
+    method: 'POST',
+    path: '/v1/issuers/{id}:refreshKeys',
+    group: 'Issuers',
+    summary:
+      "Fetch an issuer's keys at once, for the instance that answers; keys.lastError tells of a failure.",
+    access: 'administrator',
+    query: {},
+    answer: issuerAnswer,
+    honoursIfMatch: true,
+    async handle({ params: { id = '' }, ifMatch }) {
+      const issuer = await deps.refreshKeys(id, ifMatch)
+      return answerIssuer(issuer, deps.keyStatus(issuer))
+    },
+  })
+}

@@ -1,0 +1,63 @@
+import { z } from 'zod'
+import { invalidArgument } from '../errors.ts'
+import type { JsonObject } from '../json.ts'
+import { SIGNATURE_ALGORITHMS } from './algorithms.ts'
+import type { Issuer } from './issuer.ts'
+import { publicMembersOf, validateJwks } from './jwks.ts'
+
+/** A title as every resource's: one line that a job's script can echo. */
+const title = z
+  .string()
+  .min(1)
+  .max(200)
+  .regex(
+    /^[^\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069\\]*$/u,
+    'must be one line without control characters and backslashes',
+  )
+const algorithms = z.array(z.enum(SIGNATURE_ALGORITHMS)).min(1)
+const jwks = z.looseObject({ keys: z.array(z.looseObject({})) }).nullable()
+
+/** What is ours to say: ignored in a body, so that what was answered can be given back (AIP-203). */
+const outputOnly = {
+  name: z.unknown().optional(),
+  keys: z.unknown().optional(),
+  createTime: z.unknown().optional(),
+  updateTime: z.unknown().optional(),
+  notices: z.unknown().optional(),
+}
+
+/** The body of a create. */
+export const issuerBody = z.strictObject({
+  ...outputOnly,
+  etag: z.unknown().optional(),
+  issuerUrl: z.string(),
+  title: title.optional(),
+  providerType: z.literal('GITLAB', { error: 'must be GITLAB, the only provider of this version' }),
+  state: z.literal('ACTIVE', { error: 'must be ACTIVE, or left out' }).optional(),
+  algorithms: algorithms.optional(),
+  jwks: jwks.optional(),
+})
+
+/** The body of a change. */
+export const issuerPatch = z.strictObject({
+  ...outputOnly,
+  etag: z.string().optional(),
+  issuerUrl: z.string().optional(),
+  title: title.optional(),
+  providerType: z.string().optional(),
+  state: z.enum(['ACTIVE', 'DISABLED']).optional(),
+  algorithms: algorithms.optional(),
+  jwks: jwks.optional(),
+})
+
+/** The fields that a change may name, and those that it may not. */
+export const CHANGEABLE_FIELDS = ['title', 'state', 'algorithms', 'jwks', 'issuerUrl', 'providerType']
+export const OTHER_FIELDS = ['name', 'etag', 'keys', 'createTime', 'updateTime', 'notices']
+
+/** Static keys as they are kept, null where none are given; throws `invalid_argument` where they must not be. */
+export function readStaticKeys(given: z.infer<typeof jwks> | undefined): Issuer['jwks'] {
+  if (given === undefined || given === null) return null
+  const problem = validateJwks(given)
+  if (problem !== undefined) throw invalidArgument(`jwks ${problem}.`)
+  return publicMembersOf(given as { keys: JsonObject[] }) as Issuer['jwks']
+}

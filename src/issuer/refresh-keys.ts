@@ -1,0 +1,32 @@
+import { changedMeanwhile, RequestError } from '../errors.ts'
+import { refuseDeleted } from './change-issuer.ts'
+import type { IssuerStore, StoredIssuer } from './issuer-store.ts'
+import type { KeyCache } from './key-cache.ts'
+
+export type RefreshKeysDeps = {
+  readonly issuers: Pick<IssuerStore, 'get'>
+  readonly keyCache: Pick<KeyCache, 'refresh'>
+}
+
+/**
+ * Fetches an issuer's keys for this instance, also those of a disabled one: that it can be reached is seen before it is
+ * enabled. A fetch that fails is no error. Throws `not_found`, `aborted`, and `failed_precondition` for static keys.
+ */
+export async function refreshKeys(
+  { issuers, keyCache }: RefreshKeysDeps,
+  id: string,
+  ifMatch: readonly string[] | undefined,
+): Promise<StoredIssuer> {
+  const issuer = await issuers.get(id)
+  if (issuer === undefined) throw new RequestError('not_found', 'There is no such issuer.')
+  if (ifMatch?.includes(issuer.revision) === false) throw changedMeanwhile(`issuers/${id}`)
+  refuseDeleted(issuer)
+  if (issuer.jwks !== null) {
+    throw new RequestError(
+      'failed_precondition',
+      `issuers/${id} has static keys, which are never fetched: change its jwks to null first.`,
+    )
+  }
+  await keyCache.refresh(issuer)
+  return issuer
+}
