@@ -23,6 +23,7 @@ export type RouteRequest<Query = Readonly<Record<string, unknown>>, Body = unkno
 export type RouteAnswer = {
   readonly status?: number
   readonly headers?: Readonly<Record<string, string>>
+  /** A value that is sent as JSON; the text or bytes themselves where the headers give a Content-Type. */
   readonly body: unknown
 }
 

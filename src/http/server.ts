@@ -16,8 +16,24 @@ export type HttpDeps = {
   readonly routes: readonly Route[]
   readonly trustProxy: number | readonly string[]
   readonly isAdministrator: (authorization: string | undefined) => boolean
+  /** Counts, times and traces requests; each from its headers on. */
+  readonly watchRequest?: (traceparent: string | undefined) => RequestWatch
   readonly log: Log
 }
+
+type RequestWatch = {
+  /** For the log, where the request is traced. */
+  readonly traceId: string | undefined
+  run<T>(work: () => Promise<T>): Promise<T>
+  end(seen: {
+    readonly method: string | undefined
+    readonly route: string | undefined
+    readonly status: number
+    readonly notes: Readonly<Record<string, string | null>>
+  }): void
+}
+
+const UNWATCHED: RequestWatch = { traceId: undefined, run: (work) => work(), end: () => {} }
 
 /** A sender that is slower than this keeps a connection from somebody else. */
 const HEADERS_TIMEOUT_MS = 10_000
@@ -72,26 +88,34 @@ function expressPath(path: string): string {
 async function serve(deps: HttpDeps, request: Request, response: Response, pick: () => Route): Promise<void> {
   const arrivedAt = performance.now()
   const requestId = readRequestId(request)
+  const watch = deps.watchRequest?.(readTraceparent(request)) ?? UNWATCHED
   const logged: Logged = {}
+  const traced = watch.traceId === undefined ? {} : { trace_id: watch.traceId }
   let route: Route | undefined
-  const answer = await answerInTime(async () => {
+  const work = async () => {
     route = pick()
     logged.route = route.path
     return route.handle(await readRequest(deps, route, request, response, { requestId, arrivedAt, logged }))
-  }).catch((error: unknown) => {
-    logFault(deps.log, error, requestId)
-    // Not the message, nor the path: a caller may have put its token there.
-    if (error instanceof RequestError) logged.problem = error.code
-    const problem = problemAnswer(error, requestId)
-    return route?.isEchoed ? { ...problem, body: plainJson(problem.body as JsonValue) } : problem
-  })
+  }
+  const answer = await watch
+    .run(() => answerInTime(work))
+    .catch((error: unknown) => {
+      logFault(deps.log, error, { requestId, ...traced })
+      // Not the message, nor the path: a caller may have put its token there.
+      if (error instanceof RequestError) logged.problem = error.code
+      const problem = problemAnswer(error, requestId)
+      return route?.isEchoed ? { ...problem, body: plainJson(problem.body as JsonValue) } : problem
+    })
+  const status = answer.status ?? 200
   send(response, answer, requestId)
+  watch.end({ method: route?.method, route: route?.path, status, notes: logged })
   deps.log.info(
     {
       requestId,
+      ...traced,
       method: request.method,
       ...logged,
-      status: answer.status ?? 200,
+      status,
       durationMs: Math.round((performance.now() - arrivedAt) * 100) / 100,
     },
     'request',
@@ -228,13 +252,19 @@ function readRequestId(request: Request): string {
   return typeof given === 'string' && /^[A-Za-z0-9._-]{1,128}$/.test(given) ? given : randomUUID()
 }
 
-function logFault(log: Log, error: unknown, requestId: string): void {
+/** W3C Trace Context; a request that gives it twice gives none. */
+function readTraceparent(request: Request): string | undefined {
+  const given = request.headers.traceparent
+  return typeof given === 'string' ? given : undefined
+}
+
+function logFault(log: Log, error: unknown, known: Readonly<Record<string, string>>): void {
   if (error instanceof RequestError && error.code !== 'unavailable') return
   const { message, stack, cause } = error as Error
   const isExpected = error instanceof RequestError
   log.error(
     {
-      requestId,
+      ...known,
       error: message,
       cause: cause === undefined ? null : String(cause),
       stack: isExpected ? null : stack,
@@ -243,15 +273,16 @@ function logFault(log: Log, error: unknown, requestId: string): void {
   )
 }
 
+const JSON_TYPE = 'application/json; charset=utf-8'
 const ALWAYS = { 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' }
 
 function send(response: Response, answer: RouteAnswer, requestId: string): void {
   if (response.headersSent || response.destroyed) return
+  const { 'Content-Type': type = JSON_TYPE, ...headers } = answer.headers ?? {}
   response
     .status(answer.status ?? 200)
-    .set({ ...ALWAYS, 'X-Request-Id': requestId, ...answer.headers })
-    .type('application/json')
-    .send(JSON.stringify(answer.body))
+    .set({ ...ALWAYS, 'X-Request-Id': requestId, ...headers, 'Content-Type': type })
+    .send(type === JSON_TYPE ? JSON.stringify(answer.body) : answer.body)
 }
 
 /** What Node's parser refuses never becomes a request; it gets an answer of the same form. */
@@ -263,7 +294,7 @@ function answerUnparsable(error: NodeJS.ErrnoException, socket: Duplex): void {
   const headers = {
     ...ALWAYS,
     'X-Request-Id': randomUUID(),
-    'Content-Type': 'application/json; charset=utf-8',
+    'Content-Type': JSON_TYPE,
   }
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
   socket.end(

@@ -174,11 +174,12 @@ async function send(url: string, method: string, path: string, options: RequestO
     ...(body !== undefined && { body: body as string }),
   })
   const text = await response.text()
+  const isJson = response.headers.get('content-type')?.startsWith('application/json')
   return {
     status: response.status,
     headers: response.headers,
     text,
-    json: text === '' ? undefined : JSON.parse(text),
+    json: isJson && text !== '' ? JSON.parse(text) : undefined,
   }
 }
 
