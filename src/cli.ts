@@ -4,6 +4,7 @@ import { migrateCommand } from './cli/migrate.ts'
 import { serveCommand } from './cli/serve.ts'
 import { ConfigError, readConfig } from './config/env.ts'
 import { createLog } from './log.ts'
+import { leavePrimary } from './workers/primary-link.ts'
 
 const COMMANDS: readonly Command[] = [serveCommand, migrateCommand]
 
@@ -34,6 +35,8 @@ export async function runCli(args: readonly string[], env: NodeJS.ProcessEnv): P
   } catch (error) {
     process.stderr.write(`${reasonOf(error)}\n`)
     return COULD_NOT_RUN
+  } finally {
+    leavePrimary()
   }
 }
 

@@ -20,7 +20,6 @@ export const serveCommand: Command = {
       primary.tellListening(app.url)
       await ended
       await app.close()
-      primary.close()
       return DONE
     }
     const app = await start(options)

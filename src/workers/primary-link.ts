@@ -9,8 +9,6 @@ export type PrimaryLink = {
   readonly readMetrics: ReadMetrics
   /** Answers from now on what the primary asks about this process. */
   offerSnapshot(take: () => Promise<MetricsSnapshot>): void
-  /** Lets go of the primary, so that nothing keeps this process. */
-  close(): void
 }
 
 /** The link to the process that started this one as one of several; undefined where none did. */
@@ -27,7 +25,11 @@ export function findPrimary(): PrimaryLink | undefined {
       asked.get(message.id)?.(message.text)
       asked.delete(message.id)
     } else if (message.kind === 'takeSnapshot') {
-      void takeSnapshot?.().then((snapshot) => send({ kind: 'snapshot', id: message.id, snapshot }))
+      takeSnapshot?.().then(
+        (snapshot) => send({ kind: 'snapshot', id: message.id, snapshot }),
+        // Without an answer the last one counts.
+        () => undefined,
+      )
     }
   })
   return {
@@ -41,8 +43,12 @@ export function findPrimary(): PrimaryLink | undefined {
     offerSnapshot(take) {
       takeSnapshot = take
     },
-    close: () => worker.disconnect(),
   }
+}
+
+/** Lets go of the process that started this one, if one did: what links them would keep it from ending. */
+export function leavePrimary(): void {
+  cluster.worker?.disconnect()
 }
 
 /** A primary that is gone ends this process by itself. */

@@ -55,6 +55,8 @@ export function createWorkers(deps: WorkersDeps): Workers {
   let areStarted = false
   let onGone: (() => void) | undefined
 
+  // All accept from one socket: a connection that this process handed to one that dies would hang for ever.
+  cluster.schedulingPolicy = cluster.SCHED_NONE
   // By structure, since JSON has no NaN and an event loop that was not measured yet has no delay.
   cluster.setupPrimary({ serialization: 'advanced' })
 
@@ -93,7 +95,10 @@ export function createWorkers(deps: WorkersDeps): Workers {
       return
     }
     const { id, audience } = message
-    void deps.readMetrics(audience).then((text) => send(each, { kind: 'metrics', id, text }))
+    deps.readMetrics(audience).then(
+      (text) => send(each, { kind: 'metrics', id, text }),
+      (error) => log.warn({ cause: String(error) }, 'metrics could not be added up'),
+    )
   }
 
   async function replace(dead: Running, code: number | null, signal: string | null): Promise<void> {

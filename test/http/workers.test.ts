@@ -25,6 +25,7 @@ describe('WORKERS=2', { skip: SKIP }, () => {
   let database: Awaited<ReturnType<typeof createDatabase>>
   let env: Record<string, string>
   let service: ServiceProcess
+  const loads: { stop(): Promise<unknown> }[] = []
 
   before(async () => {
     gitlab = await startGitlab({ clock: Date.now })
@@ -58,7 +59,10 @@ describe('WORKERS=2', { skip: SKIP }, () => {
   beforeEach(async () => {
     service = await startServiceProcess({ ...env, METRICS_PORT: '0' })
   })
-  afterEach(() => service.stop('SIGKILL'))
+  afterEach(async () => {
+    await Promise.all(loads.splice(0).map((load) => load.stop()))
+    await service.stop('SIGKILL')
+  })
 
   async function send(method: string, path: string, body?: object, url = service.url) {
     const response = await fetch(`${url}${path}`, {
@@ -88,7 +92,7 @@ describe('WORKERS=2', { skip: SKIP }, () => {
     const runners = Array.from({ length: atOnce }, async () => {
       while (!stopped) await attempt()
     })
-    return {
+    const load = {
       count: (status: number) => attempts.filter((each) => each.status === status).length,
       async stop() {
         stopped = true
@@ -96,6 +100,8 @@ describe('WORKERS=2', { skip: SKIP }, () => {
         return attempts
       },
     }
+    loads.push(load)
+    return load
   }
 
   /** I1 and I4: each token handed out has its one committed allowed decision. Returns how many allowed ones there are. */
@@ -204,8 +210,16 @@ describe('WORKERS=2', { skip: SKIP }, () => {
     assert.ok(logged('server process died').every(({ signal }) => signal === 'SIGKILL'))
   })
 
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    test(`${signal} under load cuts no accepted exchange, however often it is sent`, async () => {
+  for (const [signal, workers] of [
+    ['SIGTERM', '1'],
+    ['SIGTERM', '2'],
+    ['SIGINT', '2'],
+  ] as const) {
+    test(`${signal} under load cuts no accepted exchange of ${workers}, however often it is sent`, async () => {
+      if (workers === '1') {
+        await service.stop()
+        service = await startServiceProcess({ ...env, WORKERS: workers })
+      }
       const since = await lastDecision()
       const load = startLoad()
       await eventually('exchanges succeed', () => load.count(200) > 50)
