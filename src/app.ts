@@ -7,12 +7,13 @@ import { canChangeDecisions, checkWritable } from './db/check-database.ts'
 import type { Database } from './db/database.ts'
 import { checkMigrated } from './db/migrate.ts'
 import { openDatabase } from './db/open-database.ts'
+import type { AllowedDecision, Recorded } from './decision/decision.ts'
 import { decisionParameters, readDecisionFilter } from './decision/decision-filter.ts'
 import { createDecisionIds } from './decision/decision-id.ts'
 import { createDecisionStore, type DecisionStore } from './decision/decision-store.ts'
 import { keepHouse } from './decision/keep-house.ts'
 import { createDecisionRecorder, type RecordDecision } from './decision/record-decisions.ts'
-import { type ExchangeDeps, exchangeToken } from './exchange/exchange-token.ts'
+import { type ExchangeDeps, type ExchangeResult, exchangeToken } from './exchange/exchange-token.ts'
 import { createIssuerRoute } from './http/create-issuer.ts'
 import {
   createWorkloadIdentityRoute,
@@ -27,12 +28,14 @@ import { getDecisionRoute } from './http/get-decision.ts'
 import { getIdentityPolicyRoute } from './http/get-identity-policy.ts'
 import { getIssuerRoute } from './http/get-issuer.ts'
 import { getJwksRoute } from './http/get-jwks.ts'
+import { metricsRoute } from './http/get-metrics.ts'
 import { getWorkloadIdentityRoute } from './http/get-workload-identity.ts'
 import { createReadiness, healthRoute, type Readiness, readinessRoute } from './http/health.ts'
 import { createAdministratorCheck } from './http/is-administrator.ts'
 import { listDecisionsRoute } from './http/list-decisions.ts'
 import { listIssuersRoute } from './http/list-issuers.ts'
 import { listen } from './http/listen.ts'
+import { listenForMetrics } from './http/listen-for-metrics.ts'
 import { createPageTokens, type PageTokens } from './http/page-token.ts'
 import { refreshIssuerKeysRoute } from './http/refresh-issuer-keys.ts'
 import type { Route } from './http/route.ts'
@@ -55,6 +58,7 @@ import { checkSigningKey, loadSigningKeys, type SigningKeys } from './issuance/s
 import { DEFAULT_ALGORITHMS } from './issuer/algorithms.ts'
 import { deleteIssuer, undeleteIssuer, updateIssuer } from './issuer/change-issuer.ts'
 import { createIssuer } from './issuer/create-issuer.ts'
+import { FetchError } from './issuer/fetch-error.ts'
 import { createGuardedFetch } from './issuer/guarded-fetch.ts'
 import { createIssuerCache } from './issuer/issuer-cache.ts'
 import { issuerBody, issuerPatch } from './issuer/issuer-fields.ts'
@@ -71,12 +75,17 @@ import { createPolicyStore, insertPolicy, type PolicyStore } from './policy/poli
 import { createPreparePolicy, POLICIES_DIR, type PreparePolicy } from './policy/prepare-policy.ts'
 import { createSmokeRunner } from './policy/smoke-run.ts'
 import { UNREACHABLE_RULE } from './policy/unreachable-rule.ts'
+import type { MetricsSnapshot, ReadMetrics } from './telemetry/metrics.ts'
+import { observeParts } from './telemetry/observe-parts.ts'
+import { openTelemetry, type Telemetry } from './telemetry/telemetry.ts'
 import { tokenAudiences } from './token/token-audiences.ts'
 import { verifyToken } from './token/verify-token.ts'
 
 export type App = {
   /** The address it listens on. */
   readonly url: string
+  /** The address of `/metrics` where it has a port of its own. */
+  readonly metricsUrl: string | undefined
   /** Drops readiness, lets accepted requests finish (10 s at most), and lets go of everything. */
   close(): Promise<void>
 }
@@ -87,19 +96,30 @@ export type AppOptions = {
   readonly clock: Clock
   /** Whether the schema is brought up to date first. */
   readonly migrate: boolean
+  /** The process that migrates, keeps house and answers for the metrics of all, where this is one of several. */
+  readonly primary?: Primary
 }
+
+type Primary = {
+  readonly readMetrics: ReadMetrics
+  offerSnapshot(take: () => Promise<MetricsSnapshot>): void
+}
+
+/** What is left of the ten seconds of a shutdown is for telling of the last requests. */
+const SHUTDOWN_MS = 10_000
 
 /**
  * Puts the service together and makes it listen; the one place where concepts meet.
  * Throws, with a sentence for the operator, where something that it cannot serve without is missing.
  */
 export async function startApp(options: AppOptions): Promise<App> {
-  const { config, log, clock } = options
+  const { config, log, clock, primary } = options
   const opened = new AsyncDisposableStack()
+  let endsBy = 0
   try {
     const opa = createOpa({ binary: opaBinary(config.opaBin), log })
     const compiler = await createPolicyCompiler({ opa, policiesDir: POLICIES_DIR })
-    const db = await openDatabase(config, options)
+    const db = await openDatabase(config, { log, migrate: options.migrate && primary === undefined })
     opened.defer(() => db.close())
     const secrets = readSecrets(config)
     if (db.kind === 'postgresql' && (await canChangeDecisions(db))) {
@@ -109,8 +129,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     }
 
     const decisions = createDecisionStore(db)
-    await warnOfRetention(decisions, config, log)
-    opened.use(await keepHouse({ decisions, clock, log }))
+    if (primary === undefined) opened.use(await keepHouse({ ...config, decisions, clock, log }))
     const encryption = createKeyEncryption(secrets.keyEncryptionKeys)
     const keys = await loadSigningKeys({ db, encryption, clock })
     const policies = createPolicyStore(db)
@@ -122,8 +141,16 @@ export async function startApp(options: AppOptions): Promise<App> {
     const fallback = await preparePolicy([UNREACHABLE_RULE])
     if (fallback.policy !== undefined) await insertPolicy(db.kysely, fallback.policy, new Date(clock()))
 
+    const telemetry = await openTelemetry(config.otlpEndpoint)
+    const { metrics } = telemetry
+    opened.defer(() => telemetry.tracing.close(Math.max(0, endsBy - performance.now())))
+    primary?.offerSnapshot(metrics.snapshot)
+    const readMetrics = primary?.readMetrics ?? metrics.read
+
     const parts = {
       ...options,
+      telemetry,
+      readMetrics,
       db,
       decisions,
       keys,
@@ -143,31 +170,33 @@ export async function startApp(options: AppOptions): Promise<App> {
       routes: withDescription(createRoutes(parts, readiness.check), { ...config, version: readVersion() }),
       trustProxy: config.trustProxy,
       isAdministrator: createAdministratorCheck(secrets.adminToken),
+      watchRequest: telemetry.request,
       log,
     })
     const listening = await listen(server, config)
+    opened.defer(() => listening.drain())
+    const { host, metricsPort } = config
+    const metricsListening =
+      metricsPort === undefined || primary !== undefined
+        ? undefined
+        : await listenForMetrics(
+            { host, port: metricsPort },
+            { log, readMetrics: () => readMetrics('everybody') },
+          )
     return {
       url: listening.url,
+      metricsUrl: metricsListening?.url,
       async close() {
+        endsBy = performance.now() + SHUTDOWN_MS
         readiness.drop()
-        await listening.drain()
         await opened.disposeAsync()
+        await metricsListening?.drain()
       },
     }
   } catch (error) {
     await opened.disposeAsync()
     throw error
   }
-}
-
-/** Only a migration writes it down, so a setting alone changes nothing. */
-async function warnOfRetention(decisions: DecisionStore, config: Config, log: Log): Promise<void> {
-  const days = await decisions.retentionDays()
-  if (days === config.decisionRetentionDays) return
-  log.warn(
-    { stored: days ?? null, setting: config.decisionRetentionDays ?? null },
-    "DECISION_RETENTION_DAYS is not what the database keeps to: run 'npm run migrate', or serve without --no-migrate",
-  )
 }
 
 /** Without a database server there is nobody to configure secrets for: they are made and kept beside the data. */
@@ -194,10 +223,22 @@ type Parts = AppOptions & {
   readonly preparePolicy: PreparePolicy
   readonly fallbackPolicyDigest: string
   readonly pageTokens: PageTokens
+  readonly telemetry: Telemetry
+  readonly readMetrics: ReadMetrics
 }
 
 function createRoutes(parts: Parts, checkReadiness: () => Promise<Readiness>): readonly Route[] {
   const shared = createShared(parts)
+  observeParts(parts.telemetry.metrics, {
+    connections: parts.db.connections,
+    caches: {
+      identities: shared.identityCache.stats,
+      issuers: shared.issuerCache.stats,
+      policies: policyCacheStats(parts.evaluator),
+    },
+    policies: parts.evaluator.stats,
+    signingKeyCreateTime: () => parts.keys.active.createTime,
+  })
   return [
     ...jobRoutes(parts, shared),
     ...identityRoutes(parts, shared),
@@ -205,20 +246,33 @@ function createRoutes(parts: Parts, checkReadiness: () => Promise<Readiness>): r
     ...decisionRoutes(parts),
     healthRoute(),
     readinessRoute({ checkReadiness }),
+    metricsRoute({ readMetrics: () => parts.readMetrics('administrator') }),
   ]
+}
+
+function policyCacheStats(evaluator: Evaluator) {
+  return () => {
+    const { hits, misses, policies } = evaluator.stats()
+    return { hits, misses, entries: policies }
+  }
 }
 
 type Shared = ReturnType<typeof createShared>
 
 /** The stores and caches that more than one group of routes works with. */
-function createShared({ config, clock, log, db }: Parts) {
+function createShared({ config, clock, log, db, telemetry }: Parts) {
   const fetchJson = createGuardedFetch({ privateIssuers: config.privateIssuers })
   const issuers = createIssuerStore(db)
   const identities = createIdentityStore(db)
   return {
     issuers,
     issuerCache: createIssuerCache(issuers),
-    keyCache: createKeyCache({ fetchJson, clock, log }),
+    keyCache: createKeyCache({
+      fetchJson,
+      clock,
+      log,
+      watchFetch: (issuerId, fetch) => telemetry.keyFetch(issuerId, fetch, fetchErrorCode),
+    }),
     checkIssuerUrl: (url: string) =>
       checkIssuerUrl(url, { privateIssuers: config.privateIssuers, ownIssuerUrl: config.publicUrl }),
     identities,
@@ -231,7 +285,8 @@ function jobRoutes(parts: Parts, shared: Shared): readonly Route[] {
   const exchange = createExchange(parts, shared)
   return [
     exchangeTokenRoute({
-      exchangeToken: (request) => exchangeToken(exchange, request),
+      exchangeToken: (request) =>
+        parts.telemetry.exchange('EXCHANGE', () => exchangeToken(exchange, request), exchangeSeen),
       isEmail: (text) => parseEmail(text) !== undefined,
     }),
     getCurrentUserRoute({
@@ -243,34 +298,54 @@ function jobRoutes(parts: Parts, shared: Shared): readonly Route[] {
 }
 
 function createExchange(parts: Parts, shared: Shared): ExchangeDeps {
-  const { config, clock, log, db, keys, decisions } = parts
+  const { config, clock, log, db, keys, decisions, telemetry } = parts
   const { identities, identityCache, issuerCache, keyCache } = shared
   const reportClaims = createClaimReport(log)
   return {
     clock,
     newDecisionId: createDecisionIds(),
-    async verifyToken(text) {
+    verifyToken: telemetry.step('verify', async (text: string) => {
       const trusted = { findIssuer: issuerCache.find, findKey: keyCache.findKey }
       const token = await verifyToken({ ...config, clock, ...trusted }, text)
       if (token.verified) reportClaims(unknownClaims(token.claims))
       return token
-    },
+    }),
     findIdentity: identityCache.find,
     reloadIdentity: identities.find,
     recordableClaims,
     tokenAudiences,
-    evaluatePolicy: parts.evaluator.evaluate,
+    evaluatePolicy: telemetry.step('evaluate', parts.evaluator.evaluate),
     fallbackPolicyDigest: parts.fallbackPolicyDigest,
     publicUrl: config.publicUrl,
     signingKeyId: keys.active.kid,
-    recordDecision: inTwoLanes(() => createDecisionRecorder({ db, log })),
-    signAccessToken: (decision) => signAccessToken({ keys, issuer: config.publicUrl }, decision),
+    recordDecision: telemetry.step(
+      'record',
+      inTwoLanes(() => createDecisionRecorder({ db, log, onBatch: telemetry.metrics.countBatch })),
+    ),
+    signAccessToken: telemetry.step('sign', (decision: Recorded<AllowedDecision>) =>
+      signAccessToken({ keys, issuer: config.publicUrl }, decision),
+    ),
     findEarlierUse: decisions.findEarlierUse,
     forgetCached(decision) {
       identityCache.forget(decision.identity)
       if (decision.issuerUrl !== null) issuerCache.forget(decision.issuerUrl)
     },
   }
+}
+
+/** A refusal that is the same for everybody must be the same in what everybody may count, too. */
+function exchangeSeen(result: ExchangeResult) {
+  const { outcome, reason, decidedOn } = result.decision
+  const isOfTheToken = decidedOn.identityRevision === undefined
+  return {
+    outcome,
+    reason,
+    isDisclosed: result.ok || isOfTheToken || result.refusal.code === 'permission_denied',
+  }
+}
+
+function fetchErrorCode(error: unknown): string {
+  return error instanceof FetchError ? error.code : 'internal'
 }
 
 function identityRoutes(parts: Parts, shared: Shared): readonly Route[] {

@@ -1,11 +1,12 @@
 import { parseArgs } from 'node:util'
 import { COULD_NOT_RUN, type Command, DONE, type Flags } from './cli/command.ts'
-import { exportDecisionsCommand } from './cli/export-decisions.ts'
 import { doctorCommand } from './cli/doctor.ts'
+import { exportDecisionsCommand } from './cli/export-decisions.ts'
 import { migrateCommand } from './cli/migrate.ts'
 import { serveCommand } from './cli/serve.ts'
 import { ConfigError, readConfig } from './config/env.ts'
 import { createLog } from './log.ts'
+import { leavePrimary } from './workers/primary-link.ts'
 
 const COMMANDS: readonly Command[] = [serveCommand, migrateCommand, doctorCommand, exportDecisionsCommand]
 
@@ -36,6 +37,8 @@ export async function runCli(args: readonly string[], env: NodeJS.ProcessEnv): P
   } catch (error) {
     process.stderr.write(`${reasonOf(error)}\n`)
     return COULD_NOT_RUN
+  } finally {
+    leavePrimary()
   }
 }
 

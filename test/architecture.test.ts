@@ -20,8 +20,11 @@ const IMPORTS: Readonly<Record<string, Rights>> = {
   ...Object.fromEntries(CONCEPTS.map((concept) => [concept, { values: [...LEAVES, 'db'], types: CONCEPTS }])),
   exchange: { values: LEAVES, types: CONCEPTS },
   http: { values: [...LEAVES, 'exchange'], types: CONCEPTS },
-  app: { values: [...LEAVES, ...CONCEPTS, 'config', 'db', 'exchange', 'http'] },
-  cli: { values: [...LEAVES, ...CONCEPTS, 'app', 'config', 'db', 'http'] },
+  telemetry: { values: LEAVES },
+  workers: { values: LEAVES, types: ['telemetry'] },
+  app: { values: [...LEAVES, ...CONCEPTS, 'config', 'db', 'exchange', 'http', 'telemetry'] },
+  primary: { values: [...LEAVES, 'db', 'decision', 'http', 'telemetry', 'workers'], types: ['app'] },
+  cli: { values: [...LEAVES, ...CONCEPTS, 'app', 'config', 'db', 'http', 'primary', 'workers'] },
   main: { values: ['cli'] },
 }
 
@@ -37,6 +40,15 @@ const PACKAGES: Readonly<Record<string, RegExp>> = {
   undici: /^src\/issuer\//,
   'node:child_process': /^src\/policy\/opa\.ts$/,
   'node:worker_threads': /^src\/policy\//,
+  // Starts processes, which must have one place that waits for them.
+  'node:cluster': /^src\/workers\//,
+  'prom-client': /^src\/telemetry\//,
+  // Its packages have to fit each other, and are loaded only where traces are asked for.
+  '@opentelemetry/api': /^src\/telemetry\/otlp-tracing\.ts$/,
+  '@opentelemetry/core': /^src\/telemetry\/otlp-tracing\.ts$/,
+  '@opentelemetry/exporter-trace-otlp-http': /^src\/telemetry\/otlp-tracing\.ts$/,
+  '@opentelemetry/resources': /^src\/telemetry\/otlp-tracing\.ts$/,
+  '@opentelemetry/sdk-trace': /^src\/telemetry\/otlp-tracing\.ts$/,
   'node:http': /^src\/http\//,
 }
 

@@ -1,5 +1,7 @@
-import { startApp } from '../app.ts'
+import { type App, type AppOptions, startApp } from '../app.ts'
 import { systemClock } from '../clock.ts'
+import { startPrimary } from '../primary.ts'
+import { findPrimary } from '../workers/primary-link.ts'
 import { type Command, DONE } from './command.ts'
 
 /** `claimgate serve`: the service, until it is told to end. */
@@ -10,17 +12,34 @@ export const serveCommand: Command = {
   flags: { 'no-migrate': { type: 'boolean' } },
   logsToStdout: true,
   async run({ config, log, flags }) {
-    const app = await startApp({ config, log, clock: systemClock, migrate: flags['no-migrate'] !== true })
+    const options = { config, log, clock: systemClock, migrate: flags['no-migrate'] !== true }
+    const primary = findPrimary()
+    if (primary !== undefined) {
+      const app = await startApp({ ...options, primary })
+      const ended = untilSignalled()
+      primary.tellListening(app.url)
+      await ended
+      await app.close()
+      return DONE
+    }
+    const app = await start(options)
     // Before it says that it listens: whoever reads that may end it at once.
-    const signalled = new Promise<string>((resolve) => {
-      // A second signal (npm repeats the terminal's) must not cut short what the first began.
-      for (const name of ['SIGTERM', 'SIGINT']) process.on(name, () => resolve(name))
-    })
-    log.info({ url: app.url, publicUrl: config.publicUrl }, 'listening')
-    const signal = await signalled
-    log.info({ signal }, 'shutting down')
+    const ended = untilSignalled()
+    log.info({ url: app.url, metricsUrl: app.metricsUrl, publicUrl: config.publicUrl }, 'listening')
+    log.info({ signal: await ended }, 'shutting down')
     await app.close()
     log.info('stopped')
     return DONE
   },
+}
+
+function start(options: AppOptions): Promise<App> {
+  return options.config.workers > 1 ? startPrimary(options) : startApp(options)
+}
+
+function untilSignalled(): Promise<string> {
+  return new Promise((resolve) => {
+    // A second signal (npm repeats the terminal's) must not cut short what the first began.
+    for (const name of ['SIGTERM', 'SIGINT']) process.on(name, () => resolve(name))
+  })
 }

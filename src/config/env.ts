@@ -23,6 +23,12 @@ export type Config = {
   readonly trustProxy: number | readonly string[]
   /** Undefined: for ever. */
   readonly decisionRetentionDays: number | undefined
+  /** Server processes on one port. */
+  readonly workers: number
+  /** Undefined where metrics have no port of their own. */
+  readonly metricsPort: number | undefined
+  /** Where traces go over OTLP/HTTP, if anywhere. */
+  readonly otlpEndpoint: string | undefined
   readonly logLevel: string
 }
 
@@ -43,8 +49,6 @@ type Environment = Readonly<Record<string, string | undefined>>
 const SECRETS = ['DATABASE_URL', 'MIGRATION_DATABASE_URL', 'ADMIN_TOKEN', 'KEY_ENCRYPTION_KEY']
 /** Variables of a later version: anything but the value given here would be ignored, so it is refused. */
 const NOT_YET: Readonly<Record<string, string | undefined>> = {
-  WORKERS: '1',
-  METRICS_PORT: undefined,
   BLOCK_FINDINGS: 'none',
 }
 const NAMES = [
@@ -63,8 +67,13 @@ const NAMES = [
   'OPA_BIN',
   'TRUST_PROXY',
   'DECISION_RETENTION_DAYS',
+  'WORKERS',
+  'METRICS_PORT',
+  'OTEL_EXPORTER_OTLP_ENDPOINT',
   'LOG_LEVEL',
 ]
+/** Each is a process with its threads and connections of its own. */
+const MAX_WORKERS = 64
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
 /** RFC 1035 labels; the domain is what every identity's email ends with. */
 const DOMAIN = /^(?=.{1,190}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/
@@ -114,6 +123,9 @@ export function readConfig(env: Environment): { config: Config; warnings: readon
     opaBin: value('OPA_BIN'),
     trustProxy: readTrustProxy(value('TRUST_PROXY'), problems),
     decisionRetentionDays: integer('DECISION_RETENTION_DAYS', undefined, 1, 36_500),
+    workers: integer('WORKERS', 1, 1, MAX_WORKERS),
+    metricsPort: value('METRICS_PORT') === undefined ? undefined : integer('METRICS_PORT', 0, 0, 65_535),
+    otlpEndpoint: readOtlpEndpoint(value('OTEL_EXPORTER_OTLP_ENDPOINT'), problems),
     logLevel: value('LOG_LEVEL') ?? 'info',
   }
   if (!DOMAIN.test(config.identityDomain))
@@ -125,6 +137,12 @@ export function readConfig(env: Environment): { config: Config; warnings: readon
   }
   if (config.databaseUrl === undefined && config.migrationDatabaseUrl !== undefined) {
     problems.push('MIGRATION_DATABASE_URL needs DATABASE_URL, which names the role that the service runs as.')
+  }
+  if (config.databaseUrl === undefined && config.workers > 1) {
+    problems.push('WORKERS needs DATABASE_URL: the embedded database is for one process.')
+  }
+  if (config.metricsPort !== undefined && config.metricsPort !== 0 && config.metricsPort === port) {
+    problems.push('METRICS_PORT must be another port than PORT.')
   }
   if (config.databaseUrl !== undefined) {
     if (config.adminToken === undefined) problems.push('ADMIN_TOKEN is required with DATABASE_URL.')
@@ -179,6 +197,13 @@ function readPublicUrl(text: string | undefined, port: number, problems: string[
     problems.push('PUBLIC_URL must be without user, password, query and fragment.')
   } else if (text.endsWith('/')) {
     problems.push('PUBLIC_URL must not end with a slash: it is compared to the letter in every token.')
+  }
+  return text
+}
+
+function readOtlpEndpoint(text: string | undefined, problems: string[]): string | undefined {
+  if (text !== undefined && !(/^https?:\/\//.test(text) && URL.canParse(text))) {
+    problems.push('OTEL_EXPORTER_OTLP_ENDPOINT must be an http(s) URL.')
   }
   return text
 }

@@ -65,6 +65,7 @@ export function openPostgresql(url: string, log: Log, limits: PostgresqlLimits =
         client.release()
       }
     },
+    connections: () => ({ total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount }),
     close: () => pool.end(),
   }
 }

@@ -9,14 +9,30 @@ const HOUR_MS = 3_600_000
  * presented: now, and every hour until disposed. Each of these is done by one instance at a time.
  */
 export async function keepHouse(deps: {
-  decisions: Pick<DecisionStore, 'ensurePartitions' | 'retire' | 'pruneUsedTokens'>
+  decisions: Pick<DecisionStore, 'ensurePartitions' | 'retentionDays' | 'retire' | 'pruneUsedTokens'>
+  /** What the settings say; the database keeps to what the owner wrote down in it. */
+  decisionRetentionDays: number | undefined
   clock: Clock
   log: Log
 }): Promise<Disposable> {
+  await warnOfRetention(deps)
   await onceOver(deps)
   const timer = setInterval(() => void onceOver(deps), HOUR_MS)
   timer.unref()
   return { [Symbol.dispose]: () => clearInterval(timer) }
+}
+
+async function warnOfRetention({
+  decisions,
+  decisionRetentionDays,
+  log,
+}: Parameters<typeof keepHouse>[0]): Promise<void> {
+  const days = await decisions.retentionDays()
+  if (days === decisionRetentionDays) return
+  log.warn(
+    { stored: days ?? null, setting: decisionRetentionDays ?? null },
+    "DECISION_RETENTION_DAYS is not what the database keeps to: run 'npm run migrate', or serve without --no-migrate",
+  )
 }
 
 /** A fault here stops no exchange: the DEFAULT partition takes what has no other, and is told of. */

@@ -22,7 +22,12 @@ const MAX_BATCH_CHARACTERS = 1_000_000
 /** What may wait behind the statement in flight: about a third of a second's work. */
 const MAX_QUEUE = 2_000
 
-type Deps = { readonly db: Database; readonly log: Log }
+type Deps = {
+  readonly db: Database
+  readonly log: Log
+  /** Told how many decisions a statement is about to record. */
+  readonly onBatch?: (size: number) => void
+}
 type Waiting = {
   readonly decision: Decision
   readonly recordBy: number
@@ -74,6 +79,7 @@ function withoutTheLate(batch: readonly Waiting[]): readonly Waiting[] {
 /** Never rejects: each decision of the batch is answered by itself. */
 async function recordBatch(deps: Deps, batch: readonly Waiting[]): Promise<void> {
   if (batch.length === 0) return
+  deps.onBatch?.(batch.length)
   try {
     settle(batch, await insertAndRetryDeadlock(deps.db, batch))
   } catch (error) {

@@ -16,8 +16,24 @@ export type HttpDeps = {
   readonly routes: readonly Route[]
   readonly trustProxy: number | readonly string[]
   readonly isAdministrator: (authorization: string | undefined) => boolean
+  /** Counts, times and traces requests; each from its headers on. */
+  readonly watchRequest?: (traceparent: string | undefined) => RequestWatch
   readonly log: Log
 }
+
+type RequestWatch = {
+  /** For the log, where the request is traced. */
+  readonly traceId: string | undefined
+  run<T>(work: () => Promise<T>): Promise<T>
+  end(seen: {
+    readonly method: string | undefined
+    readonly route: string | undefined
+    readonly status: number
+    readonly notes: Readonly<Record<string, string | null>>
+  }): void
+}
+
+const UNWATCHED: RequestWatch = { traceId: undefined, run: (work) => work(), end: () => {} }
 
 /** A sender that is slower than this keeps a connection from somebody else. */
 const HEADERS_TIMEOUT_MS = 10_000
@@ -78,26 +94,34 @@ function expressPath(path: string): string {
 async function serve(deps: HttpDeps, request: Request, response: Response, pick: () => Route): Promise<void> {
   const arrivedAt = performance.now()
   const requestId = readRequestId(request)
+  const watch = deps.watchRequest?.(readTraceparent(request)) ?? UNWATCHED
   const logged: Logged = {}
+  const traced = watch.traceId === undefined ? {} : { trace_id: watch.traceId }
   let route: Route | undefined
-  const answer = await answerInTime(async () => {
+  const work = async () => {
     route = pick()
     logged.route = route.path
     return route.handle(await readRequest(deps, route, request, response, { requestId, arrivedAt, logged }))
-  }).catch((error: unknown) => {
-    logFault(deps.log, error, requestId)
-    // Not the message, nor the path: a caller may have put its token there.
-    if (error instanceof RequestError) logged.problem = error.code
-    const problem = problemAnswer(error, requestId)
-    return route?.isEchoed ? { ...problem, body: plainJson(problem.body as JsonValue) } : problem
-  })
+  }
+  const answer = await watch
+    .run(() => answerInTime(work))
+    .catch((error: unknown) => {
+      logFault(deps.log, error, { requestId, ...traced })
+      // Not the message, nor the path: a caller may have put its token there.
+      if (error instanceof RequestError) logged.problem = error.code
+      const problem = problemAnswer(error, requestId)
+      return route?.isEchoed ? { ...problem, body: plainJson(problem.body as JsonValue) } : problem
+    })
+  const status = answer.status ?? 200
   send(response, answer, requestId)
+  watch.end({ method: route?.method, route: route?.path, status, notes: logged })
   deps.log.info(
     {
       requestId,
+      ...traced,
       method: request.method,
       ...logged,
-      status: answer.status ?? 200,
+      status,
       durationMs: Math.round((performance.now() - arrivedAt) * 100) / 100,
     },
     'request',
@@ -234,13 +258,19 @@ function readRequestId(request: Request): string {
   return typeof given === 'string' && /^[A-Za-z0-9._-]{1,128}$/.test(given) ? given : randomUUID()
 }
 
-function logFault(log: Log, error: unknown, requestId: string): void {
+/** W3C Trace Context; a request that gives it twice gives none. */
+function readTraceparent(request: Request): string | undefined {
+  const given = request.headers.traceparent
+  return typeof given === 'string' ? given : undefined
+}
+
+function logFault(log: Log, error: unknown, known: Readonly<Record<string, string>>): void {
   if (error instanceof RequestError && error.code !== 'unavailable') return
   const { message, stack, cause } = error as Error
   const isExpected = error instanceof RequestError
   log.error(
     {
-      requestId,
+      ...known,
       error: message,
       cause: cause === undefined ? null : String(cause),
       stack: isExpected ? null : stack,

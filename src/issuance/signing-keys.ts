@@ -7,7 +7,12 @@ import type { KeyEncryption } from './key-encryption.ts'
 /** RFC 7518 §3.4. */
 export const SIGNING_ALGORITHM = 'ES256'
 
-export type SigningKey = { readonly kid: string; readonly privateKey: CryptoKey }
+/** `createTime` in milliseconds since the epoch. */
+export type SigningKey = {
+  readonly kid: string
+  readonly privateKey: CryptoKey
+  readonly createTime: number
+}
 
 export type SigningKeys = {
   readonly active: SigningKey
@@ -31,7 +36,11 @@ export async function loadSigningKeys(deps: {
     await deps.encryption.open(activeRow.encrypted_private_key, activeRow.kid),
   ) as JWK
   return {
-    active: { kid: activeRow.kid, privateKey: (await importJWK(privateJwk, SIGNING_ALGORITHM)) as CryptoKey },
+    active: {
+      kid: activeRow.kid,
+      privateKey: (await importJWK(privateJwk, SIGNING_ALGORITHM)) as CryptoKey,
+      createTime: activeRow.create_time.getTime(),
+    },
     jwks: { keys: rows.map((row) => row.public_jwk as JWK) },
   }
 }

@@ -5,6 +5,7 @@ import type { IssuerStore } from './issuer-store.ts'
 export type IssuerCache = {
   find(issuerUrl: string): Promise<Issuer | undefined>
   forget(issuerUrl: string): void
+  stats(): { readonly hits: number; readonly misses: number; readonly entries: number }
 }
 
 const MAX_ISSUERS = 1_000
@@ -15,10 +16,15 @@ const MAX_ISSUERS = 1_000
  */
 export function createIssuerCache(store: Pick<IssuerStore, 'findByUrl'>): IssuerCache {
   const issuers = new LRUCache<string, Issuer>({ max: MAX_ISSUERS })
+  let [hits, misses] = [0, 0]
   return {
     async find(issuerUrl) {
       const known = issuers.get(issuerUrl)
-      if (known !== undefined) return known
+      if (known !== undefined) {
+        hits++
+        return known
+      }
+      misses++
       const issuer = await store.findByUrl(issuerUrl)
       if (issuer?.state === 'ACTIVE') issuers.set(issuerUrl, issuer)
       return issuer
@@ -26,5 +32,6 @@ export function createIssuerCache(store: Pick<IssuerStore, 'findByUrl'>): Issuer
     forget(issuerUrl) {
       issuers.delete(issuerUrl)
     },
+    stats: () => ({ hits, misses, entries: issuers.size }),
   }
 }

@@ -8,7 +8,15 @@ import type { Issuer, KeyStatus, SignatureAlgorithm } from './issuer.ts'
 import { hasUsableKey, type Jwks, readJwks } from './jwks.ts'
 import type { KeyLookup } from './key-lookup.ts'
 
-export type KeyCacheDeps = { readonly fetchJson: FetchJson; readonly clock: Clock; readonly log: Log }
+export type KeyCacheDeps = {
+  readonly fetchJson: FetchJson
+  readonly clock: Clock
+  readonly log: Log
+  /** Runs each fetch and lets its result or failure through. */
+  readonly watchFetch?: WatchFetch
+}
+
+type WatchFetch = <Result>(issuerId: string, fetch: () => Promise<Result>) => Promise<Result>
 
 export type KeyCache = {
   /** The key that an issuer publishes under a kid, if the algorithm may use it; fetches where it must. */
@@ -152,10 +160,10 @@ async function refresh(deps: KeyCacheDeps, issuer: Issuer, entry: Entry): Promis
 
 async function fetchInto(deps: KeyCacheDeps, issuer: Issuer, entry: Entry): Promise<void> {
   try {
-    const { keys, maxAgeSeconds } = await fetchKeys(deps.fetchJson, issuer.issuerUrl)
-    const isUsable = hasUsableKey(keys)
-    if (!isUsable && entry.keys !== undefined && hasUsableKey(entry.keys))
-      throw new FetchError('keys', 'none usable')
+    const watchFetch: WatchFetch = deps.watchFetch ?? ((_, fetch) => fetch())
+    const { keys, maxAgeSeconds, isUsable } = await watchFetch(issuer.id, () =>
+      fetchUsableKeys(deps, issuer, entry),
+    )
     const now = deps.clock()
     entry.keys = keys
     entry.fetchTime = now
@@ -174,6 +182,15 @@ async function fetchInto(deps: KeyCacheDeps, issuer: Issuer, entry: Entry): Prom
       'issuer keys could not be fetched',
     )
   }
+}
+
+/** Keys of which none may be used are taken only where there are no better ones. */
+async function fetchUsableKeys(deps: KeyCacheDeps, issuer: Issuer, entry: Entry) {
+  const { keys, maxAgeSeconds } = await fetchKeys(deps.fetchJson, issuer.issuerUrl)
+  const isUsable = hasUsableKey(keys)
+  if (!isUsable && entry.keys !== undefined && hasUsableKey(entry.keys))
+    throw new FetchError('keys', 'none usable')
+  return { keys, maxAgeSeconds, isUsable }
 }
 
 function freshFor(maxAgeSeconds: number | undefined): number {

@@ -21,6 +21,9 @@ export type EvaluatorStats = {
   /** Policies that are loaded, one in two workers counted twice, and what they take. */
   readonly policies: number
   readonly bytes: number
+  /** Evaluations whose policy was loaded already, and those that had to wait for it. */
+  readonly hits: number
+  readonly misses: number
   /** Workers that had to be stopped or died. */
   readonly replacedWorkers: number
 }
@@ -80,6 +83,7 @@ export function createEvaluator(deps: EvaluatorDeps): Evaluator {
   const slots: WorkerSlot[] = Array.from({ length: workers }, (_, place) => createSlot(place))
   let lastId = 0
   let replacedWorkers = 0
+  let [hits, misses] = [0, 0]
   let onIdle: (() => void) | undefined
   let closing: Promise<void> | undefined
 
@@ -123,9 +127,11 @@ export function createEvaluator(deps: EvaluatorDeps): Evaluator {
     const id = ++lastId
     enter(id, evaluation)
     if (held.get(keyOf(place, digest)) !== undefined) {
+      hits++
       slotAt(place).evaluate(id, digest, inputText)
       return
     }
+    misses++
     load(place, digest).then(
       (wasm) => {
         if (wasm === undefined) return settle(id, failure('There is no such policy.'))
@@ -225,6 +231,8 @@ export function createEvaluator(deps: EvaluatorDeps): Evaluator {
       waiting: waiting.size,
       policies: held.size,
       bytes: held.calculatedSize,
+      hits,
+      misses,
       replacedWorkers,
     }),
   }

@@ -54,6 +54,9 @@ describe('the configuration', () => {
       opaBin: undefined,
       trustProxy: 0,
       decisionRetentionDays: undefined,
+      workers: 1,
+      metricsPort: undefined,
+      otlpEndpoint: undefined,
       logLevel: 'info',
     })
     assert.deepEqual(warnings, [])
@@ -74,6 +77,9 @@ describe('the configuration', () => {
       MAX_TOKEN_AGE_SECONDS: '60',
       OPA_BIN: '/usr/bin/opa',
       TRUST_PROXY: '2',
+      WORKERS: '4',
+      METRICS_PORT: '9100',
+      OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector.internal:4318',
       LOG_LEVEL: 'debug',
     })
 
@@ -90,6 +96,9 @@ describe('the configuration', () => {
     assert.equal(config.maxTokenAgeSeconds, 60)
     assert.equal(config.opaBin, '/usr/bin/opa')
     assert.equal(config.trustProxy, 2)
+    assert.equal(config.workers, 4)
+    assert.equal(config.metricsPort, 9100)
+    assert.equal(config.otlpEndpoint, 'http://collector.internal:4318')
     assert.equal(config.logLevel, 'debug')
   })
 
@@ -224,8 +233,9 @@ describe('a variable is refused, by its name, with', () => {
       ],
     ],
     ['DATABASE_URL', ['mysql://db/x', 'db.example.com', 'postgresql//db', 'postgresql://:port']],
-    ['WORKERS', ['0', '2', 'many']],
-    ['METRICS_PORT', ['9100']],
+    ['WORKERS', ['0', '-1', '1.5', '65', 'many']],
+    ['METRICS_PORT', ['-1', '65536', 'http', '8080']],
+    ['OTEL_EXPORTER_OTLP_ENDPOINT', ['collector:4318', 'grpc://collector', 'http://', 'yes']],
     ['BLOCK_FINDINGS', ['critical', 'warning']],
     ['DECISION_RETENTION_DAYS', ['0', '-1', '1.5', '36501', '30d', 'forever']],
   ]
@@ -245,6 +255,18 @@ describe('a variable is refused, by its name, with', () => {
   test('PORT=0 without a PUBLIC_URL, as the port would not be known', () => {
     assert.match(problemsOf({ PORT: '0' }).join(), /PUBLIC_URL/)
     assert.deepEqual(problemsOf({ PORT: '0', PUBLIC_URL: 'http://localhost' }), [])
+  })
+
+  test('several WORKERS without a DATABASE_URL, as the embedded database is for one process', () => {
+    assert.match(problemsOf({ WORKERS: '2' }).join(), /^WORKERS needs DATABASE_URL/)
+    assert.deepEqual(problemsOf({ ...ON_POSTGRESQL, WORKERS: '64' }), [])
+  })
+
+  test("METRICS_PORT on the service's own port", () => {
+    assert.match(
+      problemsOf({ PORT: '9100', METRICS_PORT: '9100' }).join(),
+      /^METRICS_PORT must be another port/,
+    )
   })
 
   test('MIGRATION_DATABASE_URL without a DATABASE_URL', () => {
@@ -269,6 +291,8 @@ describe('a variable may be', () => {
     ['ADMIN_TOKEN', ['x'.repeat(32)]],
     ['KEY_ENCRYPTION_KEY', [KEY, `${KEY},${OTHER_KEY}`, `${KEY}, ${OTHER_KEY}`]],
     ['WORKERS', ['1']],
+    ['METRICS_PORT', ['0', '9100']],
+    ['OTEL_EXPORTER_OTLP_ENDPOINT', ['http://127.0.0.1:4318', 'https://collector.example/otlp/']],
     ['BLOCK_FINDINGS', ['none']],
   ] as const) {
     for (const value of values) {
@@ -357,6 +381,8 @@ describe('a variable that is nearly a setting', () => {
     ['PRIVATE_ISSUER', 'PRIVATE_ISSUERS'],
     ['public_url', 'PUBLIC_URL'],
     ['TRUST_PROXYS', 'TRUST_PROXY'],
+    ['WORKER', 'WORKERS'],
+    ['METRIC_PORT', 'METRICS_PORT'],
   ] as const) {
     test(`${given} is warned of, and ignored`, () => {
       const { config, warnings } = readConfig({ [given]: 'hunter2' })
@@ -393,6 +419,11 @@ describe('a variable that is nearly a setting', () => {
       'npm_config_cache',
       'TEMP',
       'LOGNAME',
+      'OTEL_SERVICE_NAME',
+      'OTEL_EXPORTER_OTLP_HEADERS',
+      'OTEL_EXPORTER_OTLP_PROTOCOL',
+      'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT',
+      'OTEL_RESOURCE_ATTRIBUTES',
     ]
 
     const { warnings } = readConfig(Object.fromEntries([...usual, ...more].map((name) => [name, 'x'])))

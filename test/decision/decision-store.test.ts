@@ -241,7 +241,12 @@ async function housekeepingLog(decisions: DecisionStore, now: number): Promise<s
       done()
     },
   })
-  const house = await keepHouse({ decisions, clock: () => now, log: pino(sink) })
+  const house = await keepHouse({
+    decisions,
+    decisionRetentionDays: undefined,
+    clock: () => now,
+    log: pino(sink),
+  })
   house[Symbol.dispose]()
   return lines.join('')
 }

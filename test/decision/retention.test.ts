@@ -237,7 +237,9 @@ test('a start that does not migrate warns of a setting that the database does no
 /** What the hourly work writes to the log when it is done at this time. */
 async function housekeepingLog(decisions: DecisionStore, now: number): Promise<string> {
   const lines: string[] = []
-  const house = await keepHouse({ decisions, clock: () => now, log: pino(sinkTo(lines)) })
+  const decisionRetentionDays = await decisions.retentionDays()
+  const log = pino(sinkTo(lines))
+  const house = await keepHouse({ decisions, decisionRetentionDays, clock: () => now, log })
   house[Symbol.dispose]()
   return lines.join('')
 }

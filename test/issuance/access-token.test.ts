@@ -37,7 +37,10 @@ async function makeKeys(): Promise<SigningKeys> {
   const { publicKey, privateKey } = await generateKeyPair('ES256', { extractable: true })
   const jwk = await exportJWK(publicKey)
   const kid = await calculateJwkThumbprint(jwk)
-  return { active: { kid, privateKey }, jwks: { keys: [{ ...jwk, kid, use: 'sig', alg: 'ES256' }] } }
+  return {
+    active: { kid, privateKey, createTime: 0 },
+    jwks: { keys: [{ ...jwk, kid, use: 'sig', alg: 'ES256' }] },
+  }
 }
 
 /** A decision as the recorder gives it back. */
