@@ -6,11 +6,13 @@ import { canChangeDecisions, checkWritable } from './db/check-database.ts'
 import type { Database } from './db/database.ts'
 import { checkMigrated } from './db/migrate.ts'
 import { openDatabase } from './db/open-database.ts'
+import { type AttemptSummaries, createAttemptSummaries } from './decision/attempt-summaries.ts'
 import { createDecisionIds } from './decision/decision-id.ts'
 import { createDecisionStore, type DecisionStore } from './decision/decision-store.ts'
 import { keepHouse } from './decision/keep-house.ts'
 import { createDecisionRecorder, type RecordDecision } from './decision/record-decisions.ts'
 import { type ExchangeDeps, exchangeToken } from './exchange/exchange-token.ts'
+import { createRefusalLimits } from './exchange/refusal-limits.ts'
 import { createIssuerRoute } from './http/create-issuer.ts'
 import {
   createWorkloadIdentityRoute,
@@ -99,6 +101,9 @@ export async function startApp(options: AppOptions): Promise<App> {
 
     const decisions = createDecisionStore(db)
     opened.use(await keepHouse({ decisions, clock, log }))
+    const newDecisionId = createDecisionIds(clock)
+    const summaries = () =>
+      opened.use(createAttemptSummaries({ insert: decisions.insertSummaries, newDecisionId, clock, log }))
     const encryption = createKeyEncryption(secrets.keyEncryptionKeys)
     const keys = await loadSigningKeys({ db, encryption, clock })
     const policies = createPolicyStore(db)
@@ -114,6 +119,8 @@ export async function startApp(options: AppOptions): Promise<App> {
       ...options,
       db,
       decisions,
+      newDecisionId,
+      attempts: { verified: summaries(), unverified: summaries() },
       keys,
       policies,
       evaluator,
@@ -166,6 +173,9 @@ function readSecrets(config: Config) {
 type Parts = AppOptions & {
   readonly db: Database
   readonly decisions: DecisionStore
+  readonly newDecisionId: () => string
+  /** Refusals without a row of their own: those of verified tokens never share a statement with others. */
+  readonly attempts: { readonly verified: AttemptSummaries; readonly unverified: AttemptSummaries }
   readonly keys: SigningKeys
   readonly policies: PolicyStore
   readonly evaluator: Evaluator
@@ -207,11 +217,9 @@ function createShared({ config, clock, log, db }: Parts) {
 function jobRoutes(parts: Parts, shared: Shared): readonly Route[] {
   const { config, clock, keys } = parts
   const exchange = createExchange(parts, shared)
+  const isEmail = (text: string) => parseEmail(text) !== undefined
   return [
-    exchangeTokenRoute({
-      exchangeToken: (request) => exchangeToken(exchange, request),
-      isEmail: (text) => parseEmail(text) !== undefined,
-    }),
+    exchangeTokenRoute({ exchangeToken: (request) => exchangeToken(exchange, request), isEmail }),
     getCurrentUserRoute({
       verifyAccessToken: createAccessTokenVerifier({ ...config, keys, issuer: config.publicUrl, clock }),
       findIdentityOfToken: ({ decisionId }) => shared.identities.findByDecision(decisionId),
@@ -221,12 +229,12 @@ function jobRoutes(parts: Parts, shared: Shared): readonly Route[] {
 }
 
 function createExchange(parts: Parts, shared: Shared): ExchangeDeps {
-  const { config, clock, log, db, keys, decisions } = parts
+  const { config, clock, log, db, keys, decisions, attempts } = parts
   const { identities, identityCache, issuerCache, keyCache } = shared
   const reportClaims = createClaimReport(log)
   return {
     clock,
-    newDecisionId: createDecisionIds(clock),
+    newDecisionId: parts.newDecisionId,
     async verifyToken(text) {
       const trusted = { findIssuer: issuerCache.find, findKey: keyCache.findKey }
       const token = await verifyToken({ ...config, clock, ...trusted }, text)
@@ -241,6 +249,9 @@ function createExchange(parts: Parts, shared: Shared): ExchangeDeps {
     fallbackPolicyDigest: parts.fallbackPolicyDigest,
     publicUrl: config.publicUrl,
     signingKeyId: keys.active.kid,
+    refusalLimits: createRefusalLimits(clock),
+    countAttempt: (origin, attempt) =>
+      (origin.isVerified ? attempts.verified : attempts.unverified).count(origin, attempt),
     recordDecision: inTwoLanes(() => createDecisionRecorder({ db, log })),
     signAccessToken: (decision) => signAccessToken({ keys, issuer: config.publicUrl }, decision),
     findEarlierUse: decisions.findEarlierUse,
@@ -298,5 +309,6 @@ function decisionRoutes({ decisions, pageTokens }: Parts): readonly Route[] {
 /** Refusals of tokens that did not verify never share a statement with decisions on those that did. */
 function inTwoLanes(createLane: () => RecordDecision): RecordDecision {
   const [verified, unverified] = [createLane(), createLane()]
-  return (decision) => (decision.decidedOn.identityRevision === undefined ? unverified : verified)(decision)
+  return (decision, options) =>
+    (decision.decidedOn.identityRevision === undefined ? unverified : verified)(decision, options)
 }

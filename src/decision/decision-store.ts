@@ -1,6 +1,7 @@
 import type { Selectable } from 'kysely'
 import type { Database, PreparedStatement } from '../db/database.ts'
 import type { DecisionTable } from '../db/schema.ts'
+import type { AttemptSummary } from './attempt-summaries.ts'
 import type { EarlierUse, Outcome } from './decision.ts'
 
 export type StoredDecision = Selectable<DecisionTable>
@@ -18,9 +19,11 @@ export type DecisionStore = {
   get(id: string): Promise<StoredDecision | undefined>
   /** Who used this token before, where one did. `jtiHash` in hex. */
   findEarlierUse(issuerUrl: string, jtiHash: string): Promise<EarlierUse | undefined>
+  /** Adds rows that each stand for many attempts; one that is there already stays as it is. */
+  insertSummaries(rows: readonly AttemptSummary[]): Promise<void>
   /** Makes the partitions for `now`'s month and those ahead; true where rows fell outside all partitions. */
   ensurePartitions(nowMs: number): Promise<{ strayRows: boolean }>
-  /** Forgets used tokens that can no longer be presented. */
+  /** Forgets used and explained tokens that can no longer be presented. */
   pruneUsedTokens(nowMs: number): Promise<void>
 }
 
@@ -30,16 +33,16 @@ const MONTHS_AHEAD = 2
 /** An hour's tokens in one statement could take longer than a statement may. */
 const PRUNE_AT_ONCE = 10_000
 /** By the earlier of two clocks: one that is ahead must not make tokens usable again. */
-const PRUNE: PreparedStatement = {
-  name: 'prune-used-tokens',
+const PRUNE: readonly PreparedStatement[] = ['used_tokens', 'explained_tokens'].map((table) => ({
+  name: `prune-${table}`,
   text: `
     with pruned as (
-      delete from used_tokens
-        where ctid = any (array(select ctid from used_tokens where keep_until < least($1::timestamptz, now()) limit $2))
+      delete from ${table}
+        where ctid = any (array(select ctid from ${table} where keep_until < least($1::timestamptz, now()) limit $2))
         returning decision_id
     )
     select count(*)::integer as pruned from pruned`,
-}
+}))
 
 export function createDecisionStore(db: Database): DecisionStore {
   return {
@@ -63,6 +66,15 @@ export function createDecisionStore(db: Database): DecisionStore {
       return used && { decisionId: used.decision_id, useTime: used.use_time.getTime() }
     },
 
+    async insertSummaries(rows) {
+      if (rows.length === 0) return
+      await db.kysely
+        .insertInto('decisions')
+        .values(rows.map(summaryRow))
+        .onConflict((conflict) => conflict.column('id').doNothing())
+        .execute()
+    },
+
     async ensurePartitions(nowMs) {
       await db.run({ name: 'ensure-partitions', text: 'select ensure_decision_partitions($1, $2)' }, [
         new Date(nowMs).toISOString(),
@@ -77,10 +89,26 @@ export function createDecisionStore(db: Database): DecisionStore {
 
     async pruneUsedTokens(nowMs) {
       const now = new Date(nowMs).toISOString()
-      for (let pruned = PRUNE_AT_ONCE; pruned === PRUNE_AT_ONCE; ) {
-        const [row] = await db.run<{ pruned: number }>(PRUNE, [now, PRUNE_AT_ONCE])
-        pruned = row?.pruned ?? 0
+      for (const statement of PRUNE) {
+        for (let pruned = PRUNE_AT_ONCE; pruned === PRUNE_AT_ONCE; ) {
+          const [row] = await db.run<{ pruned: number }>(statement, [now, PRUNE_AT_ONCE])
+          pruned = row?.pruned ?? 0
+        }
       }
     },
+  }
+}
+
+function summaryRow(summary: AttemptSummary) {
+  return {
+    id: summary.id,
+    kind: summary.kind,
+    outcome: summary.outcome,
+    reason: summary.reason,
+    issuer_url: summary.issuerUrl,
+    claims: summary.claims,
+    caller_ip: summary.callerIp,
+    decide_time: new Date(summary.decideTime),
+    count: summary.count,
   }
 }

@@ -94,6 +94,7 @@ describe('a service role beside the owner', { skip: !DATABASES.includes('postgre
     assert.deepEqual(Object.fromEntries(rows.map(({ name, rights }) => [name, rights])), {
       decisions: 'INSERT,SELECT',
       decisions_default: 'SELECT',
+      explained_tokens: 'DELETE,INSERT,SELECT',
       issuers: 'INSERT,SELECT,UPDATE',
       kysely_migration: 'SELECT',
       policies: 'INSERT,SELECT',
