@@ -12,6 +12,7 @@ import { createDecisionStore, type DecisionStore } from './decision/decision-sto
 import { keepHouse } from './decision/keep-house.ts'
 import { createDecisionRecorder, type RecordDecision } from './decision/record-decisions.ts'
 import { type ExchangeDeps, exchangeToken } from './exchange/exchange-token.ts'
+import { explainToken } from './exchange/explain-token.ts'
 import { createRefusalLimits } from './exchange/refusal-limits.ts'
 import { createIssuerRoute } from './http/create-issuer.ts'
 import {
@@ -20,6 +21,7 @@ import {
 } from './http/create-workload-identity.ts'
 import { deleteWorkloadIdentityRoute } from './http/delete-workload-identity.ts'
 import { exchangeTokenRoute } from './http/exchange-token.ts'
+import { explainTokenRoute } from './http/explain-token.ts'
 import { getCurrentUserRoute } from './http/get-current-user.ts'
 import { getDecisionRoute } from './http/get-decision.ts'
 import { getIdentityPolicyRoute } from './http/get-identity-policy.ts'
@@ -220,6 +222,7 @@ function jobRoutes(parts: Parts, shared: Shared): readonly Route[] {
   const isEmail = (text: string) => parseEmail(text) !== undefined
   return [
     exchangeTokenRoute({ exchangeToken: (request) => exchangeToken(exchange, request), isEmail }),
+    explainTokenRoute({ explainToken: (request) => explainToken(exchange, request), isEmail }),
     getCurrentUserRoute({
       verifyAccessToken: createAccessTokenVerifier({ ...config, keys, issuer: config.publicUrl, clock }),
       findIdentityOfToken: ({ decisionId }) => shared.identities.findByDecision(decisionId),
