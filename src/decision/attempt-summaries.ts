@@ -50,7 +50,7 @@ export function createAttemptSummaries(deps: Deps): AttemptSummaries {
   const tallies = new Map<string, Tally>()
   let countedSince = 0
   let unwritten: readonly AttemptSummary[] = []
-  let writing = Promise.resolve()
+  let writing: Promise<void> | undefined
 
   const timer = setInterval(() => void flush(), LOOK_EVERY_MS)
   timer.unref()
@@ -76,19 +76,22 @@ export function createAttemptSummaries(deps: Deps): AttemptSummaries {
     return true
   }
 
+  /** One at a time, or those would pile up that wait for a database which does not answer. */
   function write(): Promise<void> {
-    writing = writing.then(async () => {
-      const rows = unwritten
-      if (rows.length === 0) return
-      try {
-        await deps.insert(rows)
-        unwritten = []
-      } catch (error) {
-        const attempts = rows.reduce((sum, { count }) => sum + count, 0)
-        deps.log.error({ attempts, error: (error as Error).message }, 'attempts are not recorded yet')
-      }
-    })
+    writing ??= insertUnwritten()
     return writing
+  }
+
+  async function insertUnwritten(): Promise<void> {
+    try {
+      await deps.insert(unwritten)
+      unwritten = []
+    } catch (error) {
+      const attempts = unwritten.reduce((sum, { count }) => sum + count, 0)
+      deps.log.error({ attempts, error: (error as Error).message }, 'attempts are not recorded yet')
+    } finally {
+      writing = undefined
+    }
   }
 
   async function flush(isLast = false): Promise<void> {

@@ -24,7 +24,7 @@ const MAX_ROWS = 10
 const MAX_ROWS_IN_ALL = 1_000
 /** Refusals of verified tokens of one project in a minute, each with a row. */
 const MAX_VERIFIED = 300
-/** Addresses, and projects, that are remembered: some 2 MB each. */
+/** Addresses, and projects, that are remembered: a few MB each. */
 const MAX_ORIGINS = 10_000
 
 /**
