@@ -127,11 +127,13 @@ async function insertAndRetryDeadlock(
   batch: readonly Waiting[],
 ): Promise<readonly SettledRow[]> {
   const rows = JSON.stringify(batch.map(toRow))
+  const allGetRows = batch.every(({ decision, keepRefusal }) => keepRefusal && decision.kind === 'EXCHANGE')
+  const statement = allGetRows ? RECORD : RECORD_SOME
   try {
-    return await db.run<SettledRow>(RECORD, [rows])
+    return await db.run<SettledRow>(statement, [rows])
   } catch (error) {
     if (sqlState(error) !== DEADLOCK_DETECTED) throw error
-    return db.run<SettledRow>(RECORD, [rows])
+    return db.run<SettledRow>(statement, [rows])
   }
 }
 
@@ -212,9 +214,7 @@ const recordType = Object.entries({ ...COLUMNS, ...INSTRUCTIONS })
  * allowed, of dry runs of one token for one identity the first gets a row. Claims are made in one order everywhere, or
  * two instances would deadlock.
  */
-const RECORD: PreparedStatement = {
-  name: 'record-decisions',
-  text: `
+const DECIDED = `
     with asked as (
       select * from json_to_recordset($1::json) as a(${recordType})
     ), current as (
@@ -235,17 +235,18 @@ const RECORD: PreparedStatement = {
         where kind = 'DRY_RUN' and (keep_refusal or outcome = 'ALLOWED') order by identity, subject_token_hash
       on conflict do nothing
       returning decision_id
-    ), decided as (
+    ), claims_made as (
       select current.*, jti_hash is not null and claimed.decision_id is null as replayed,
           kind <> 'DRY_RUN' or explained.decision_id is not null as is_first
         from current
           left join claimed on claimed.decision_id = current.id
           left join explained on explained.decision_id = current.id
-    ), settled as (
-      select decided.*, case when replayed then 'token_replayed' else reason end as final_reason,
+    ), decided as (
+      select claims_made.*, case when replayed then 'token_replayed' else reason end as final_reason,
           is_first and (keep_refusal or outcome = 'ALLOWED' and not replayed) as has_row
-        from decided
-    ), inserted as (
+        from claims_made
+    )`
+const INSERT = `
       insert into decisions (${columnNames}, outcome, reason, subject_token_hash, issued_key_id, issued_expire_time)
       select ${columnNames},
         case when replayed then 'DENIED' else outcome end,
@@ -253,9 +254,17 @@ const RECORD: PreparedStatement = {
         decode(subject_token_hash, 'hex'),
         case when not replayed then issued_key_id end,
         case when not replayed then issued_expire_time end
-      from settled where has_row
-    )
-    select id, final_reason as reason, has_row from settled`,
+      from decided where has_row`
+
+/** For decisions that all get a row. */
+const RECORD: PreparedStatement = {
+  name: 'record-decisions',
+  text: `${DECIDED} ${INSERT} returning id, reason, true as has_row`,
+}
+/** For decisions of which some may get none: those are answered too. */
+const RECORD_SOME: PreparedStatement = {
+  name: 'record-some-decisions',
+  text: `${DECIDED}, inserted as (${INSERT}) select id, final_reason as reason, has_row from decided`,
 }
 
 function toRow({ decision, keepRefusal }: Asked): Row {
