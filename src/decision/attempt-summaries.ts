@@ -87,8 +87,10 @@ export function createAttemptSummaries(deps: Deps): AttemptSummaries {
       await deps.insert(unwritten)
       unwritten = []
     } catch (error) {
-      const attempts = unwritten.reduce((sum, { count }) => sum + count, 0)
-      deps.log.error({ attempts, error: (error as Error).message }, 'attempts are not recorded yet')
+      deps.log.error(
+        { attempts: sumOf(unwritten), error: (error as Error).message },
+        'attempts are not recorded yet',
+      )
     } finally {
       writing = undefined
     }
@@ -112,6 +114,8 @@ export function createAttemptSummaries(deps: Deps): AttemptSummaries {
     async [Symbol.asyncDispose]() {
       clearInterval(timer)
       await flush(true)
+      const lost = [...tallies.values()].flatMap(({ attempts }) => [...attempts.values()])
+      if (lost.length > 0) deps.log.error({ attempts: sumOf(lost) }, 'attempts were never recorded')
     },
   }
 }
@@ -122,7 +126,11 @@ function summarise({ origin, attempts }: Tally, deps: Deps): AttemptSummary {
   if (most === undefined) throw new Error('There is no tally without an attempt.')
   const { callerIp, issuerUrl, claims } = origin
   const { kind, outcome, reason } = most
-  const count = counted.reduce((sum, each) => sum + each.count, 0)
+  const count = sumOf(counted)
   const moment = { id: deps.newDecisionId(), decideTime: deps.clock() }
   return { ...moment, kind, outcome, reason, callerIp, issuerUrl, claims, count: Math.min(count, MAX_COUNT) }
+}
+
+function sumOf(counted: readonly { readonly count: number }[]): number {
+  return counted.reduce((sum, { count }) => sum + count, 0)
 }
