@@ -7,6 +7,7 @@ import { canChangeDecisions, checkWritable } from './db/check-database.ts'
 import type { Database } from './db/database.ts'
 import { checkMigrated } from './db/migrate.ts'
 import { openDatabase } from './db/open-database.ts'
+import { type AttemptSummaries, createAttemptSummaries } from './decision/attempt-summaries.ts'
 import type { AllowedDecision, Recorded } from './decision/decision.ts'
 import { decisionParameters, readDecisionFilter } from './decision/decision-filter.ts'
 import { createDecisionIds } from './decision/decision-id.ts'
@@ -14,6 +15,8 @@ import { createDecisionStore, type DecisionStore } from './decision/decision-sto
 import { keepHouse } from './decision/keep-house.ts'
 import { createDecisionRecorder, type RecordDecision } from './decision/record-decisions.ts'
 import { type ExchangeDeps, type ExchangeResult, exchangeToken } from './exchange/exchange-token.ts'
+import { type ExplainResult, explainToken } from './exchange/explain-token.ts'
+import { createRefusalLimits } from './exchange/refusal-limits.ts'
 import { createIssuerRoute } from './http/create-issuer.ts'
 import {
   createWorkloadIdentityRoute,
@@ -23,6 +26,7 @@ import { deleteIssuerRoute } from './http/delete-issuer.ts'
 import { deleteWorkloadIdentityRoute } from './http/delete-workload-identity.ts'
 import { withDescription } from './http/describe-api.ts'
 import { exchangeTokenRoute } from './http/exchange-token.ts'
+import { explainTokenRoute } from './http/explain-token.ts'
 import { getCurrentUserRoute } from './http/get-current-user.ts'
 import { getDecisionRoute } from './http/get-decision.ts'
 import { getIdentityPolicyRoute } from './http/get-identity-policy.ts'
@@ -130,6 +134,9 @@ export async function startApp(options: AppOptions): Promise<App> {
 
     const decisions = createDecisionStore(db)
     if (primary === undefined) opened.use(await keepHouse({ ...config, decisions, clock, log }))
+    const newDecisionId = createDecisionIds()
+    const summaries = () =>
+      opened.use(createAttemptSummaries({ insert: decisions.insertSummaries, newDecisionId, clock, log }))
     const encryption = createKeyEncryption(secrets.keyEncryptionKeys)
     const keys = await loadSigningKeys({ db, encryption, clock })
     const policies = createPolicyStore(db)
@@ -153,6 +160,8 @@ export async function startApp(options: AppOptions): Promise<App> {
       readMetrics,
       db,
       decisions,
+      newDecisionId,
+      attempts: { verified: summaries(), unverified: summaries() },
       keys,
       policies,
       evaluator,
@@ -217,6 +226,9 @@ function readSecrets(config: Config) {
 type Parts = AppOptions & {
   readonly db: Database
   readonly decisions: DecisionStore
+  readonly newDecisionId: (timeMs: number) => string
+  /** Refusals without a row of their own: those of verified tokens never share a statement with others. */
+  readonly attempts: { readonly verified: AttemptSummaries; readonly unverified: AttemptSummaries }
   readonly keys: SigningKeys
   readonly policies: PolicyStore
   readonly evaluator: Evaluator
@@ -283,11 +295,17 @@ function createShared({ config, clock, log, db, telemetry }: Parts) {
 function jobRoutes(parts: Parts, shared: Shared): readonly Route[] {
   const { config, clock, keys } = parts
   const exchange = createExchange(parts, shared)
+  const isEmail = (text: string) => parseEmail(text) !== undefined
   return [
     exchangeTokenRoute({
       exchangeToken: (request) =>
         parts.telemetry.exchange('EXCHANGE', () => exchangeToken(exchange, request), exchangeSeen),
-      isEmail: (text) => parseEmail(text) !== undefined,
+      isEmail,
+    }),
+    explainTokenRoute({
+      explainToken: (request) =>
+        parts.telemetry.exchange('DRY_RUN', () => explainToken(exchange, request), dryRunSeen),
+      isEmail,
     }),
     getCurrentUserRoute({
       verifyAccessToken: createAccessTokenVerifier({ ...config, keys, issuer: config.publicUrl, clock }),
@@ -298,12 +316,12 @@ function jobRoutes(parts: Parts, shared: Shared): readonly Route[] {
 }
 
 function createExchange(parts: Parts, shared: Shared): ExchangeDeps {
-  const { config, clock, log, db, keys, decisions, telemetry } = parts
+  const { config, clock, log, db, keys, decisions, attempts, telemetry } = parts
   const { identities, identityCache, issuerCache, keyCache } = shared
   const reportClaims = createClaimReport(log)
   return {
     clock,
-    newDecisionId: createDecisionIds(),
+    newDecisionId: parts.newDecisionId,
     verifyToken: telemetry.step('verify', async (text: string) => {
       const trusted = { findIssuer: issuerCache.find, findKey: keyCache.findKey }
       const token = await verifyToken({ ...config, clock, ...trusted }, text)
@@ -318,6 +336,9 @@ function createExchange(parts: Parts, shared: Shared): ExchangeDeps {
     fallbackPolicyDigest: parts.fallbackPolicyDigest,
     publicUrl: config.publicUrl,
     signingKeyId: keys.active.kid,
+    refusalLimits: createRefusalLimits(clock),
+    countAttempt: (origin, attempt) =>
+      (origin.isVerified ? attempts.verified : attempts.unverified).count(origin, attempt),
     recordDecision: telemetry.step(
       'record',
       inTwoLanes(() => createDecisionRecorder({ db, log, onBatch: telemetry.metrics.countBatch })),
@@ -335,13 +356,19 @@ function createExchange(parts: Parts, shared: Shared): ExchangeDeps {
 
 /** A refusal that is the same for everybody must be the same in what everybody may count, too. */
 function exchangeSeen(result: ExchangeResult) {
-  const { outcome, reason, decidedOn } = result.decision
+  return seen(result.decision, result.ok || result.refusal.code === 'permission_denied')
+}
+
+function dryRunSeen(result: ExplainResult) {
+  return seen(result.decision, result.ok && result.explanation.reason !== undefined)
+}
+
+function seen(
+  { outcome, reason, decidedOn }: ExchangeResult['decision'] | ExplainResult['decision'],
+  isTold: boolean,
+) {
   const isOfTheToken = decidedOn.identityRevision === undefined
-  return {
-    outcome,
-    reason,
-    isDisclosed: result.ok || isOfTheToken || result.refusal.code === 'permission_denied',
-  }
+  return { outcome, reason, isDisclosed: isTold || isOfTheToken }
 }
 
 function fetchErrorCode(error: unknown): string {
@@ -412,5 +439,6 @@ function decisionRoutes({ decisions, pageTokens }: Parts): readonly Route[] {
 /** Refusals of tokens that did not verify never share a statement with decisions on those that did. */
 function inTwoLanes(createLane: () => RecordDecision): RecordDecision {
   const [verified, unverified] = [createLane(), createLane()]
-  return (decision) => (decision.decidedOn.identityRevision === undefined ? unverified : verified)(decision)
+  return (decision, options) =>
+    (decision.decidedOn.identityRevision === undefined ? unverified : verified)(decision, options)
 }

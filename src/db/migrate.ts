@@ -2,6 +2,7 @@ import { sql } from 'kysely'
 import { type Migration, Migrator } from 'kysely/migration'
 import * as initial from '../../migrations/0001-initial.ts'
 import * as decisionHistory from '../../migrations/0003-decision-history.ts'
+import * as explainedTokens from '../../migrations/0004-explained-tokens.ts'
 import { unavailable } from '../errors.ts'
 import type { Database } from './database.ts'
 
@@ -9,6 +10,7 @@ import type { Database } from './database.ts'
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0001-initial': initial,
   '0003-decision-history': decisionHistory,
+  '0004-explained-tokens': explainedTokens,
 }
 
 /** What the service's own role may do where it does not own the tables; decisions and policies are only added. */
@@ -16,7 +18,7 @@ export const SERVICE_RIGHTS: readonly (readonly [rights: string, on: string])[] 
   ['select, insert', 'table decisions, policies'],
   ['select', 'table decisions_default'],
   ['select, insert, update', 'table issuers, workload_identities, signing_keys'],
-  ['select, insert, delete', 'table used_tokens'],
+  ['select, insert, delete', 'table used_tokens, explained_tokens'],
   ['select, update', 'table readiness'],
   ['select', 'table kysely_migration, decision_retention'],
   ['usage', 'sequence revisions'],

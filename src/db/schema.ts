@@ -7,6 +7,7 @@ export type Schema = {
   workload_identities: WorkloadIdentityTable
   signing_keys: SigningKeyTable
   used_tokens: UsedTokenTable
+  explained_tokens: ExplainedTokenTable
   readiness: { one: boolean; check_time: Date }
   decisions: DecisionTable
   decision_retention: { one: Generated<boolean>; days: number }
@@ -69,6 +70,13 @@ export type UsedTokenTable = {
   jti_hash: Buffer
   decision_id: string
   use_time: Date
+  keep_until: Date
+}
+
+export type ExplainedTokenTable = {
+  identity: string
+  token_hash: Buffer
+  decision_id: string
   keep_until: Date
 }
 

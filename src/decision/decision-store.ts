@@ -1,6 +1,7 @@
 import type { Selectable } from 'kysely'
 import type { Database, PreparedStatement } from '../db/database.ts'
 import type { DecisionTable } from '../db/schema.ts'
+import type { AttemptSummary } from './attempt-summaries.ts'
 import type { DecisionKind, EarlierUse, Outcome, Reason } from './decision.ts'
 import { firstIdAt } from './decision-id.ts'
 import { OUTCOME_OF } from './reasons.ts'
@@ -34,6 +35,8 @@ export type DecisionStore = {
   get(id: string): Promise<StoredDecision | undefined>
   /** Who used this token before, where one did. `jtiHash` in hex. */
   findEarlierUse(issuerUrl: string, jtiHash: string): Promise<EarlierUse | undefined>
+  /** Adds rows that each stand for many attempts; one that is there already stays as it is. */
+  insertSummaries(rows: readonly AttemptSummary[]): Promise<void>
   /** Makes the partitions for `now`'s month and those ahead; true where rows fell outside all partitions. */
   ensurePartitions(nowMs: number): Promise<{ strayRows: boolean }>
   /** For how many days decisions are kept, as the tables' owner wrote it down; undefined: for ever. */
@@ -43,7 +46,7 @@ export type DecisionStore = {
    * far as the database's own clock has come. Nothing while another instance does the same.
    */
   retire(nowMs: number): Promise<readonly string[]>
-  /** Forgets used tokens that can no longer be presented; nothing while another instance does the same. */
+  /** Forgets used and explained tokens that can no longer be presented; nothing while another instance does the same. */
   pruneUsedTokens(nowMs: number): Promise<void>
 }
 
@@ -53,18 +56,18 @@ export const MONTHS_AHEAD = 2
 /** An hour's tokens in one statement could take longer than a statement may. */
 const PRUNE_AT_ONCE = 10_000
 /** By the earlier of two clocks: one that is ahead must not make tokens usable again. */
-const PRUNE: PreparedStatement = {
-  name: 'prune-used-tokens',
+const PRUNE: readonly PreparedStatement[] = ['used_tokens', 'explained_tokens'].map((table) => ({
+  name: `prune-${table}`,
   text: `
     with mine as materialized (select pg_try_advisory_xact_lock(hashtext('claimgate.pruning')) as alone),
     pruned as (
-      delete from used_tokens
+      delete from ${table}
         where (select alone from mine) and ctid = any (
-          array(select ctid from used_tokens where keep_until < least($1::timestamptz, now()) limit $2))
+          array(select ctid from ${table} where keep_until < least($1::timestamptz, now()) limit $2))
         returning decision_id
     )
     select count(*)::integer as pruned from pruned`,
-}
+}))
 
 const RETIRE: PreparedStatement = {
   name: 'retire-decision-partition',
@@ -104,6 +107,15 @@ export function createDecisionStore(db: Database): DecisionStore {
       return used && { decisionId: used.decision_id, useTime: used.use_time.getTime() }
     },
 
+    async insertSummaries(rows) {
+      if (rows.length === 0) return
+      await db.kysely
+        .insertInto('decisions')
+        .values(rows.map(summaryRow))
+        .onConflict((conflict) => conflict.column('id').doNothing())
+        .execute()
+    },
+
     async ensurePartitions(nowMs) {
       await db.run({ name: 'ensure-partitions', text: 'select ensure_decision_partitions($1, $2)' }, [
         new Date(nowMs).toISOString(),
@@ -134,9 +146,11 @@ export function createDecisionStore(db: Database): DecisionStore {
 
     async pruneUsedTokens(nowMs) {
       const now = new Date(nowMs).toISOString()
-      for (let pruned = PRUNE_AT_ONCE; pruned === PRUNE_AT_ONCE; ) {
-        const [row] = await db.run<{ pruned: number }>(PRUNE, [now, PRUNE_AT_ONCE])
-        pruned = row?.pruned ?? 0
+      for (const statement of PRUNE) {
+        for (let pruned = PRUNE_AT_ONCE; pruned === PRUNE_AT_ONCE; ) {
+          const [row] = await db.run<{ pruned: number }>(statement, [now, PRUNE_AT_ONCE])
+          pruned = row?.pruned ?? 0
+        }
       }
     },
   }
@@ -152,4 +166,18 @@ function columnsOf(filter: DecisionFilter) {
     ['project', filter.project],
   ] as const
   return columns.flatMap(([column, value]) => (value === undefined ? [] : [[column, value] as const]))
+}
+
+function summaryRow(summary: AttemptSummary) {
+  return {
+    id: summary.id,
+    kind: summary.kind,
+    outcome: summary.outcome,
+    reason: summary.reason,
+    issuer_url: summary.issuerUrl,
+    claims: summary.claims,
+    caller_ip: summary.callerIp,
+    decide_time: new Date(summary.decideTime),
+    count: summary.count,
+  }
 }

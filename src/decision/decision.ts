@@ -35,7 +35,7 @@ export type Grant = {
 /** The columns of a decision that do not depend on its outcome. Times in milliseconds since the epoch. */
 export type DecisionFacts = {
   readonly id: string
-  readonly kind: DecisionKind
+  readonly kind: 'EXCHANGE'
   readonly identity: string
   readonly identityId: string | null
   readonly issuerUrl: string | null
@@ -85,10 +85,28 @@ export type RefusedDecision = DecisionFacts & {
 
 export type Decision = AllowedDecision | RefusedDecision
 
+/** What an exchange would have come to. It has no grant, so it issues nothing, and it uses nothing up. */
+export type DryRun = Omit<DecisionFacts, 'kind'> & {
+  readonly kind: 'DRY_RUN'
+  readonly outcome: Outcome
+  readonly reason: Reason
+  readonly decidedOn: DecidedOn
+  /** Until then no other dry run of this token for this identity gets a row. */
+  readonly keepUntil: number
+}
+
 declare const recorded: unique symbol
 
-/** A decision whose row is committed. Only the recorder makes one, and signing accepts nothing less. */
-export type Recorded<D extends Decision> = D & { readonly [recorded]: true }
+/** A decision that was made on current revisions; without a row where none was wanted, or one is there already. */
+export type Settled<D> = D & { readonly hasRow: boolean }
+
+/** An allowed decision whose row is committed. Only the recorder makes one, and signing accepts nothing less. */
+export type Recorded<D extends AllowedDecision> = Settled<D> & { readonly [recorded]: true }
+
+/** What may become of a decision when it is recorded: an allowed one may find its token used. */
+export type Outcomes<D> = D extends AllowedDecision
+  ? Recorded<AllowedDecision> | Settled<RefusedDecision>
+  : Settled<D>
 
 /** The use that an allowed decision ran into. `useTime` in milliseconds since the epoch. */
 export type EarlierUse = { readonly decisionId: string; readonly useTime: number }

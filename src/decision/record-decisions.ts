@@ -2,18 +2,35 @@ import type { Database, PreparedStatement } from '../db/database.ts'
 import { sqlState } from '../db/database-fault.ts'
 import { unavailable } from '../errors.ts'
 import type { Log } from '../log.ts'
-import type { AllowedDecision, Decision, Recorded, RefusedDecision } from './decision.ts'
-
-export type RecordedDecision = Recorded<AllowedDecision> | Recorded<RefusedDecision>
+import type {
+  AllowedDecision,
+  Decision,
+  DryRun,
+  Outcomes,
+  Recorded,
+  RefusedDecision,
+  Settled,
+} from './decision.ts'
 
 /**
- * Resolves after the commit, with what was recorded: an allowed decision whose token was used before comes back as
- * DENIED `token_replayed`, and undefined means that the decision was made on a revision which is no longer current.
- * Throws `unavailable` where recording failed or nobody knows: then nothing may be signed. What has not been handed
- * to the database by `recordBy` (of `performance.now()`) is given up, so that no token is used up for an answer that
- * nobody waits for any more.
+ * Resolves after the commit, with what came of the decision: an allowed one whose token was used before comes back as
+ * DENIED `token_replayed`, and undefined means that it was made on a revision which is no longer current.
+ * Throws `unavailable` where recording failed or nobody knows: then nothing may be signed.
  */
-export type RecordDecision = (decision: Decision, recordBy?: number) => Promise<RecordedDecision | undefined>
+export type RecordDecision = <D extends Decision | DryRun>(
+  decision: D,
+  options?: RecordOptions,
+) => Promise<Outcomes<D> | undefined>
+
+export type RecordOptions = {
+  /**
+   * Of `performance.now()`: what has not been handed to the database by then is given up, so that no token is used up
+   * for an answer that nobody waits for any more.
+   */
+  readonly recordBy?: number
+  /** False: where it is a refusal, its revisions are checked all the same, but it gets no row of its own. */
+  readonly keepRefusal?: boolean
+}
 
 /** Larger statements gain little (8,600 rows/s at 32, measured) and make everybody in them wait for the last. */
 const MAX_BATCH = 64
@@ -28,10 +45,10 @@ type Deps = {
   /** Told how many decisions a statement is about to record. */
   readonly onBatch?: (size: number) => void
 }
-type Waiting = {
-  readonly decision: Decision
+type Asked = { readonly decision: Decision | DryRun; readonly keepRefusal: boolean }
+type Waiting = Asked & {
   readonly recordBy: number
-  readonly resolve: (recorded: RecordedDecision | undefined) => void
+  readonly resolve: (settled: Outcomes<Decision | DryRun> | undefined) => void
   readonly reject: (error: unknown) => void
 }
 
@@ -49,14 +66,24 @@ export function createDecisionRecorder(deps: Deps): RecordDecision {
     running = false
   }
 
-  return (decision, recordBy = Number.POSITIVE_INFINITY) => {
+  return <D extends Decision | DryRun>(decision: D, options: RecordOptions = {}) => {
+    const { recordBy = Number.POSITIVE_INFINITY, keepRefusal = true } = options
+    // What a decision of this type may become is known to its caller alone.
+    type Settle = (settled: Outcomes<Decision | DryRun> | undefined) => void
+    if (!keepRefusal && standsOnNothing(decision))
+      return Promise.resolve({ ...decision, hasRow: false } as Outcomes<D>)
     if (queue.length >= MAX_QUEUE)
       return Promise.reject(unavailable('Too many requests wait for the database.'))
-    return new Promise((resolve, reject) => {
-      queue.push({ decision, recordBy, resolve, reject })
+    return new Promise<Outcomes<D> | undefined>((resolve, reject) => {
+      queue.push({ decision, keepRefusal, recordBy, resolve: resolve as Settle, reject })
       if (!running) void drain()
     })
   }
+}
+
+/** A token that named no registered issuer was refused for nothing that is stored, so nothing can be out of date. */
+function standsOnNothing({ decidedOn, issuerUrl }: Decision | DryRun): boolean {
+  return decidedOn.identityRevision === undefined && issuerUrl === null
 }
 
 function takeBatch(queue: Waiting[]): readonly Waiting[] {
@@ -104,24 +131,32 @@ async function recordOneByOne(deps: Deps, batch: readonly Waiting[]): Promise<vo
 async function insertAndRetryDeadlock(
   db: Database,
   batch: readonly Waiting[],
-): Promise<readonly RecordedRow[]> {
-  const rows = JSON.stringify(batch.map(({ decision }) => toRow(decision)))
+): Promise<readonly SettledRow[]> {
+  const rows = JSON.stringify(batch.map(toRow))
+  const allGetRows = batch.every(({ decision, keepRefusal }) => keepRefusal && decision.kind === 'EXCHANGE')
+  const statement = allGetRows ? RECORD : RECORD_SOME
   try {
-    return await db.run<RecordedRow>(RECORD, [rows])
+    return await db.run<SettledRow>(statement, [rows])
   } catch (error) {
     if (sqlState(error) !== DEADLOCK_DETECTED) throw error
-    return db.run<RecordedRow>(RECORD, [rows])
+    return db.run<SettledRow>(statement, [rows])
   }
 }
 
-function settle(batch: readonly Waiting[], rows: readonly RecordedRow[]): void {
-  const reasons = new Map(rows.map((row) => [row.id, row.reason]))
+function settle(batch: readonly Waiting[], rows: readonly SettledRow[]): void {
+  const settled = new Map(rows.map((row) => [row.id, row]))
   for (const { decision, resolve } of batch) {
-    const reason = reasons.get(decision.id)
-    if (reason === undefined) resolve(undefined)
-    else if (reason === decision.reason) resolve(decision as RecordedDecision)
-    else resolve({ ...decision, outcome: 'DENIED', reason: 'token_replayed' } as Recorded<RefusedDecision>)
+    const row = settled.get(decision.id)
+    resolve(row && settledAs(decision, row))
   }
+}
+
+function settledAs(decision: Decision | DryRun, row: SettledRow): Outcomes<Decision | DryRun> {
+  const hasRow = row.has_row
+  if (decision.kind === 'DRY_RUN') return { ...decision, hasRow }
+  if (row.reason === 'token_replayed')
+    return { ...decision, outcome: 'DENIED', reason: 'token_replayed', hasRow }
+  return { ...decision, hasRow } as Recorded<AllowedDecision> | Settled<RefusedDecision>
 }
 
 function fail(deps: Deps, batch: readonly Waiting[], error: unknown): void {
@@ -137,7 +172,7 @@ function fail(deps: Deps, batch: readonly Waiting[], error: unknown): void {
 
 const DEADLOCK_DETECTED = '40P01'
 
-type RecordedRow = { readonly id: string; readonly reason: string }
+type SettledRow = { readonly id: string; readonly reason: string; readonly has_row: boolean }
 
 /** The decision's columns as `json_to_recordset` reads them, named alike in the table. */
 const COLUMNS = {
@@ -162,6 +197,7 @@ const COLUMNS = {
 
 /** What the statement needs beside the columns: to check revisions, to claim the token, to say what was issued. */
 const INSTRUCTIONS = {
+  keep_refusal: 'boolean',
   outcome: 'text',
   reason: 'text',
   subject_token_hash: 'text',
@@ -183,11 +219,10 @@ const recordType = Object.entries({ ...COLUMNS, ...INSTRUCTIONS })
 
 /**
  * Decisions made on revisions that are no longer current are left out; of those that claim the same token one stays
- * allowed. Tokens are claimed in one order everywhere, or two instances would deadlock.
+ * allowed, of dry runs of one token for one identity the first gets a row. Claims are made in one order everywhere, or
+ * two instances would deadlock.
  */
-const RECORD: PreparedStatement = {
-  name: 'record-decisions',
-  text: `
+const DECIDED = `
     with asked as (
       select * from json_to_recordset($1::json) as a(${recordType})
     ), current as (
@@ -202,23 +237,47 @@ const RECORD: PreparedStatement = {
         where jti_hash is not null order by issuer_url, jti_hash
       on conflict do nothing
       returning decision_id
+    ), explained as (
+      insert into explained_tokens (identity, token_hash, decision_id, keep_until)
+      select identity, decode(subject_token_hash, 'hex'), id, keep_until from current
+        where kind = 'DRY_RUN' and (keep_refusal or outcome = 'ALLOWED') order by identity, subject_token_hash
+      on conflict do nothing
+      returning decision_id
+    ), claims_made as (
+      select current.*, jti_hash is not null and claimed.decision_id is null as replayed,
+          kind <> 'DRY_RUN' or explained.decision_id is not null as is_first
+        from current
+          left join claimed on claimed.decision_id = current.id
+          left join explained on explained.decision_id = current.id
     ), decided as (
-      select current.*, jti_hash is not null and claimed.decision_id is null as replayed
-        from current left join claimed on claimed.decision_id = current.id
-    )
-    insert into decisions (${columnNames}, outcome, reason, subject_token_hash, issued_key_id, issued_expire_time)
-    select ${columnNames},
-      case when replayed then 'DENIED' else outcome end,
-      case when replayed then 'token_replayed' else reason end,
-      decode(subject_token_hash, 'hex'),
-      case when not replayed then issued_key_id end,
-      case when not replayed then issued_expire_time end
-    from decided
-    returning id, reason`,
+      select claims_made.*, case when replayed then 'token_replayed' else reason end as final_reason,
+          is_first and (keep_refusal or outcome = 'ALLOWED' and not replayed) as has_row
+        from claims_made
+    )`
+const INSERT = `
+      insert into decisions (${columnNames}, outcome, reason, subject_token_hash, issued_key_id, issued_expire_time)
+      select ${columnNames},
+        case when replayed then 'DENIED' else outcome end,
+        final_reason,
+        decode(subject_token_hash, 'hex'),
+        case when not replayed then issued_key_id end,
+        case when not replayed then issued_expire_time end
+      from decided where has_row`
+
+/** For decisions that all get a row. */
+const RECORD: PreparedStatement = {
+  name: 'record-decisions',
+  text: `${DECIDED} ${INSERT} returning id, reason, true as has_row`,
+}
+/** For decisions of which some may get none: those are answered too. */
+const RECORD_SOME: PreparedStatement = {
+  name: 'record-some-decisions',
+  text: `${DECIDED}, inserted as (${INSERT}) select id, final_reason as reason, has_row from decided`,
 }
 
-function toRow(decision: Decision): Row {
-  const allowed = decision.outcome === 'ALLOWED' ? decision : undefined
+function toRow({ decision, keepRefusal }: Asked): Row {
+  const allowed = decision.kind === 'EXCHANGE' && decision.outcome === 'ALLOWED' ? decision : undefined
+  const keepUntil = decision.kind === 'DRY_RUN' ? decision.keepUntil : allowed?.singleUse?.keepUntil
   return {
     id: decision.id,
     kind: decision.kind,
@@ -237,6 +296,7 @@ function toRow(decision: Decision): Row {
     user_agent: decision.userAgent,
     project_path: decision.projectPath,
     project: decision.project,
+    keep_refusal: keepRefusal,
     outcome: decision.outcome,
     reason: decision.reason,
     subject_token_hash: decision.subjectTokenHash,
@@ -244,7 +304,7 @@ function toRow(decision: Decision): Row {
     identity_revision: decision.decidedOn.identityRevision ?? null,
     issuer_revision: decision.decidedOn.issuerRevision,
     jti_hash: allowed?.singleUse?.jtiHash ?? null,
-    keep_until: allowed?.singleUse ? timestamp(allowed.singleUse.keepUntil) : null,
+    keep_until: keepUntil === undefined ? null : timestamp(keepUntil),
     issued_key_id: allowed?.grant.keyId ?? null,
     issued_expire_time: allowed ? timestamp(allowed.grant.expireTime * 1000) : null,
   }

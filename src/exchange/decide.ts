@@ -41,12 +41,15 @@ export type Disclosure =
   | { readonly scope: 'outside'; readonly claims: JsonObject }
   | {
       readonly scope: 'inside'
+      readonly claims: JsonObject
       readonly verdict: string
       readonly audiences: readonly string[]
       readonly allowedAudiences: readonly string[]
       readonly requestedAudience: string | undefined
       readonly requestableAudiences: readonly string[]
       readonly jtiHash: string
+      /** Whether a token is good for one exchange with this identity. */
+      readonly isSingleUse: boolean
     }
 
 /** What a decision is known by, and its time in milliseconds since the epoch. */
@@ -110,12 +113,14 @@ function judge(
     evaluation.ok && evaluation.groupMet
       ? {
           scope: 'inside',
+          claims: token.claims,
           verdict: evaluation.verdictText,
           audiences,
           allowedAudiences: identity.workloadIdentityConfig.allowedAudiences,
           requestedAudience: request.audience,
           requestableAudiences: [deps.publicUrl, ...identity.tokenAudiences],
           jtiHash: token.jtiHash,
+          isSingleUse: identity.subjectTokenUse === 'ONCE',
         }
       : { scope: 'outside', claims: token.claims }
 

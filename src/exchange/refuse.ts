@@ -1,11 +1,11 @@
-import type { EarlierUse } from '../decision/decision.ts'
-import type { RecordedDecision } from '../decision/record-decisions.ts'
+import type { DecisionFacts, EarlierUse, Reason, Settled } from '../decision/decision.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { JsonObject, JsonValue } from '../json.ts'
 import type { Verdict } from '../policy/verdict.ts'
 import type { Disclosure, ExchangeRequest } from './decide.ts'
+import type { Telling } from './decide-and-record.ts'
 import { evenOut } from './even-out.ts'
-import { explainDenial } from './explain-denial.ts'
+import { type DenialFacts, explainDenial } from './explain-denial.ts'
 import { plainJson, plainText } from './plain-text.ts'
 
 /** A refusal as its caller may see it: every text is safe to be echoed by a job's script. */
@@ -13,41 +13,64 @@ export type Refusal = {
   readonly code: ErrorCode
   readonly message: string
   readonly details: readonly JsonValue[]
+  /** Whole seconds; where it is about how many attempts there were, and about nothing else. */
+  readonly retryAfterSeconds?: number
 }
 
-type Refused = Exclude<RecordedDecision, { outcome: 'ALLOWED' }>
+type Refused = Settled<Pick<DecisionFacts, 'id' | 'issuerUrl' | 'decideTime'> & { readonly reason: Reason }>
 type RefusalDeps = {
   readonly findEarlierUse: (issuerUrl: string, jtiHash: string) => Promise<EarlierUse | undefined>
 }
 
 const DENIED = 'Token exchange denied.'
+const TOO_MANY = 'Too many refused attempts: retry later.'
 
-/** Says no: of a token that failed why, inside the identity's group what would have to change, outside it nothing. */
+/**
+ * Says no: of a token that failed why, inside the identity's group what would have to change, outside it nothing; and
+ * after too many refusals the same to everybody.
+ */
 export async function refuse(
   deps: RefusalDeps,
   request: Pick<ExchangeRequest, 'arrivedAt'>,
   decision: Refused,
-  disclosure: Disclosure,
+  { disclosure, retryAfterSeconds }: Telling,
 ): Promise<Refusal> {
-  const decisionId = decision.id
+  if (retryAfterSeconds !== undefined) {
+    // Inside and outside an identity's group it must not tell by its time either.
+    if (disclosure.scope !== 'token') await evenOut(request.arrivedAt)
+    return { code: 'resource_exhausted', message: TOO_MANY, details: [], retryAfterSeconds }
+  }
+  const decisionId = decision.hasRow ? { decisionId: decision.id } : {}
   if (disclosure.scope === 'outside') {
     await evenOut(request.arrivedAt)
     return {
       code: 'unauthenticated',
       message: DENIED,
-      details: [{ decisionId, ...shownToken(disclosure.claims) }],
+      details: [{ ...decisionId, ...shownToken(disclosure.claims) }],
     }
   }
   if (disclosure.scope === 'token') {
     return {
       code: decision.reason === 'issuer_unavailable' ? 'unavailable' : 'unauthenticated',
       message: `${DENIED} ${plainText(disclosure.message)}`,
-      details: [{ decisionId, reason: decision.reason, ...shownToken(disclosure.claims) }],
+      details: [{ ...decisionId, reason: decision.reason, ...shownToken(disclosure.claims) }],
     }
   }
+  const replay = await replayOf(deps, decision, disclosure.jtiHash)
+  const { message, ...shown } = tellInside(decision.reason, disclosure, replay)
+  const details = { ...decisionId, reason: decision.reason, ...shown }
+  return { code: 'permission_denied', message, details: [details] }
+}
+
+/** What is told inside the identity's group: the rules whose group the token met, and what is to be changed. */
+export function tellInside(
+  reason: Reason,
+  disclosure: Extract<Disclosure, { scope: 'inside' }>,
+  replay?: DenialFacts['replay'],
+) {
   const verdict = JSON.parse(disclosure.verdict) as Verdict
   const { message, rules } = explainDenial({
-    reason: decision.reason,
+    reason,
     verdict,
     audience: {
       actual: disclosure.audiences,
@@ -55,15 +78,14 @@ export async function refuse(
       requested: disclosure.requestedAudience,
       requestable: disclosure.requestableAudiences,
     },
-    replay: await replayOf(deps, decision, disclosure.jtiHash),
+    replay,
   })
-  const { conditions, guardrails } = verdict
+  const shown = (part: unknown) => plainJson(part as JsonValue)
   return {
-    code: 'permission_denied',
     message: plainText(message),
-    details: [
-      plainJson({ decisionId, reason: decision.reason, rules, conditions, guardrails } as JsonObject),
-    ],
+    rules: shown(rules),
+    conditions: shown(verdict.conditions),
+    guardrails: shown(verdict.guardrails),
   }
 }
 

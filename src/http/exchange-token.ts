@@ -1,15 +1,14 @@
 import { z } from 'zod'
-import { invalidArgument } from '../errors.ts'
 import type { ExchangeRequest } from '../exchange/decide.ts'
 import type { ExchangeResult } from '../exchange/exchange-token.ts'
 import { EXCHANGE, ISSUED } from './exchange-examples.ts'
 import { exchangeRefusals } from './exchange-refusals.ts'
-import { errorAnswer } from './problem.ts'
+import { jobTokenFields, readJobToken } from './job-token.ts'
+import { refusalAnswer } from './problem.ts'
 import { defineRoute, type Route, SMALL_BODY } from './route.ts'
 
 const exchangeTokenRequest = z.strictObject({
-  token: z.string().optional().meta({ description: "Required: the job's ID token." }),
-  email: z.string().optional().meta({ description: "Required: the workload identity's email." }),
+  ...jobTokenFields,
   audience: z.string().min(1).optional().meta({ description: "The access token's aud, unless it is ours." }),
 })
 
@@ -37,17 +36,13 @@ export function exchangeTokenRoute(deps: {
     refusals: exchangeRefusals,
     isEchoed: true,
     async handle({ body, requestId, arrivedAt, callerIp, userAgent, note }) {
-      const { token, email, audience } = body
-      if (!token) throw invalidArgument('token is required')
-      if (!email) throw invalidArgument('email is required')
-      if (!deps.isEmail(email))
-        throw invalidArgument("email is malformed: it must be the workload identity's email address")
+      const { token, email } = readJobToken(body, deps.isEmail)
       note({ identity: email })
-      const request = { token, email, audience, requestId, arrivedAt, callerIp, userAgent }
+      const request = { token, email, audience: body.audience, requestId, arrivedAt, callerIp, userAgent }
       const result = await deps.exchangeToken(request)
-      const { id, outcome, reason } = result.decision
-      note({ decision: id, outcome, reason })
-      if (!result.ok) return errorAnswer(result.refusal.code, result.refusal.message, result.refusal.details)
+      const { id, hasRow, outcome, reason } = result.decision
+      note({ decision: hasRow ? id : null, outcome, reason })
+      if (!result.ok) return refusalAnswer(result.refusal)
       const { accessToken, expiresIn, decisionId } = result.issued
       return { body: { accessToken, tokenType: 'Bearer', expiresIn, decisionId } }
     },

@@ -1,5 +1,6 @@
 import { type ErrorCode, RequestError } from '../errors.ts'
 import { oneLine } from '../exchange/plain-text.ts'
+import type { Refusal } from '../exchange/refuse.ts'
 import type { RouteAnswer } from './route.ts'
 
 /** Each error's number (google.rpc.Code) and HTTP status. */
@@ -42,6 +43,13 @@ export function problemAnswer(error: unknown, requestId: string): RouteAnswer {
   if (error instanceof MethodNotAllowed)
     return { ...answer, headers: { ...answer.headers, Allow: error.allow } }
   return answer
+}
+
+/** A refused exchange: which says when to come again where there were too many. */
+export function refusalAnswer({ code, message, details, retryAfterSeconds }: Refusal): RouteAnswer {
+  const answer = errorAnswer(code, message, details)
+  if (retryAfterSeconds === undefined) return answer
+  return { ...answer, headers: { ...answer.headers, 'Retry-After': String(retryAfterSeconds) } }
 }
 
 /** An error answer by its code. */

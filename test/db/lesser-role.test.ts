@@ -97,6 +97,7 @@ describe('a service role beside the owner', { skip: !DATABASES.includes('postgre
       decisions: 'INSERT,SELECT',
       decision_retention: 'SELECT',
       decisions_default: 'SELECT',
+      explained_tokens: 'DELETE,INSERT,SELECT',
       issuers: 'INSERT,SELECT,UPDATE',
       kysely_migration: 'SELECT',
       policies: 'INSERT,SELECT',

@@ -15,7 +15,16 @@ import { createDecisionRecorder } from '../../src/decision/record-decisions.ts'
 import { createLog } from '../../src/log.ts'
 import { openTestDatabase, type TestDatabase } from '../db/test-database.ts'
 import { DATABASES } from '../support/world.ts'
-import { addIdentity, allowed, denied, type Ground, NOW, sha256 } from './sample-decisions.ts'
+import {
+  addIdentity,
+  allowed,
+  denied,
+  dryRun,
+  type Ground,
+  NOW,
+  newDecisionId,
+  sha256,
+} from './sample-decisions.ts'
 
 for (const kind of DATABASES) {
   describe(`stored decisions on ${kind}`, () => {
@@ -59,7 +68,13 @@ for (const kind of DATABASES) {
       const made = [
         at(day, { project: 'payments' }),
         at(day + 1, { reason: 'policy_timeout', outcome: 'FAILED' }),
-        at(day + 2, { kind: 'DRY_RUN', projectPath: 'acme/other' }),
+        dryRun(ground, {
+          id: newId(day + 2),
+          decideTime: day + 2,
+          outcome: 'DENIED',
+          reason: 'condition_not_met',
+          projectPath: 'acme/other',
+        }),
         at(day + 3, { reason: 'token_audience', project: 'payments' }),
       ]
       for (const decision of made) await record(decision)
@@ -117,6 +132,19 @@ for (const kind of DATABASES) {
 
       assert.deepEqual([inTime, afterwards], [true, false])
       assert.equal((await decisions.get(decision.id))?.outcome, 'ALLOWED')
+    })
+
+    test('outlive what tells which tokens were explained, which is forgotten as used tokens are', async () => {
+      const run = dryRun(ground, { keepUntil: NOW + 1_000 })
+      await record(run)
+      const again = () => record({ ...run, id: newDecisionId() })
+
+      await decisions.pruneUsedTokens(NOW + 1_000)
+      const inTime = await again()
+      await decisions.pruneUsedTokens(NOW + 1_001)
+      const afterwards = await again()
+
+      assert.deepEqual([inTime?.hasRow, afterwards?.hasRow], [false, true])
     })
 
     test('outlive used tokens, which a clock that is ahead does not make usable again', async () => {

@@ -7,7 +7,16 @@ import { createDecisionRecorder } from '../../src/decision/record-decisions.ts'
 import { createLog } from '../../src/log.ts'
 import { openTestDatabase, type TestDatabase } from '../db/test-database.ts'
 import { DATABASES } from '../support/world.ts'
-import { addIdentity, allowed, denied, type Ground, NOW, sha256 } from './sample-decisions.ts'
+import {
+  addIdentity,
+  allowed,
+  denied,
+  dryRun,
+  type Ground,
+  NOW,
+  newDecisionId,
+  sha256,
+} from './sample-decisions.ts'
 
 const log = createLog('silent')
 
@@ -35,7 +44,7 @@ for (const kind of DATABASES) {
 
       const recorded = await record(decision)
 
-      assert.equal(recorded, decision)
+      assert.deepEqual(recorded, { ...decision, hasRow: true })
       const { subject_token_hash: tokenHash, ...stored } = await row(decision.id)
       assert.equal(Buffer.from(tokenHash).toString('hex'), decision.subjectTokenHash)
       assert.deepEqual(stored, {
@@ -96,7 +105,7 @@ for (const kind of DATABASES) {
       const jti = randomUUID()
       const late = allowed(ground, jti)
 
-      await assert.rejects(record(late, performance.now() - 1), /took too long; retry the job/)
+      await assert.rejects(record(late, { recordBy: performance.now() - 1 }), /took too long; retry the job/)
 
       assert.equal(await row(late.id), undefined)
       assert.deepEqual(await usesOf(jti), [])
@@ -217,8 +226,88 @@ for (const kind of DATABASES) {
 
       const recorded = await record(decision)
 
-      assert.equal(recorded, decision)
+      assert.deepEqual(recorded, { ...decision, hasRow: true })
       assert.equal((await row(decision.id)).claims, null)
+    })
+
+    test('a refusal that is to have no row of its own is still held against the current revisions', async () => {
+      const current = denied(ground)
+      const stale = denied(ground, {
+        decidedOn: { identityRevision: '1', issuerRevision: ground.issuerRevision },
+      })
+
+      const recorded = await Promise.all([current, stale].map((each) => record(each, { keepRefusal: false })))
+
+      assert.deepEqual(recorded, [{ ...current, hasRow: false }, undefined])
+      assert.equal(await row(current.id), undefined)
+    })
+
+    test('neither has a second use that is to have none, while a first one has its row all the same', async () => {
+      const jti = randomUUID()
+      const [first, second] = [allowed(ground, jti), allowed(ground, jti)]
+
+      const used = await record(first, { keepRefusal: false })
+      const replayed = await record(second, { keepRefusal: false })
+
+      assert.deepEqual([used?.outcome, used?.hasRow], ['ALLOWED', true])
+      assert.deepEqual([replayed?.reason, replayed?.hasRow], ['token_replayed', false])
+      assert.equal((await row(first.id)).outcome, 'ALLOWED')
+      assert.equal(await row(second.id), undefined)
+    })
+
+    test('a refusal without a row that stood on nothing stored takes no statement', async () => {
+      const { db, statements } = counting(database.db)
+      const malformed = denied(ground, {
+        reason: 'token_malformed',
+        issuerUrl: null,
+        decidedOn: { identityRevision: undefined, issuerRevision: null },
+      })
+
+      const recorded = await createDecisionRecorder({ db, log })(malformed, { keepRefusal: false })
+
+      assert.deepEqual(recorded, { ...malformed, hasRow: false })
+      assert.equal(statements(), 0)
+    })
+
+    test('dry runs of one token for one identity have one row, in one statement and in several', async () => {
+      const other = await addIdentity(database.db, 'explained@workload.example.com')
+      const subjectTokenHash = sha256(randomUUID())
+      const runs = [...Array(20)].map(() => dryRun(ground, { subjectTokenHash }))
+
+      const together = await Promise.all(runs.map((each) => record(each)))
+      const later = await record(dryRun(ground, { subjectTokenHash }))
+      const elsewhere = await record(dryRun(other, { subjectTokenHash }))
+
+      assert.ok([...together, later].every((each) => each?.outcome === 'ALLOWED'))
+      assert.equal(together.filter((each) => each?.hasRow).length, 1)
+      assert.deepEqual([later?.hasRow, elsewhere?.hasRow], [false, true])
+      const rows = await database.query(`select kind, identity, outcome, reason, issued_key_id from decisions
+        where encode(subject_token_hash, 'hex') = '${subjectTokenHash}' order by identity`)
+      const row = { kind: 'DRY_RUN', outcome: 'ALLOWED', reason: 'allowed', issued_key_id: null }
+      assert.deepEqual(rows, [
+        { ...row, identity: ground.email },
+        { ...row, identity: other.email },
+      ])
+    })
+
+    test('a dry run uses no token up, and one that is to have no row leaves it to a later one', async () => {
+      const jti = randomUUID()
+      const refused = dryRun(ground, { outcome: 'DENIED', reason: 'condition_not_met' })
+
+      await record(dryRun(ground))
+      const withoutRow = await record(refused, { keepRefusal: false })
+      const withRow = await record({ ...refused, id: newDecisionId() })
+
+      assert.deepEqual([withoutRow?.hasRow, withRow?.hasRow], [false, true])
+      assert.equal((await record(allowed(ground, jti)))?.outcome, 'ALLOWED')
+    })
+
+    test('a dry run on a revision that is no longer current is to be made again', async () => {
+      const stale = dryRun(ground, {
+        decidedOn: { identityRevision: '1', issuerRevision: ground.issuerRevision },
+      })
+
+      assert.equal(await record(stale), undefined)
     })
 
     test('a row that the database refuses fails alone, and its token stays unused', async () => {

@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { sql } from 'kysely'
 import type { Database } from '../../src/db/database.ts'
-import type { AllowedDecision, DecisionFacts, RefusedDecision } from '../../src/decision/decision.ts'
+import type { AllowedDecision, DecisionFacts, DryRun, RefusedDecision } from '../../src/decision/decision.ts'
 import { createDecisionIds } from '../../src/decision/decision-id.ts'
 
 /** What decisions are made on, as rows. */
@@ -16,7 +16,8 @@ export type Ground = {
 export const NOW = Date.UTC(2026, 10, 24, 12)
 const DIGEST = `sha256:${'5'.repeat(64)}`
 const KID = 'the-signing-key'
-const newDecisionId = createDecisionIds()
+const newIdAt = createDecisionIds()
+export const newDecisionId = () => newIdAt(NOW)
 
 /** Adds an identity, with its issuer and policy where they are new. */
 export async function addIdentity(
@@ -81,13 +82,26 @@ export function denied(ground: Ground, more: Partial<RefusedDecision> = {}): Ref
   }
 }
 
+/** A dry run that comes to an exchange which would be allowed. */
+export function dryRun(ground: Ground, more: Partial<DryRun> = {}): DryRun {
+  return {
+    ...facts(ground),
+    kind: 'DRY_RUN',
+    outcome: 'ALLOWED',
+    reason: 'allowed',
+    decidedOn: { identityRevision: ground.identityRevision, issuerRevision: ground.issuerRevision },
+    keepUntil: NOW + 86_735_000,
+    ...more,
+  }
+}
+
 export function sha256(text: string): string {
   return createHash('sha256').update(text).digest('hex')
 }
 
 function facts(ground: Ground): DecisionFacts {
   return {
-    id: newDecisionId(NOW),
+    id: newDecisionId(),
     kind: 'EXCHANGE',
     identity: ground.email,
     identityId: ground.identityId,

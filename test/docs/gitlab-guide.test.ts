@@ -212,6 +212,20 @@ describe('the guide for GitLab users', { skip: CANNOT_RUN }, () => {
     assert.deepEqual(Object.keys(unmet[0]), ['project'])
   })
 
+  test('the command that explains a token says what is to be mended, and uses nothing up', async () => {
+    const script = `${blockWith('auth:explainToken')}\n${jobScript(pipeline(), 'deploy')}`
+
+    const refused = await runJob(blockWith('auth:explainToken'), stranger)
+    const allowed = await runJob(script, PROJECT)
+
+    const { outcome, message, rules } = JSON.parse(refused.output)
+    assert.equal(outcome, 'DENIED')
+    assert.match(message, /expected 'my-group\/my-project'/)
+    assert.deepEqual(Object.keys(rules[0].unmet), ['project'])
+    assert.match(allowed.output, /"outcome": "ALLOWED"/)
+    assert.match(allowed.output, /^Authenticated as: /m)
+  })
+
   test('the command that shows claims shows neither the token nor who started the job', async () => {
     const result = await runJob(blockWith('@base64d'), PROJECT)
 
