@@ -1,19 +1,21 @@
 import { sql } from 'kysely'
 import { type Migration, Migrator } from 'kysely/migration'
 import * as initial from '../../migrations/0001-initial.ts'
+import * as projects from '../../migrations/0002-projects.ts'
 import { unavailable } from '../errors.ts'
 import type { Database } from './database.ts'
 
 /** In order; a migration that is on main is never changed, a later one mends it. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0001-initial': initial,
+  '0002-projects': projects,
 }
 
 /** What the service's own role may do where it does not own the tables; decisions and policies are only added. */
 const SERVICE_RIGHTS: readonly (readonly [rights: string, on: string])[] = [
   ['select, insert', 'table decisions, policies'],
   ['select', 'table decisions_default'],
-  ['select, insert, update', 'table issuers, workload_identities, signing_keys'],
+  ['select, insert, update', 'table issuers, projects, workload_identities, signing_keys'],
   ['select, insert, delete', 'table used_tokens'],
   ['select, update', 'table readiness'],
   ['select', 'table kysely_migration'],

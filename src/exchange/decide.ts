@@ -68,14 +68,18 @@ export async function decide(deps: DecideDeps, request: ExchangeRequest): Promis
   const claims = JSON.stringify(deps.recordableClaims(token.claims, identity?.recordedClaims ?? []))
   const evaluation = await deps.evaluatePolicy(
     standing.ok ? standing.identity.policyDigest : deps.fallbackPolicyDigest,
-    policyInput(claims, moment.decideTime, request.email),
+    policyInput(claims, moment.decideTime, request.email, identity?.project?.id ?? ''),
   )
   const isInside = standing.ok && evaluation.ok && evaluation.groupMet
   // An outsider must not see by the time it takes that somebody uses this identity: the query it saved is made up for.
   if (cached && !isInside) await deps.reloadIdentity(request.email)
 
   const facts = verifiedFacts(request, token, moment, claims)
-  const decidedOn = { identityRevision: identity?.revision ?? null, issuerRevision: token.issuer.revision }
+  const decidedOn = {
+    identityRevision: identity?.revision ?? null,
+    projectRevision: identity?.project?.revision ?? null,
+    issuerRevision: token.issuer.revision,
+  }
   if (!standing.ok) {
     const decision = {
       ...facts,
@@ -146,7 +150,11 @@ function refuseToken(
       claims: claims === undefined ? null : JSON.stringify(claims),
       outcome: token.outcome,
       reason: token.reason,
-      decidedOn: { identityRevision: undefined, issuerRevision: token.issuer?.revision ?? null },
+      decidedOn: {
+        identityRevision: undefined,
+        projectRevision: null,
+        issuerRevision: token.issuer?.revision ?? null,
+      },
     },
     disclosure: { scope: 'token', message: token.message, claims: token.claims },
   }
@@ -158,7 +166,7 @@ type Standing =
 
 function standingOf(identity: StoredIdentity | undefined, token: VerifiedToken): Standing {
   if (identity === undefined) return { ok: false, reason: 'identity_unknown' }
-  if (identity.state !== 'ACTIVE') return { ok: false, reason: 'identity_inactive' }
+  if (!identity.isActive) return { ok: false, reason: 'identity_inactive' }
   if (identity.workloadIdentityConfig.issuerUrl !== token.issuer.issuerUrl)
     return { ok: false, reason: 'identity_issuer' }
   return { ok: true, identity }
@@ -181,10 +189,10 @@ function audienceProblem(
 }
 
 /** The policy's input as JSON text; `time` is the decision's, in seconds, so that the same input decides alike later. */
-function policyInput(claims: string, decideTimeMs: number, email: string): string {
+function policyInput(claims: string, decideTimeMs: number, email: string, project: string): string {
   const rest = JSON.stringify({
     time: Math.floor(decideTimeMs / 1000),
-    identity: { email, project: '' },
+    identity: { email, project },
     provider: 'GITLAB',
   })
   return `{"claims":${claims},${rest.slice(1)}`

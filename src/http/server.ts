@@ -51,7 +51,11 @@ function createExpressApp(deps: HttpDeps): Express {
   app.set('trust proxy', deps.trustProxy)
   app.set('case sensitive routing', true)
   app.set('strict routing', true)
-  for (const [path, routes] of Map.groupBy(deps.routes, (route) => route.path)) {
+  // Express takes the first path that fits: a name, in which a colon would, must not stand before its own verb.
+  const paths = [...Map.groupBy(deps.routes, (route) => route.path)]
+  for (const [path, routes] of paths.toSorted(
+    ([a], [b]) => Number(b.includes('}:')) - Number(a.includes('}:')),
+  )) {
     app.all(expressPath(path), (request, response) =>
       serve(deps, request, response, () => pickRoute(routes, request)),
     )

@@ -97,6 +97,7 @@ describe('a service role beside the owner', { skip: !DATABASES.includes('postgre
       issuers: 'INSERT,SELECT,UPDATE',
       kysely_migration: 'SELECT',
       policies: 'INSERT,SELECT',
+      projects: 'INSERT,SELECT,UPDATE',
       readiness: 'SELECT,UPDATE',
       signing_keys: 'INSERT,SELECT,UPDATE',
       used_tokens: 'DELETE,INSERT,SELECT',
@@ -125,6 +126,7 @@ describe('a service role beside the owner', { skip: !DATABASES.includes('postgre
     'truncate used_tokens',
     'delete from signing_keys',
     'delete from workload_identities',
+    'delete from projects',
     'delete from kysely_migration',
   ]) {
     test(`cannot: ${statement}`, async () => {

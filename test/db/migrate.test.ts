@@ -37,7 +37,7 @@ for (const kind of DATABASES) {
       const second = await migrate(database.db)
 
       assert.equal(before, false)
-      assert.deepEqual(first, ['0001-initial'])
+      assert.deepEqual(first, ['0001-initial', '0002-projects'])
       assert.deepEqual(second, [])
       assert.equal(await isMigrated(database.db), true)
     })
@@ -73,7 +73,7 @@ describe('four instances on postgresql', { skip: !DATABASES.includes('postgresql
 
     assert.deepEqual(
       applied.toSorted((a, b) => b.length - a.length),
-      [['0001-initial'], [], [], []],
+      [['0001-initial', '0002-projects'], [], [], []],
     )
     assert.deepEqual(migrated, [true, true, true, true])
     for (const db of instances) await db.close()
@@ -92,7 +92,7 @@ describe('four instances on postgresql', { skip: !DATABASES.includes('postgresql
     const applied = await migrate(database.db)
 
     assert.deepEqual(tables, [{ issuers: null, decisions: null }])
-    assert.deepEqual(applied, ['0001-initial'])
+    assert.deepEqual(applied, ['0001-initial', '0002-projects'])
     await database.close()
   })
 })

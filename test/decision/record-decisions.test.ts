@@ -175,8 +175,16 @@ for (const kind of DATABASES) {
 
       const recorded = await Promise.all([
         record(allowed(changed, onOldIdentity)),
-        record(allowed(ground, onOldIssuer, { decidedOn: { identityRevision, issuerRevision: '0' } })),
-        record(allowed(ground, onNone, { decidedOn: { identityRevision: null, issuerRevision } })),
+        record(
+          allowed(ground, onOldIssuer, {
+            decidedOn: { identityRevision, projectRevision: null, issuerRevision: '0' },
+          }),
+        ),
+        record(
+          allowed(ground, onNone, {
+            decidedOn: { identityRevision: null, projectRevision: null, issuerRevision },
+          }),
+        ),
         record(denied(changed)),
       ])
 
@@ -195,7 +203,7 @@ for (const kind of DATABASES) {
         identityId: null,
         verdict: null,
         policyDigest: null,
-        decidedOn: { identityRevision: null, issuerRevision: ground.issuerRevision },
+        decidedOn: { identityRevision: null, projectRevision: null, issuerRevision: ground.issuerRevision },
       } as const
 
       const first = await record(denied(unknown, facts))
@@ -210,7 +218,11 @@ for (const kind of DATABASES) {
       const decision = denied(ground, {
         reason: 'token_signature',
         claims: null,
-        decidedOn: { identityRevision: undefined, issuerRevision: ground.issuerRevision },
+        decidedOn: {
+          identityRevision: undefined,
+          projectRevision: null,
+          issuerRevision: ground.issuerRevision,
+        },
       })
 
       const recorded = await record(decision)
