@@ -29,11 +29,17 @@ function pathProblem(path: string, { updatable, outputOnly }: MaskFields): strin
   if (path === '*') return "must be '*' alone, or the names of fields"
   const shown = shownText(path)
   if (outputOnly.includes(path)) return `names ${shown}, which cannot be set`
-  const whole = updatable.find((known) => path.startsWith(`${known}.`) || path.startsWith(`${known}[`))
-  const hasParts = updatable.some((known) => known.startsWith(`${whole}.`))
-  if (whole !== undefined && !hasParts) return `names ${shown}: ${whole} is replaced whole, so name that`
+  const whole = updatable.find(
+    (known) =>
+      /^[.[]/.test(path.slice(known.length)) && path.startsWith(known) && !hasParts(known, updatable),
+  )
+  if (whole !== undefined) return `names ${shown}: ${whole} is replaced whole, so name that`
   const near = nearestName(path, updatable)
   return near === undefined
     ? `names ${shown}, which is no field that can be changed: those are ${shownList(updatable)}`
     : `names ${shown}, which is no field that can be changed: the nearest is ${near}`
+}
+
+function hasParts(path: string, updatable: readonly string[]): boolean {
+  return updatable.some((known) => known.startsWith(`${path}.`))
 }
