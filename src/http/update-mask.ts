@@ -34,7 +34,7 @@ function pathProblem(path: string, { updatable, outputOnly }: MaskFields): strin
       /^[.[]/.test(path.slice(known.length)) && path.startsWith(known) && !hasParts(known, updatable),
   )
   if (whole !== undefined) return `names ${shown}: ${whole} is replaced whole, so name that`
-  const near = nearestName(path, updatable)
+  const near = updatable.find((known) => known.endsWith(`.${path}`)) ?? nearestName(path, updatable)
   return near === undefined
     ? `names ${shown}, which is no field that can be changed: those are ${shownList(updatable)}`
     : `names ${shown}, which is no field that can be changed: the nearest is ${near}`

@@ -25,8 +25,9 @@ export type ParsedWorkloadIdentity =
   | { readonly ok: false; readonly field: string; readonly message: string }
 
 /**
- * Reads the body of a create, or what a change would make of an identity, into what is stored, every default written out, or names the first
- * field that is wrong and how to mend it. What is read is a fixed point: an answer given back means the same.
+ * Reads the body of a create, or what a change would make of an identity, into what is stored, every default written
+ * out, or names the first field that is wrong and how to mend it. What is read is a fixed point: an answer given back
+ * means the same.
  * Output-only fields are ignored (AIP-203), except where ignoring one would surprise: name, email, state.
  * Whether the issuer's URL is one that may be fetched is left to whoever registers the issuer.
  */

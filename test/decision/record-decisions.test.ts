@@ -196,6 +196,30 @@ for (const kind of DATABASES) {
       )
     })
 
+    test('a decision on a project that changed meanwhile is not stored and uses no token up', async () => {
+      const inProject = await addIdentity(database.db, 'deploy@web.workload.example.com')
+      const [{ revision: projectRevision }] = await database.query(
+        `insert into projects (id, title, state, create_time, update_time)
+           values ('web', 'web', 'ACTIVE', now(), now()) returning revision`,
+      )
+      await database.query(
+        `update workload_identities set project_id = 'web' where id = '${inProject.identityId}'`,
+      )
+      const { identityRevision, issuerRevision } = inProject
+      const decidedOn = { identityRevision, projectRevision, issuerRevision }
+      const [withoutProject, onCurrent, onOld] = [randomUUID(), randomUUID(), randomUUID()]
+
+      const overlooked = await record(allowed(inProject, withoutProject))
+      const current = await record(allowed(inProject, onCurrent, { decidedOn }))
+      await database.query(`update projects set state = 'DELETED', revision = nextval('revisions')`)
+      const outdated = await record(allowed(inProject, onOld, { decidedOn }))
+
+      assert.equal(overlooked, undefined)
+      assert.equal(current?.outcome, 'ALLOWED')
+      assert.equal(outdated, undefined)
+      for (const jti of [withoutProject, onOld]) assert.deepEqual(await usesOf(jti), [])
+    })
+
     test('that an identity is unknown holds until there is one', async () => {
       const unknown = { ...ground, email: 'soon@workload.example.com' }
       const facts = {

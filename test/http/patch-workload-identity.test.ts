@@ -213,7 +213,7 @@ for (const kind of DATABASES) {
       ['title, state', /' state'.*the nearest is state/],
       ['*,title', /'\*' alone/],
       ['workloadIdentityConfig.*', /'workloadIdentityConfig\.\*'/],
-      ['rules', /'rules'/],
+      ['rules', /the nearest is workloadIdentityConfig\.rules/],
       ['workloadIdentityConfig.rules.refs', /workloadIdentityConfig\.rules is replaced whole/],
       ['workloadIdentityConfig.rules[0]', /workloadIdentityConfig\.rules is replaced whole/],
       ['tokenAudiences[0]', /tokenAudiences is replaced whole/],
