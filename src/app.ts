@@ -14,6 +14,7 @@ import type { Config } from './config/env.ts'
 import { canChangeDecisions, checkWritable } from './db/check-database.ts'
 import type { Database } from './db/database.ts'
 import { checkMigrated } from './db/migrate.ts'
+import { createOneAtATime } from './db/one-at-a-time.ts'
 import { openDatabase } from './db/open-database.ts'
 import { createDecisionIds } from './decision/decision-id.ts'
 import { createDecisionStore, type DecisionStore } from './decision/decision-store.ts'
@@ -57,7 +58,6 @@ import { createIdentityCache } from './identity/identity-cache.ts'
 import { parseEmail } from './identity/identity-email.ts'
 import { readIdentityPatch } from './identity/identity-patch.ts'
 import { createIdentityStore } from './identity/identity-store.ts'
-import { createOneAtATime } from './identity/one-at-a-time.ts'
 import { deleteWorkloadIdentity, undeleteWorkloadIdentity } from './identity/remove-workload-identity.ts'
 import {
   UPDATABLE_FIELDS,
@@ -324,6 +324,7 @@ function identityRoutes(parts: Parts, shared: Shared): readonly Route[] {
 
 function projectRoutes({ db, clock, pageTokens }: Parts, { projects }: Shared): readonly Route[] {
   const changes = { db, clock }
+  const inTurn = createOneAtATime()
   return [
     createProjectRoute({ projectBody, createProject: (id, body) => createProject(changes, id, body) }),
     listProjectsRoute({ projects, pageTokens }),
@@ -331,10 +332,14 @@ function projectRoutes({ db, clock, pageTokens }: Parts, { projects }: Shared): 
     patchProjectRoute({
       projectBody,
       projectFields: PROJECT_FIELDS,
-      changeProject: (id, body, ifMatch) => changeProject(changes, id, body, ifMatch),
+      changeProject: (id, body, ifMatch) => inTurn(id, () => changeProject(changes, id, body, ifMatch)),
     }),
-    deleteProjectRoute({ deleteProject: (id, ifMatch) => deleteProject(changes, id, ifMatch) }),
-    undeleteProjectRoute({ undeleteProject: (id, ifMatch) => undeleteProject(changes, id, ifMatch) }),
+    deleteProjectRoute({
+      deleteProject: (id, ifMatch) => inTurn(id, () => deleteProject(changes, id, ifMatch)),
+    }),
+    undeleteProjectRoute({
+      undeleteProject: (id, ifMatch) => inTurn(id, () => undeleteProject(changes, id, ifMatch)),
+    }),
   ]
 }
 

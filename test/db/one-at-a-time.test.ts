@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createOneAtATime } from '../../src/identity/one-at-a-time.ts'
+import { createOneAtATime } from '../../src/db/one-at-a-time.ts'
 
 test('work on one thing is done in turn, also after a failure, and work on others meanwhile', async () => {
   const inTurn = createOneAtATime()
