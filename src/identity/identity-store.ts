@@ -95,6 +95,8 @@ export function createIdentityStore(db: Database): IdentityStore {
         .where('superseded', '=', sql.lit(false))
         .where('project_id', projectId === null ? 'is' : '=', projectId)
         .where(whereFilter(filter, FILTER_COLUMNS))
+        // All have the same project; said first, it lets PostgreSQL read the index in order where that is null.
+        .orderBy('project_id')
         .orderBy(sql`email collate "C"`)
         .limit(limit)
       if (!showDeleted) select = select.where('workload_identities.state', '<>', 'DELETED')
