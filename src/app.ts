@@ -1,4 +1,13 @@
 import { BUILT_IN_ROLES } from './access/built-in-roles.ts'
+import {
+  changeProject,
+  createProject,
+  deleteProject,
+  PROJECT_FIELDS,
+  projectBody,
+  undeleteProject,
+} from './access/change-project.ts'
+import { createProjectStore } from './access/project-store.ts'
 import type { Clock } from './clock.ts'
 import { ADMIN_TOKEN, generatedSecret, KEY_ENCRYPTION_KEY } from './config/data-dir.ts'
 import type { Config } from './config/env.ts'
@@ -6,6 +15,7 @@ import { readVersion } from './config/version.ts'
 import { canChangeDecisions, checkWritable } from './db/check-database.ts'
 import type { Database } from './db/database.ts'
 import { checkMigrated } from './db/migrate.ts'
+import { createOneAtATime } from './db/one-at-a-time.ts'
 import { openDatabase } from './db/open-database.ts'
 import { type AttemptSummaries, createAttemptSummaries } from './decision/attempt-summaries.ts'
 import type { AllowedDecision, Recorded } from './decision/decision.ts'
@@ -18,11 +28,10 @@ import { type ExchangeDeps, type ExchangeResult, exchangeToken } from './exchang
 import { type ExplainResult, explainToken } from './exchange/explain-token.ts'
 import { createRefusalLimits } from './exchange/refusal-limits.ts'
 import { createIssuerRoute } from './http/create-issuer.ts'
-import {
-  createWorkloadIdentityRoute,
-  projectWorkloadIdentitiesRoutes,
-} from './http/create-workload-identity.ts'
+import { createProjectRoute } from './http/create-project.ts'
+import { createWorkloadIdentityRoutes } from './http/create-workload-identity.ts'
 import { deleteIssuerRoute } from './http/delete-issuer.ts'
+import { deleteProjectRoute } from './http/delete-project.ts'
 import { deleteWorkloadIdentityRoute } from './http/delete-workload-identity.ts'
 import { withDescription } from './http/describe-api.ts'
 import { exchangeTokenRoute } from './http/exchange-token.ts'
@@ -33,29 +42,43 @@ import { getIdentityPolicyRoute } from './http/get-identity-policy.ts'
 import { getIssuerRoute } from './http/get-issuer.ts'
 import { getJwksRoute } from './http/get-jwks.ts'
 import { metricsRoute } from './http/get-metrics.ts'
+import { getProjectRoute } from './http/get-project.ts'
 import { getWorkloadIdentityRoute } from './http/get-workload-identity.ts'
 import { createReadiness, healthRoute, type Readiness, readinessRoute } from './http/health.ts'
 import { createAdministratorCheck } from './http/is-administrator.ts'
 import { listDecisionsRoute } from './http/list-decisions.ts'
 import { listIssuersRoute } from './http/list-issuers.ts'
+import { listProjectsRoute } from './http/list-projects.ts'
+import { listWorkloadIdentitiesRoutes } from './http/list-workload-identities.ts'
 import { listen } from './http/listen.ts'
 import { listenForMetrics } from './http/listen-for-metrics.ts'
 import { createPageTokens, type PageTokens } from './http/page-token.ts'
+import { patchProjectRoute } from './http/patch-project.ts'
+import { patchWorkloadIdentityRoute } from './http/patch-workload-identity.ts'
 import { refreshIssuerKeysRoute } from './http/refresh-issuer-keys.ts'
 import type { Route } from './http/route.ts'
 import { createHttpServer } from './http/server.ts'
 import { undeleteIssuerRoute } from './http/undelete-issuer.ts'
+import { undeleteProjectRoute } from './http/undelete-project.ts'
+import { undeleteWorkloadIdentityRoute } from './http/undelete-workload-identity.ts'
 import { updateIssuerRoute } from './http/update-issuer.ts'
-import { createClaimReport } from './identity/claim-report.ts'
 import {
-  type CreateWorkloadIdentityDeps,
-  createWorkloadIdentity,
-} from './identity/create-workload-identity.ts'
+  type ChangeWorkloadIdentityDeps,
+  changeWorkloadIdentity,
+} from './identity/change-workload-identity.ts'
+import { createClaimReport } from './identity/claim-report.ts'
+import { createWorkloadIdentity } from './identity/create-workload-identity.ts'
 import { recordableClaims, unknownClaims } from './identity/gitlab-claims.ts'
 import { createIdentityCache } from './identity/identity-cache.ts'
 import { parseEmail } from './identity/identity-email.ts'
+import { readIdentityPatch } from './identity/identity-patch.ts'
 import { createIdentityStore } from './identity/identity-store.ts'
-import { workloadIdentitySchema } from './identity/workload-identity-schema.ts'
+import { deleteWorkloadIdentity, undeleteWorkloadIdentity } from './identity/remove-workload-identity.ts'
+import {
+  UPDATABLE_FIELDS,
+  workloadIdentityPatchSchema,
+  workloadIdentitySchema,
+} from './identity/workload-identity-schema.ts'
 import { createAccessTokenVerifier, signAccessToken } from './issuance/access-token.ts'
 import { createKeyEncryption } from './issuance/key-encryption.ts'
 import { checkSigningKey, loadSigningKeys, type SigningKeys } from './issuance/signing-keys.ts'
@@ -254,6 +277,7 @@ function createRoutes(parts: Parts, checkReadiness: () => Promise<Readiness>): r
   return [
     ...jobRoutes(parts, shared),
     ...identityRoutes(parts, shared),
+    ...projectRoutes(parts, shared),
     ...issuerRoutes(parts, shared),
     ...decisionRoutes(parts),
     healthRoute(),
@@ -289,6 +313,7 @@ function createShared({ config, clock, log, db, telemetry }: Parts) {
       checkIssuerUrl(url, { privateIssuers: config.privateIssuers, ownIssuerUrl: config.publicUrl }),
     identities,
     identityCache: createIdentityCache(identities),
+    projects: createProjectStore(db),
   }
 }
 
@@ -376,13 +401,15 @@ function fetchErrorCode(error: unknown): string {
 }
 
 function identityRoutes(parts: Parts, shared: Shared): readonly Route[] {
-  const { config, clock, db, policies } = parts
-  const { identities, issuers } = shared
-  const creation: CreateWorkloadIdentityDeps = {
+  const { config, clock, db, policies, pageTokens } = parts
+  const { identities, issuers, projects } = shared
+  const changes: ChangeWorkloadIdentityDeps = {
     ...config,
     db,
     clock,
     knownRoles: Object.keys(BUILT_IN_ROLES),
+    findProject: projects.get,
+    findIdentity: identities.find,
     findIssuer: issuers.findByUrl,
     checkIssuerUrl: shared.checkIssuerUrl,
     freeIssuerId: (url) => issuerIdFromUrl(url, issuers.isTaken),
@@ -391,15 +418,52 @@ function identityRoutes(parts: Parts, shared: Shared): readonly Route[] {
     insertIssuer,
     insertPolicy,
   }
+  const inTurn = createOneAtATime()
   return [
-    createWorkloadIdentityRoute({
+    ...createWorkloadIdentityRoutes({
       workloadIdentityBody: workloadIdentitySchema,
-      createWorkloadIdentity: (id, body) => createWorkloadIdentity(creation, id, body),
+      createWorkloadIdentity: (id, body, projectId) => createWorkloadIdentity(changes, id, body, projectId),
     }),
-    ...projectWorkloadIdentitiesRoutes(),
+    ...listWorkloadIdentitiesRoutes({ identities, projects, pageTokens }),
     getWorkloadIdentityRoute({ identities }),
-    deleteWorkloadIdentityRoute({ deleteIdentity: (email) => identities.remove(email, new Date(clock())) }),
+    patchWorkloadIdentityRoute({
+      workloadIdentityPatch: workloadIdentityPatchSchema,
+      updatableFields: UPDATABLE_FIELDS,
+      changeWorkloadIdentity: async (email, { body, mask, ifMatch }) => {
+        const patch = readIdentityPatch(body, mask)
+        return inTurn(email, () => changeWorkloadIdentity(changes, email, patch, ifMatch))
+      },
+    }),
+    deleteWorkloadIdentityRoute({
+      deleteIdentity: (email, ifMatch) =>
+        inTurn(email, () => deleteWorkloadIdentity(changes, email, ifMatch)),
+    }),
+    undeleteWorkloadIdentityRoute({
+      undeleteIdentity: (email, ifMatch) =>
+        inTurn(email, () => undeleteWorkloadIdentity(changes, email, ifMatch)),
+    }),
     getIdentityPolicyRoute({ identities, policies }),
+  ]
+}
+
+function projectRoutes({ db, clock, pageTokens }: Parts, { projects }: Shared): readonly Route[] {
+  const changes = { db, clock }
+  const inTurn = createOneAtATime()
+  return [
+    createProjectRoute({ projectBody, createProject: (id, body) => createProject(changes, id, body) }),
+    listProjectsRoute({ projects, pageTokens }),
+    getProjectRoute({ projects }),
+    patchProjectRoute({
+      projectBody,
+      projectFields: PROJECT_FIELDS,
+      changeProject: (id, body, ifMatch) => inTurn(id, () => changeProject(changes, id, body, ifMatch)),
+    }),
+    deleteProjectRoute({
+      deleteProject: (id, ifMatch) => inTurn(id, () => deleteProject(changes, id, ifMatch)),
+    }),
+    undeleteProjectRoute({
+      undeleteProject: (id, ifMatch) => inTurn(id, () => undeleteProject(changes, id, ifMatch)),
+    }),
   ]
 }
 

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { type Migration, Migrator } from 'kysely/migration'
 import * as initial from '../../migrations/0001-initial.ts'
+import * as projects from '../../migrations/0002-projects.ts'
 import * as decisionHistory from '../../migrations/0003-decision-history.ts'
 import * as explainedTokens from '../../migrations/0004-explained-tokens.ts'
 import { unavailable } from '../errors.ts'
@@ -9,6 +10,7 @@ import type { Database } from './database.ts'
 /** In order; a migration that is on main is never changed, a later one mends it. */
 const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0001-initial': initial,
+  '0002-projects': projects,
   '0003-decision-history': decisionHistory,
   '0004-explained-tokens': explainedTokens,
 }
@@ -17,7 +19,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
 export const SERVICE_RIGHTS: readonly (readonly [rights: string, on: string])[] = [
   ['select, insert', 'table decisions, policies'],
   ['select', 'table decisions_default'],
-  ['select, insert, update', 'table issuers, workload_identities, signing_keys'],
+  ['select, insert, update', 'table issuers, projects, workload_identities, signing_keys'],
   ['select, insert, delete', 'table used_tokens, explained_tokens'],
   ['select, update', 'table readiness'],
   ['select', 'table kysely_migration, decision_retention'],

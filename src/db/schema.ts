@@ -4,6 +4,7 @@ import type { ColumnType, Generated } from 'kysely'
 export type Schema = {
   issuers: IssuerTable
   policies: PolicyTable
+  projects: ProjectTable
   workload_identities: WorkloadIdentityTable
   signing_keys: SigningKeyTable
   used_tokens: UsedTokenTable
@@ -38,17 +39,29 @@ export type PolicyTable = {
   compile_time: Date
 }
 
+export type ProjectTable = {
+  id: string
+  title: string
+  state: string
+  revision: Generated<string>
+  create_time: Date
+  update_time: Date
+}
+
 export type WorkloadIdentityTable = {
   id: string
   email: string
+  project_id: string | null
   superseded: Generated<boolean>
   title: string
   state: string
+  state_before_delete: string | null
   token_lifetime_seconds: number
   subject_token_use: string
   token_audiences: Json<string[]>
   recorded_claims: Json<string[]>
   config: Json<unknown>
+  last_rule_number: number
   issuer_id: string
   policy_digest: string
   revision: Generated<string>

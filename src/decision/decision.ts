@@ -20,11 +20,16 @@ export type Reason =
   | 'token_replayed'
   | 'allowed'
 
+/** The roles that an identity of a project has, in that project (`projects/ID`) only. */
+export type ProjectRoles = { readonly name: string; readonly roles: readonly string[] }
+
 /** What an access token will be signed for once its decision is recorded. Times in seconds since the epoch. */
 export type Grant = {
   readonly email: string
   readonly audience: string
+  /** In the whole workspace. */
   readonly roles: readonly string[]
+  readonly projects: readonly ProjectRoles[]
   readonly rules: readonly string[]
   readonly workload: Readonly<Record<string, string>>
   readonly keyId: string
@@ -63,6 +68,8 @@ export type DecisionFacts = {
 export type DecidedOn = {
   /** Undefined where the identity was not looked at; null where there is none under this email. */
   readonly identityRevision: string | null | undefined
+  /** Its project's; null where it has none. */
+  readonly projectRevision: string | null
   readonly issuerRevision: string | null
 }
 

@@ -203,6 +203,7 @@ const INSTRUCTIONS = {
   subject_token_hash: 'text',
   check_identity: 'boolean',
   identity_revision: 'bigint',
+  project_revision: 'bigint',
   issuer_revision: 'bigint',
   jti_hash: 'text',
   keep_until: 'timestamptz',
@@ -228,8 +229,10 @@ const DECIDED = `
     ), current as (
       select a.* from asked a
         left join workload_identities i on i.email = a.identity and not i.superseded
+        left join projects p on p.id = i.project_id
         left join issuers s on s.issuer_url = a.issuer_url
-      where (not a.check_identity or i.revision is not distinct from a.identity_revision)
+      where (not a.check_identity or (i.revision is not distinct from a.identity_revision
+          and p.revision is not distinct from a.project_revision))
         and s.revision is not distinct from a.issuer_revision
     ), claimed as (
       insert into used_tokens (issuer_url, jti_hash, decision_id, use_time, keep_until)
@@ -302,6 +305,7 @@ function toRow({ decision, keepRefusal }: Asked): Row {
     subject_token_hash: decision.subjectTokenHash,
     check_identity: decision.decidedOn.identityRevision !== undefined,
     identity_revision: decision.decidedOn.identityRevision ?? null,
+    project_revision: decision.decidedOn.projectRevision,
     issuer_revision: decision.decidedOn.issuerRevision,
     jti_hash: allowed?.singleUse?.jtiHash ?? null,
     keep_until: keepUntil === undefined ? null : timestamp(keepUntil),

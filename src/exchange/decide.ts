@@ -72,19 +72,22 @@ export async function decide(deps: DecideDeps, request: ExchangeRequest): Promis
   const claims = JSON.stringify(deps.recordableClaims(token.claims, identity?.recordedClaims ?? []))
   const evaluation = await deps.evaluatePolicy(
     standing.ok ? standing.identity.policyDigest : deps.fallbackPolicyDigest,
-    policyInput(claims, moment.decideTime, request.email),
+    policyInput(claims, moment.decideTime, request.email, identity?.project?.id ?? ''),
   )
   const isInside = standing.ok && evaluation.ok && evaluation.groupMet
   // An outsider must not see by the time it takes that somebody uses this identity: the query it saved is made up for.
   if (cached && !isInside) await deps.reloadIdentity(request.email)
 
-  const facts = verifiedFacts(request, token, moment, claims)
-  const decidedOn = { identityRevision: identity?.revision ?? null, issuerRevision: token.issuer.revision }
+  const facts = verifiedFacts(request, token, identity, moment, claims)
+  const decidedOn = {
+    identityRevision: identity?.revision ?? null,
+    projectRevision: identity?.project?.revision ?? null,
+    issuerRevision: token.issuer.revision,
+  }
   if (!standing.ok) {
     const decision = {
       ...facts,
       decidedOn,
-      identityId: identity?.id ?? null,
       outcome: 'DENIED',
       reason: standing.reason,
     } as const
@@ -105,7 +108,6 @@ function judge(
   const audiences = deps.tokenAudiences(token.claims)
   const facts = {
     ...known,
-    identityId: identity.id,
     policyDigest: identity.policyDigest,
     verdict: evaluation.ok ? evaluation.verdictText : null,
   }
@@ -147,13 +149,18 @@ function refuseToken(
     decision: {
       ...commonFacts(request, token, moment),
       identityId: null,
+      project: null,
       issuerUrl: token.issuer?.issuerUrl ?? null,
       subject: typeof subject === 'string' ? subject : null,
       claims: claims === undefined ? null : JSON.stringify(claims),
       projectPath: projectPathOf(token.claims),
       outcome: token.outcome,
       reason: token.reason,
-      decidedOn: { identityRevision: undefined, issuerRevision: token.issuer?.revision ?? null },
+      decidedOn: {
+        identityRevision: undefined,
+        projectRevision: null,
+        issuerRevision: token.issuer?.revision ?? null,
+      },
     },
     disclosure: { scope: 'token', message: token.message, claims: token.claims },
   }
@@ -165,7 +172,7 @@ type Standing =
 
 function standingOf(identity: StoredIdentity | undefined, token: VerifiedToken): Standing {
   if (identity === undefined) return { ok: false, reason: 'identity_unknown' }
-  if (identity.state !== 'ACTIVE') return { ok: false, reason: 'identity_inactive' }
+  if (!identity.isActive) return { ok: false, reason: 'identity_inactive' }
   if (identity.workloadIdentityConfig.issuerUrl !== token.issuer.issuerUrl)
     return { ok: false, reason: 'identity_issuer' }
   return { ok: true, identity }
@@ -188,10 +195,10 @@ function audienceProblem(
 }
 
 /** The policy's input as JSON text; `time` is the decision's, in seconds, so that the same input decides alike later. */
-function policyInput(claims: string, decideTimeMs: number, email: string): string {
+function policyInput(claims: string, decideTimeMs: number, email: string, project: string): string {
   const rest = JSON.stringify({
     time: Math.floor(decideTimeMs / 1000),
-    identity: { email, project: '' },
+    identity: { email, project },
     provider: 'GITLAB',
   })
   return `{"claims":${claims},${rest.slice(1)}`
@@ -204,12 +211,14 @@ function singleUseOf(token: VerifiedToken): SingleUse {
 function verifiedFacts(
   request: ExchangeRequest,
   token: VerifiedToken,
+  identity: StoredIdentity | undefined,
   moment: Moment,
   claims: string,
 ): DecisionFacts {
   return {
     ...commonFacts(request, token, moment),
-    identityId: null,
+    identityId: identity?.id ?? null,
+    project: identity?.project?.id ?? null,
     issuerUrl: token.issuer.issuerUrl,
     subject: token.claims.sub,
     claims,
@@ -235,8 +244,6 @@ function commonFacts(
     requestId: request.requestId,
     callerIp: request.callerIp,
     userAgent: request.userAgent,
-    // Identities belong to no project yet.
-    project: null,
   }
 }
 

@@ -15,10 +15,13 @@ export function grantFor(
   decideTimeMs: number,
 ): Grant {
   const issueTime = Math.floor(decideTimeMs / 1000)
+  const { project } = identity
   return {
     email: identity.email,
     audience: request.audience ?? deps.publicUrl,
-    roles: evaluation.roles,
+    // Apart, so that no service behind us takes a project's roles for the workspace's.
+    roles: project === null ? evaluation.roles : [],
+    projects: project === null ? [] : [{ name: `projects/${project.id}`, roles: evaluation.roles }],
     rules: evaluation.ruleIds,
     workload: workloadOf(token.claims),
     keyId: deps.signingKeyId,

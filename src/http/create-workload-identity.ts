@@ -1,50 +1,50 @@
 import { type ZodType, z } from 'zod'
 import { invalidArgument } from '../errors.ts'
-import type { CreatedIdentity } from '../identity/create-workload-identity.ts'
+import type { SavedIdentity } from '../identity/create-workload-identity.ts'
 import { defineRoute, LARGE_BODY, type Route } from './route.ts'
+import { taggedAnswer } from './tagged-answer.ts'
 import { workloadIdentityAnswer, workloadIdentityJson } from './workload-identity-json.ts'
 
-/** `POST /v1/workspaces/default/workloadIdentities?workloadIdentityId=ID`. */
-export function createWorkloadIdentityRoute(deps: {
+type Deps = {
   workloadIdentityBody: ZodType
-  createWorkloadIdentity: (id: string, body: unknown) => Promise<CreatedIdentity>
-}): Route {
+  createWorkloadIdentity: (id: string, body: unknown, projectId?: string) => Promise<SavedIdentity>
+}
+
+/** `POST …/workloadIdentities?workloadIdentityId=ID` of the workspace, and of a project. */
+export function createWorkloadIdentityRoutes(deps: Deps): readonly Route[] {
+  return [
+    createRoute(
+      deps,
+      '/v1/workspaces/default/workloadIdentities',
+      'Create an identity with its rules, which become its policy.',
+    ),
+    createRoute(
+      deps,
+      '/v1/projects/{project}/workloadIdentities',
+      'Create an identity of a project: it has its roles in this project only.',
+    ),
+  ]
+}
+
+function createRoute(deps: Deps, path: string, summary: string): Route {
   return defineRoute({
     method: 'POST',
-    path: '/v1/workspaces/default/workloadIdentities',
+    path,
     group: 'Workload identities',
-    summary: 'Create an identity with its rules, which become its policy.',
+    summary,
     access: 'administrator',
     query: {
       workloadIdentityId: z.string().meta({ description: 'Required: the part of its email before @.' }),
     },
     body: { schema: deps.workloadIdentityBody, limit: LARGE_BODY, isReadByHandler: true },
     answer: workloadIdentityAnswer,
-    async handle({ query, body, note }) {
+    async handle({ params: { project }, query, body, note }) {
       const id = query.workloadIdentityId
       if (!id)
         throw invalidArgument('The parameter workloadIdentityId is required: the part of the email before @.')
-      const { identity, notices } = await deps.createWorkloadIdentity(id, body)
+      const { identity, notices } = await deps.createWorkloadIdentity(id, body, project)
       note({ identity: identity.email })
-      return { body: workloadIdentityJson(identity, notices) }
+      return taggedAnswer(workloadIdentityJson(identity, notices))
     },
   })
-}
-
-/** `POST` and `GET /v1/projects/{project}/workloadIdentities` are known paths whose time has not come. */
-export function projectWorkloadIdentitiesRoutes(): readonly Route[] {
-  return (['POST', 'GET'] as const).map((method) =>
-    defineRoute({
-      method,
-      path: '/v1/projects/{project}/workloadIdentities',
-      group: 'Workload identities',
-      summary: 'Not supported yet.',
-      access: 'administrator',
-      query: 'ignored',
-      answer: z.never(),
-      handle() {
-        throw invalidArgument('projects/{project} is not supported as a parent yet: use workspaces/default.')
-      },
-    }),
-  )
 }

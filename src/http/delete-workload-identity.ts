@@ -1,10 +1,9 @@
 import { z } from 'zod'
-import { RequestError } from '../errors.ts'
-import { defineRoute, type Route } from './route.ts'
+import { defineRoute, type Route, type RouteRequest } from './route.ts'
 
 /** `DELETE /v1/workloadIdentities/{email}`: at once no exchange and no `users/me` for it any more. */
 export function deleteWorkloadIdentityRoute(deps: {
-  deleteIdentity: (email: string) => Promise<boolean>
+  deleteIdentity: (email: string, ifMatch: RouteRequest['ifMatch']) => Promise<void>
 }): Route {
   return defineRoute({
     method: 'DELETE',
@@ -15,11 +14,10 @@ export function deleteWorkloadIdentityRoute(deps: {
     access: 'administrator',
     query: {},
     answer: z.strictObject({}),
-    async handle({ params: { email = '' }, note }) {
+    honoursIfMatch: true,
+    async handle({ params: { email = '' }, ifMatch, note }) {
       note({ identity: email })
-      if (!(await deps.deleteIdentity(email))) {
-        throw new RequestError('not_found', 'There is no such workload identity, or it is deleted already.')
-      }
+      await deps.deleteIdentity(email, ifMatch)
       return { body: {} }
     },
   })

@@ -13,7 +13,9 @@ const userAnswer = z
     userType: z.literal('WORKLOAD_IDENTITY'),
     workspace: z.literal('workspaces/default'),
     roles: z.array(z.string()).meta({ description: "The token's roles that its rules still grant." }),
-    projects: z.array(z.strictObject({ name: z.string(), roles: z.array(z.string()) })),
+    projects: z.array(z.strictObject({ name: z.string(), roles: z.array(z.string()) })).meta({
+      description: 'The same of an identity of a project, in that project only.',
+    }),
   })
   .meta({ id: 'User' })
 
@@ -34,18 +36,21 @@ export function getCurrentUserRoute(deps: {
     async handle({ authorization, note }) {
       const claims = await deps.verifyAccessToken(readBearer(authorization))
       const identity = claims && (await deps.findIdentityOfToken(claims))
-      if (claims === undefined || identity?.state !== 'ACTIVE') throw invalidToken()
+      if (claims === undefined || !identity?.isActive) throw invalidToken()
       note({ identity: identity.email })
       return {
         body: {
           name: `users/${identity.email}`,
           email: identity.email,
           title: identity.title,
-          state: identity.state,
+          state: 'ACTIVE',
           userType: 'WORKLOAD_IDENTITY',
           workspace: 'workspaces/default',
-          roles: rolesStillGranted(claims, identity),
-          projects: [],
+          roles: rolesStillGranted(claims.roles, claims, identity),
+          projects: claims.projects.map(({ name, roles }) => ({
+            name,
+            roles: rolesStillGranted(roles, claims, identity),
+          })),
         },
       }
     },
@@ -76,10 +81,14 @@ function invalidToken(): RequestError {
 }
 
 /** The token's roles, less those that the rules it met do not give (any more). */
-function rolesStillGranted(claims: AccessTokenClaims, identity: StoredIdentity): readonly string[] {
+function rolesStillGranted(
+  roles: readonly string[],
+  claims: AccessTokenClaims,
+  identity: StoredIdentity,
+): readonly string[] {
   const rules = identity.workloadIdentityConfig.rules.filter(
     (rule) => !rule.disabled && claims.rules.includes(rule.id),
   )
   const granted = new Set(rules.flatMap((rule) => rule.roles))
-  return claims.roles.filter((role) => granted.has(role))
+  return roles.filter((role) => granted.has(role))
 }

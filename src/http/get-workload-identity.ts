@@ -1,6 +1,7 @@
 import { RequestError } from '../errors.ts'
 import type { IdentityStore, StoredIdentity } from '../identity/identity-store.ts'
 import { defineRoute, type Route } from './route.ts'
+import { taggedAnswer } from './tagged-answer.ts'
 import { workloadIdentityAnswer, workloadIdentityJson } from './workload-identity-json.ts'
 
 /** `GET /v1/workloadIdentities/{email}`; a deleted one is answered too, with its state. */
@@ -14,7 +15,7 @@ export function getWorkloadIdentityRoute(deps: { identities: Pick<IdentityStore,
     query: {},
     answer: workloadIdentityAnswer,
     async handle({ params: { email = '' } }) {
-      return { body: workloadIdentityJson(await existingIdentity(deps.identities, email)) }
+      return taggedAnswer(workloadIdentityJson(await existingIdentity(deps.identities, email)))
     },
   })
 }

@@ -1,54 +1,51 @@
+import type { Project } from '../access/project.ts'
 import type { Clock } from '../clock.ts'
 import type { Database } from '../db/database.ts'
 import { violatedConstraint } from '../db/database-fault.ts'
 import { invalidArgument, RequestError } from '../errors.ts'
-import type { Issuer, ProviderType, SignatureAlgorithm } from '../issuer/issuer.ts'
-import type { insertIssuer, NewIssuer } from '../issuer/issuer-store.ts'
 import type { insertPolicy } from '../policy/policy-store.ts'
 import type { PreparedPolicy, PreparePolicy } from '../policy/prepare-policy.ts'
-import { checkIdentityId, emailOf } from './identity-email.ts'
-import { EMAIL_TAKEN, insertIdentity, type StoredIdentity } from './identity-store.ts'
+import { checkIdentityId, emailOf, parseEmail } from './identity-email.ts'
+import { type IssuerDeps, issuerFor } from './identity-issuer.ts'
+import { EMAIL_TAKEN, insertIdentity, type NewIdentity, type StoredIdentity } from './identity-store.ts'
 import { parseWorkloadIdentity } from './parse-workload-identity.ts'
-import type { WorkloadIdentitySpec } from './workload-identity.ts'
 
-export type CreateWorkloadIdentityDeps = {
+export type CreateWorkloadIdentityDeps = IssuerDeps & {
   readonly db: Database
   readonly clock: Clock
   readonly identityDomain: string
   readonly tokenLifetimeSeconds: number
   readonly knownRoles: readonly string[]
-  readonly findIssuer: (issuerUrl: string) => Promise<Issuer | undefined>
-  /** Says what is wrong with a URL that is to be registered, or undefined. */
-  readonly checkIssuerUrl: (issuerUrl: string) => string | undefined
-  readonly freeIssuerId: (issuerUrl: string) => Promise<string>
-  readonly defaultAlgorithms: Readonly<Record<ProviderType, readonly SignatureAlgorithm[]>>
+  readonly findProject: (id: string) => Promise<Project | undefined>
   /** The policy of these rules, compiled and tried; throws `invalid_argument` with the problems that it has. */
   readonly preparePolicy: PreparePolicy
-  readonly insertIssuer: typeof insertIssuer
   readonly insertPolicy: typeof insertPolicy
 }
 
-export type CreatedIdentity = { readonly identity: StoredIdentity; readonly notices: readonly string[] }
+/** What a create or a change made of an identity, and what it did beside. */
+export type SavedIdentity = { readonly identity: StoredIdentity; readonly notices: readonly string[] }
 
 /**
- * Creates an identity with its policy and, where its issuer is new, that issuer: all of it or nothing.
- * Throws `invalid_argument` naming the field at fault, `already_exists` where a living identity has the email.
+ * Creates an identity with its policy and, where its issuer is new, that issuer: all of it or nothing. `projectId`
+ * undefined: an identity of the workspace. Throws `invalid_argument` naming the field at fault, `already_exists` where
+ * a living identity has the email, `not_found` or `failed_precondition` where the project is not there or deleted.
  */
 export async function createWorkloadIdentity(
   deps: CreateWorkloadIdentityDeps,
   id: string,
   body: unknown,
-): Promise<CreatedIdentity> {
-  const idProblem = checkIdentityId(id)
-  if (idProblem !== undefined) throw invalidArgument(`workloadIdentityId ${idProblem}.`)
-  const email = emailOf(id, deps.identityDomain)
+  projectId?: string,
+): Promise<SavedIdentity> {
+  if (projectId !== undefined) await checkProject(deps, projectId)
+  const email = newEmail(deps, id, projectId)
   const parsed = parseWorkloadIdentity(body, { ...deps, email })
   if (!parsed.ok) throw invalidArgument(`${parsed.field} ${parsed.message}.`)
 
   const { spec, notices } = parsed
   const policy = await deps.preparePolicy(spec.workloadIdentityConfig.rules)
+  const identity = { email, projectId: projectId ?? null, spec, policyDigest: policy.digest }
   try {
-    return await save(deps, email, spec, policy, notices)
+    return await save(deps, identity, policy, notices)
   } catch (error) {
     const constraint = violatedConstraint(error)
     if (constraint === EMAIL_TAKEN) {
@@ -56,43 +53,38 @@ export async function createWorkloadIdentity(
     }
     if (constraint === undefined) throw error
     // Another request registered the same new issuer a moment ago: now it is there.
-    return save(deps, email, spec, policy, notices)
+    return save(deps, identity, policy, notices)
   }
+}
+
+async function checkProject(deps: CreateWorkloadIdentityDeps, projectId: string): Promise<void> {
+  const project = await deps.findProject(projectId)
+  if (project === undefined) throw new RequestError('not_found', 'There is no such project.')
+  if (project.state === 'DELETED') {
+    throw new RequestError('failed_precondition', `projects/${project.id} is deleted: undelete it first.`)
+  }
+}
+
+function newEmail(deps: CreateWorkloadIdentityDeps, id: string, projectId: string | undefined): string {
+  const problem = checkIdentityId(id)
+  if (problem !== undefined) throw invalidArgument(`workloadIdentityId ${problem}.`)
+  const email = emailOf(id, deps.identityDomain, projectId)
+  if (parseEmail(email) !== undefined) return email
+  throw invalidArgument('workloadIdentityId makes an email of more than 255 characters: it must be shorter.')
 }
 
 async function save(
   deps: CreateWorkloadIdentityDeps,
-  email: string,
-  spec: WorkloadIdentitySpec,
-  { digest, policy }: PreparedPolicy,
+  identity: Omit<NewIdentity, 'issuerId'>,
+  { policy }: PreparedPolicy,
   notices: readonly string[],
-): Promise<CreatedIdentity> {
+): Promise<SavedIdentity> {
   const now = new Date(deps.clock())
-  const known = await deps.findIssuer(spec.workloadIdentityConfig.issuerUrl)
-  const issuer = known ?? (await newIssuer(deps, spec))
-  const identity = await deps.db.kysely.transaction().execute(async (trx) => {
-    if (known === undefined) await deps.insertIssuer(trx, issuer, now)
+  const issuer = await issuerFor(deps, identity.spec.workloadIdentityConfig)
+  const saved = await deps.db.kysely.transaction().execute(async (trx) => {
+    await issuer.register(trx, now)
     if (policy !== undefined) await deps.insertPolicy(trx, policy, now)
-    return insertIdentity(trx, { email, spec, issuerId: issuer.id, policyDigest: digest }, now)
+    return insertIdentity(trx, { ...identity, issuerId: issuer.id }, now)
   })
-  return { identity, notices: known === undefined ? [...notices, registeredNotice(issuer)] : notices }
-}
-
-async function newIssuer(deps: CreateWorkloadIdentityDeps, spec: WorkloadIdentitySpec): Promise<NewIssuer> {
-  const { issuerUrl, providerType } = spec.workloadIdentityConfig
-  const problem = deps.checkIssuerUrl(issuerUrl)
-  if (problem !== undefined) throw invalidArgument(`workloadIdentityConfig.issuerUrl ${problem}.`)
-  return {
-    id: await deps.freeIssuerId(issuerUrl),
-    issuerUrl,
-    title: issuerUrl,
-    providerType,
-    state: 'ACTIVE',
-    algorithms: deps.defaultAlgorithms[providerType],
-    jwks: null,
-  }
-}
-
-function registeredNotice(issuer: NewIssuer): string {
-  return `The issuer ${issuer.issuerUrl} was not known yet and is now registered as issuers/${issuer.id}.`
+  return { identity: saved, notices: [...notices, ...issuer.notices] }
 }

@@ -14,9 +14,9 @@ export function checkIdentityId(id: string): string | undefined {
   return "must be lower-case letters, digits and '-', begin with a letter and not end with '-'"
 }
 
-/** The email of a workspace's identity. */
-export function emailOf(id: string, domain: string): string {
-  return `${id}@${domain}`
+/** The email of an identity of the workspace, or of a project. */
+export function emailOf(id: string, domain: string, projectId?: string): string {
+  return projectId === undefined ? `${id}@${domain}` : `${id}@${projectId}.${domain}`
 }
 
 /** Whether a text has the syntax of an email address (HTML standard, at most 255 characters): its parts, or undefined. */

@@ -1,15 +1,29 @@
 import { randomUUID } from 'node:crypto'
-import { type Kysely, type Selectable, sql } from 'kysely'
+import { type Kysely, type Selectable, sql, type UpdateObject } from 'kysely'
 import type { Database } from '../db/database.ts'
 import type { Schema, WorkloadIdentityTable } from '../db/schema.ts'
+import { whereFilter } from '../db/where-filter.ts'
+import type { FilterTerm } from '../fields/parse-filter.ts'
+import { lastRuleNumber } from './match-rules.ts'
 import type { SubjectTokenUse, WorkloadIdentityConfig, WorkloadIdentitySpec } from './workload-identity.ts'
+
+export type IdentityState = 'ACTIVE' | 'DISABLED' | 'DELETED'
 
 /** An identity as it is stored. `id` is never used again; `revision` changes with every change. */
 export type StoredIdentity = WorkloadIdentitySpec & {
   readonly id: string
   readonly email: string
-  readonly state: 'ACTIVE' | 'DISABLED' | 'DELETED'
+  /** Its own state; what it may do depends on its project's too. */
+  readonly state: IdentityState
+  /** The project that it belongs to; null where that is the workspace. */
+  readonly project: { readonly id: string; readonly revision: string } | null
+  /** Whether a token can be exchanged for it and its tokens count: neither it nor its project is deleted or disabled. */
+  readonly isActive: boolean
+  /** Whether its email was given anew after it was deleted. */
+  readonly isSuperseded: boolean
   readonly policyDigest: string
+  /** The highest N of all ids rule-N that its rules ever had. */
+  readonly lastRuleNumber: number
   readonly revision: string
   readonly createTime: Date
   readonly updateTime: Date
@@ -17,9 +31,27 @@ export type StoredIdentity = WorkloadIdentitySpec & {
 
 export type NewIdentity = {
   readonly email: string
+  readonly projectId: string | null
   readonly spec: WorkloadIdentitySpec
   readonly issuerId: string
   readonly policyDigest: string
+}
+
+/** What becomes of an identity; `issuerId` undefined: the issuer stays. */
+export type ChangedIdentity = {
+  readonly spec: WorkloadIdentitySpec
+  readonly state: 'ACTIVE' | 'DISABLED'
+  readonly issuerId: string | undefined
+  readonly policyDigest: string
+}
+
+/** `projectId` null: those of the workspace. By email, those after `after`. */
+export type IdentityQuery = {
+  readonly projectId: string | null
+  readonly filter: readonly FilterTerm[]
+  readonly showDeleted: boolean
+  readonly after: string | undefined
+  readonly limit: number
 }
 
 export type IdentityStore = {
@@ -27,16 +59,22 @@ export type IdentityStore = {
   find(email: string): Promise<StoredIdentity | undefined>
   /** The identity that a recorded decision was made for, as it is now. */
   findByDecision(decisionId: string): Promise<StoredIdentity | undefined>
-  /** Soft: the identity stays, with state DELETED. False where there is no living one. */
-  remove(email: string, now: Date): Promise<boolean>
+  /** Those that have their email now; a deleted one whose email was given anew is never among them. */
+  list(query: IdentityQuery): Promise<readonly StoredIdentity[]>
+}
+
+/** What identities can be filtered by, each with its column. */
+const FILTER_COLUMNS = {
+  name: sql<string>`'workloadIdentities/' || email`,
+  email: sql<string>`email`,
+  title: sql<string>`workload_identities.title`,
+  state: sql<string>`workload_identities.state`,
 }
 
 export function createIdentityStore(db: Database): IdentityStore {
   return {
     async find(email) {
-      const row = await db.kysely
-        .selectFrom('workload_identities')
-        .selectAll()
+      const row = await selectIdentities(db.kysely)
         .where('email', '=', email)
         .where('superseded', '=', false)
         .executeTakeFirst()
@@ -44,26 +82,37 @@ export function createIdentityStore(db: Database): IdentityStore {
     },
 
     async findByDecision(decisionId) {
-      const row = await db.kysely
-        .selectFrom('decisions')
-        .innerJoin('workload_identities', 'workload_identities.id', 'decisions.identity_id')
-        .selectAll('workload_identities')
+      const row = await selectIdentities(db.kysely)
+        .innerJoin('decisions', 'decisions.identity_id', 'workload_identities.id')
         .where('decisions.id', '=', decisionId)
         .where('decisions.outcome', '=', 'ALLOWED')
         .executeTakeFirst()
       return row && fromRow(row)
     },
 
-    async remove(email, now) {
-      const result = await db.kysely
-        .updateTable('workload_identities')
-        .set({ state: 'DELETED', revision: sql`nextval('revisions')`, update_time: now })
-        .where('email', '=', email)
-        .where('state', '<>', 'DELETED')
-        .executeTakeFirst()
-      return result.numUpdatedRows > 0n
+    async list({ projectId, filter, showDeleted, after, limit }) {
+      let select = selectIdentities(db.kysely)
+        .where('superseded', '=', sql.lit(false))
+        .where('project_id', projectId === null ? 'is' : '=', projectId)
+        .where(whereFilter(filter, FILTER_COLUMNS))
+        // All have the same project; said first, it lets PostgreSQL read the index in order where that is null.
+        .orderBy('project_id')
+        .orderBy(sql`email collate "C"`)
+        .limit(limit)
+      if (!showDeleted) select = select.where('workload_identities.state', '<>', 'DELETED')
+      if (after !== undefined) select = select.where(sql<boolean>`email collate "C" > ${after}`)
+      return (await select.execute()).map(fromRow)
     },
   }
+}
+
+/** Keeps an identity from changing until the transaction ends, and tells what it is now. By its internal id. */
+export async function lockIdentity(trx: Kysely<Schema>, id: string): Promise<StoredIdentity> {
+  const row = await selectIdentities(trx)
+    .where('workload_identities.id', '=', id)
+    .forUpdate('workload_identities')
+    .executeTakeFirstOrThrow()
+  return fromRow(row)
 }
 
 /**
@@ -72,53 +121,132 @@ export function createIdentityStore(db: Database): IdentityStore {
  */
 export async function insertIdentity(
   trx: Kysely<Schema>,
-  identity: NewIdentity,
+  { email, projectId, spec, issuerId, policyDigest }: NewIdentity,
   now: Date,
 ): Promise<StoredIdentity> {
-  const { spec } = identity
   await trx
     .updateTable('workload_identities')
     .set({ superseded: true })
-    .where('email', '=', identity.email)
+    .where('email', '=', email)
+    .where('superseded', '=', false)
     .where('state', '=', 'DELETED')
     .execute()
-  const row = await trx
+  const id = randomUUID()
+  await trx
     .insertInto('workload_identities')
     .values({
-      id: randomUUID(),
-      email: identity.email,
-      title: spec.title,
+      ...columnsOf(spec, 0),
+      id,
+      email,
+      project_id: projectId,
       state: 'ACTIVE',
-      token_lifetime_seconds: spec.tokenLifetimeSeconds,
-      subject_token_use: spec.subjectTokenUse,
-      token_audiences: JSON.stringify(spec.tokenAudiences),
-      recorded_claims: JSON.stringify(spec.recordedClaims),
-      config: JSON.stringify(spec.workloadIdentityConfig),
-      issuer_id: identity.issuerId,
-      policy_digest: identity.policyDigest,
+      issuer_id: issuerId,
+      policy_digest: policyDigest,
       create_time: now,
       update_time: now,
     })
-    .returningAll()
-    .executeTakeFirstOrThrow()
-  return fromRow(row)
+    .execute()
+  return lockIdentity(trx, id)
+}
+
+/** Writes what an identity, which is locked, is from now on. */
+export function updateIdentity(
+  trx: Kysely<Schema>,
+  identity: StoredIdentity,
+  { spec, state, issuerId, policyDigest }: ChangedIdentity,
+  now: Date,
+): Promise<StoredIdentity> {
+  return update(trx, identity.id, now, {
+    ...columnsOf(spec, identity.lastRuleNumber),
+    state,
+    policy_digest: policyDigest,
+    ...(issuerId !== undefined && { issuer_id: issuerId }),
+  })
+}
+
+/** Softly: the identity, which is locked, stays, with state DELETED. */
+export function deleteIdentity(
+  trx: Kysely<Schema>,
+  { id, state }: StoredIdentity,
+  now: Date,
+): Promise<StoredIdentity> {
+  return update(trx, id, now, { state: 'DELETED', state_before_delete: state })
+}
+
+/** Gives a deleted identity, which is locked and not superseded, the state that it had. */
+export function undeleteIdentity(
+  trx: Kysely<Schema>,
+  { id }: StoredIdentity,
+  now: Date,
+): Promise<StoredIdentity> {
+  return update(trx, id, now, {
+    state: sql<string>`coalesce(state_before_delete, 'ACTIVE')`,
+    state_before_delete: null,
+  })
 }
 
 /** The unique index that a second living identity under one email runs into. */
 export const EMAIL_TAKEN = 'workload_identities_one_current_per_email'
 
-function fromRow(row: Selectable<WorkloadIdentityTable>): StoredIdentity {
+function selectIdentities(kysely: Kysely<Schema>) {
+  return kysely
+    .selectFrom('workload_identities')
+    .leftJoin('projects', 'projects.id', 'workload_identities.project_id')
+    .selectAll('workload_identities')
+    .select(['projects.revision as project_revision', 'projects.state as project_state'])
+}
+
+async function update(
+  trx: Kysely<Schema>,
+  id: string,
+  now: Date,
+  columns: UpdateObject<Schema, 'workload_identities'>,
+): Promise<StoredIdentity> {
+  await trx
+    .updateTable('workload_identities')
+    .set({ ...columns, revision: sql`nextval('revisions')`, update_time: now })
+    .where('id', '=', id)
+    .execute()
+  return lockIdentity(trx, id)
+}
+
+function columnsOf(spec: WorkloadIdentitySpec, formerLastRuleNumber: number) {
+  return {
+    title: spec.title,
+    token_lifetime_seconds: spec.tokenLifetimeSeconds,
+    subject_token_use: spec.subjectTokenUse,
+    token_audiences: JSON.stringify(spec.tokenAudiences),
+    recorded_claims: JSON.stringify(spec.recordedClaims),
+    config: JSON.stringify(spec.workloadIdentityConfig),
+    last_rule_number: lastRuleNumber(spec.workloadIdentityConfig.rules, formerLastRuleNumber),
+  }
+}
+
+type IdentityRow = Selectable<WorkloadIdentityTable> & {
+  project_revision: string | null
+  project_state: string | null
+}
+
+function fromRow(row: IdentityRow): StoredIdentity {
+  const project =
+    row.project_id === null || row.project_revision === null
+      ? null
+      : { id: row.project_id, revision: row.project_revision }
   return {
     id: row.id,
     email: row.email,
     title: row.title,
-    state: row.state as StoredIdentity['state'],
+    state: row.state as IdentityState,
+    project,
+    isActive: row.state === 'ACTIVE' && (project === null || row.project_state === 'ACTIVE'),
+    isSuperseded: row.superseded,
     tokenLifetimeSeconds: row.token_lifetime_seconds,
     subjectTokenUse: row.subject_token_use as SubjectTokenUse,
     tokenAudiences: row.token_audiences,
     recordedClaims: row.recorded_claims,
     workloadIdentityConfig: row.config as WorkloadIdentityConfig,
     policyDigest: row.policy_digest,
+    lastRuleNumber: row.last_rule_number,
     revision: row.revision,
     createTime: row.create_time,
     updateTime: row.update_time,

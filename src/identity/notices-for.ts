@@ -1,9 +1,11 @@
 import { fieldPath, shownText } from '../fields/field-path.ts'
 import { nearestName } from '../fields/nearest-name.ts'
 import { gitlabClaims, PERSONAL_CLAIMS, PIPELINE_SOURCES } from './gitlab-claims.ts'
+import type { MatchedRule } from './match-rules.ts'
 import { noticeRefPattern } from './ref-pattern.ts'
 import type { Rule } from './rule.ts'
 import type { WorkloadIdentitySpec } from './workload-identity.ts'
+import type { WorkloadIdentityBody } from './workload-identity-schema.ts'
 
 /** What is legal in an identity but probably not what its author expects, one sentence each, with its field. */
 export function noticesFor(spec: WorkloadIdentitySpec): readonly string[] {
@@ -16,6 +18,40 @@ export function noticesFor(spec: WorkloadIdentitySpec): readonly string[] {
     ...rules.flatMap((rule, index) => ruleNotices(rule, index, spec.recordedClaims)),
     ...recordedClaimNotices(spec.recordedClaims),
   ]
+}
+
+/** What a change of rules did that its request did not say, one sentence each. */
+export function changeNotices(
+  body: WorkloadIdentityBody,
+  matched: readonly MatchedRule[],
+  spec: WorkloadIdentitySpec,
+): readonly string[] {
+  const stated = body.workloadIdentityConfig.rules
+  return spec.workloadIdentityConfig.rules.flatMap((rule, index) => {
+    const former = matched[index]?.former
+    if (former === undefined) return []
+    const at = ['workloadIdentityConfig', 'rules', index]
+    const changed = DECIDED_BY_REFS.filter(
+      (field) => stated[index]?.[field] === undefined && rule[field] !== former[field],
+    )
+    const why = rule.refs.length > 0 && former.refs.length === 0 ? ', because refs are given now' : ''
+    return [
+      ...noted([...at, 'id'], former.id === rule.id ? undefined : noticeNewId(rule.id, former.id)),
+      ...changed.flatMap((field) =>
+        noted(
+          [...at, field],
+          `changed from ${former[field]} to ${rule[field]}${why}; state it to decide otherwise`,
+        ),
+      ),
+    ]
+  })
+}
+
+/** The two fields whose default is another once refs are given. */
+const DECIDED_BY_REFS = ['protectedRefsOnly', 'mergeRequests'] as const
+
+function noticeNewId(id: string, formerId: string): string {
+  return `is ${id} and not ${formerId}: a rule that is changed without its id is a new one; give the id to change it in place`
 }
 
 function ruleNotices(rule: Rule, index: number, recordedClaims: readonly string[]): readonly string[] {

@@ -9,10 +9,14 @@ import type { RuleBody } from './workload-identity-schema.ts'
 
 const MAX_SHOWN_RULES = 4000 // a message that no longer fits a terminal helps nobody
 
-/** Writes a rule's defaults out. Whether refs are given decides two of them; no list of sources ever means "any". */
-export function completeRule(body: RuleBody, id: string): Rule {
+/**
+ * Writes a rule's defaults out. Whether refs are given decides two of them; no list of sources ever means "any".
+ * `former` is the stored rule that this one changes or takes the place of.
+ */
+export function completeRule(body: RuleBody, id: string, former?: Rule): Rule {
   const refs = body.refs ?? []
   const sources = body.pipelineSources ?? []
+  const kept = former !== undefined && keepsRefDefaults(former, id, refs.length > 0) ? former : undefined
   return {
     id,
     title: body.title ?? '',
@@ -20,13 +24,21 @@ export function completeRule(body: RuleBody, id: string): Rule {
     group: body.group,
     project: body.project ?? '',
     refs,
-    protectedRefsOnly: body.protectedRefsOnly ?? refs.length > 0,
-    mergeRequests: body.mergeRequests ?? (refs.length > 0 ? 'NONE' : 'SAME_PROJECT'),
+    protectedRefsOnly: body.protectedRefsOnly ?? kept?.protectedRefsOnly ?? refs.length > 0,
+    mergeRequests: body.mergeRequests ?? kept?.mergeRequests ?? (refs.length > 0 ? 'NONE' : 'SAME_PROJECT'),
     pipelineSources: sources.length > 0 ? sources : DEFAULT_PIPELINE_SOURCES,
     claims: body.claims ?? {},
     ids: { projectIds: body.ids?.projectIds ?? [], namespaceIds: body.ids?.namespaceIds ?? [] },
     roles: body.roles ?? [],
   }
+}
+
+/**
+ * Whether what the request leaves open stays as it was. A change of refs from empty to given decides anew; from given
+ * to empty nothing is opened. A rule that only takes another's place is never more open by it than a new one.
+ */
+function keepsRefDefaults(former: Rule, id: string, hasRefs: boolean): boolean {
+  return former.id === id ? former.refs.length > 0 || !hasRefs : !hasRefs
 }
 
 /** The first thing in a rule that its shape does not show; the path begins at the rule. */

@@ -1,30 +1,33 @@
+import type { ZodType } from 'zod'
 import type { FieldProblem } from '../fields/describe-issue.ts'
 import { fieldPath, shownText } from '../fields/field-path.ts'
 import { findTextProblem } from '../fields/find-text-problem.ts'
-import { readFields } from '../fields/read-fields.ts'
-import { noticesFor } from './notices-for.ts'
+import { type ReadFields, readFields } from '../fields/read-fields.ts'
+import { type FormerRules, type MatchedRule, matchRules } from './match-rules.ts'
+import { changeNotices, noticesFor } from './notices-for.ts'
 import { checkRule, completeRule, findDuplicate } from './parse-rule.ts'
 import type { WorkloadIdentitySpec } from './workload-identity.ts'
-import {
-  type RuleBody,
-  type WorkloadIdentityBody,
-  workloadIdentitySchema,
-} from './workload-identity-schema.ts'
+import { type WorkloadIdentityBody, workloadIdentitySchema } from './workload-identity-schema.ts'
 
 /** What a body is read against: the email it will have, the roles there are, the service's default lifetime. */
 export type ParseContext = {
   readonly email: string
   readonly knownRoles: readonly string[]
   readonly tokenLifetimeSeconds: number
+  /** The rules as they are stored, where the body changes an identity. */
+  readonly former?: FormerRules
 }
+
+const NO_RULES: FormerRules = { rules: [], lastRuleNumber: 0 }
 
 export type ParsedWorkloadIdentity =
   | { readonly ok: true; readonly spec: WorkloadIdentitySpec; readonly notices: readonly string[] }
   | { readonly ok: false; readonly field: string; readonly message: string }
 
 /**
- * Reads the body of a create (a WorkloadIdentity) into what is stored, every default written out, or names the first
- * field that is wrong and how to mend it. What is read is a fixed point: an answer given back means the same.
+ * Reads the body of a create, or what a change would make of an identity, into what is stored, every default written
+ * out, or names the first field that is wrong and how to mend it. What is read is a fixed point: an answer given back
+ * means the same.
  * Output-only fields are ignored (AIP-203), except where ignoring one would surprise: name, email, state.
  * Whether the issuer's URL is one that may be fetched is left to whoever registers the issuer.
  */
@@ -32,16 +35,21 @@ export function parseWorkloadIdentity(body: unknown, context: ParseContext): Par
   if (typeof body !== 'object' || body === null || Array.isArray(body)) {
     return { ok: false, field: 'body', message: 'must be a JSON object, a WorkloadIdentity' }
   }
-  const textProblem = findTextProblem(withoutOutputOnly(body))
-  if (textProblem !== undefined) return refused(textProblem)
-  const read = readFields(workloadIdentitySchema, body, hintFor)
+  const read = readIdentityBody(workloadIdentitySchema, body)
   if (!read.ok) return refused(read.problem)
 
-  const ids = ruleIds(read.value.workloadIdentityConfig.rules)
-  const problem = identityProblem(read.value, context) ?? rulesProblem(read.value, ids, context)
+  const rules = matchRules(read.value.workloadIdentityConfig.rules, context.former ?? NO_RULES)
+  const problem = identityProblem(read.value, context) ?? rulesProblem(read.value, rules, context)
   if (problem !== undefined) return refused(problem)
-  const spec = complete(read.value, ids, context)
-  return { ok: true, spec, notices: noticesFor(spec) }
+  const spec = complete(read.value, rules, context)
+  return { ok: true, spec, notices: [...changeNotices(read.value, rules, spec), ...noticesFor(spec)] }
+}
+
+/** Reads a body of an identity, whole or in part, by its schema; text that must not be stored is refused before. */
+export function readIdentityBody<Body>(schema: ZodType<Body>, body: object): ReadFields<Body> {
+  const textProblem = findTextProblem(withoutOutputOnly(body))
+  if (textProblem !== undefined) return { ok: false, problem: textProblem }
+  return readFields(schema, body, hintFor)
 }
 
 /** What comes with a later version is told from what is no field at all. */
@@ -61,18 +69,6 @@ function refused(problem: FieldProblem): ParsedWorkloadIdentity {
 function withoutOutputOnly(body: object): object {
   const ignored = ['etag', 'createTime', 'updateTime', 'policyDigest', 'notices']
   return Object.fromEntries(Object.entries(body).filter(([name]) => !ignored.includes(name)))
-}
-
-/** A rule without an id gets the first free of rule-1, rule-2, …; one that an author gave is never free. */
-function ruleIds(rules: readonly RuleBody[]): readonly string[] {
-  const taken = new Set(rules.map(({ id }) => id))
-  let number = 0
-  return rules.map(({ id }) => {
-    if (id !== undefined) return id
-    do number++
-    while (taken.has(`rule-${number}`))
-    return `rule-${number}`
-  })
 }
 
 function identityProblem(body: WorkloadIdentityBody, context: ParseContext): FieldProblem | undefined {
@@ -108,14 +104,14 @@ function emailMessage(given: string, email: string): string {
 
 function rulesProblem(
   body: WorkloadIdentityBody,
-  ids: readonly string[],
+  matched: readonly MatchedRule[],
   context: ParseContext,
 ): FieldProblem | undefined {
   const { rules } = body.workloadIdentityConfig
   for (const [index, rule] of rules.entries()) {
     const at = ['workloadIdentityConfig', 'rules', index]
-    const id = ids[index] ?? ''
-    const first = ids.indexOf(id)
+    const id = matched[index]?.id ?? ''
+    const first = matched.findIndex((other) => other.id === id)
     if (first < index) {
       return { path: [...at, 'id'], message: `${shownText(id)} is the id of rules[${first}] already` }
     }
@@ -127,7 +123,7 @@ function rulesProblem(
 
 function complete(
   body: WorkloadIdentityBody,
-  ids: readonly string[],
+  matched: readonly MatchedRule[],
   context: ParseContext,
 ): WorkloadIdentitySpec {
   const { providerType, issuerUrl, allowedAudiences, rules } = body.workloadIdentityConfig
@@ -141,7 +137,7 @@ function complete(
       providerType,
       issuerUrl,
       allowedAudiences: allowedAudiences ?? [issuerUrl],
-      rules: rules.map((rule, index) => completeRule(rule, ids[index] ?? '')),
+      rules: rules.map((rule, index) => completeRule(rule, matched[index]?.id ?? '', matched[index]?.former)),
     },
   }
 }

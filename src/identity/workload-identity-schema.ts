@@ -138,3 +138,26 @@ export const workloadIdentitySchema = z
 
 export type WorkloadIdentityBody = z.infer<typeof workloadIdentitySchema>
 export type RuleBody = z.infer<typeof ruleSchema>
+
+/**
+ * The shape of a change's body: parts of the resource, or all of it as it was read, where what is ours must be what it
+ * is. What the parts make of the identity is read by the schema above.
+ */
+export const workloadIdentityPatchSchema = workloadIdentitySchema.extend({
+  etag: z.string().optional(),
+  workloadIdentityConfig: configSchema.partial().optional(),
+})
+
+export type WorkloadIdentityPatchBody = z.infer<typeof workloadIdentityPatchSchema>
+
+/** The paths that a change may name (AIP-134); lists are replaced whole. */
+export const UPDATABLE_FIELDS: readonly string[] = [
+  'title',
+  'state',
+  'tokenLifetimeSeconds',
+  'subjectTokenUse',
+  'tokenAudiences',
+  'recordedClaims',
+  'workloadIdentityConfig',
+  ...Object.keys(configSchema.shape).map((name) => `workloadIdentityConfig.${name}`),
+]

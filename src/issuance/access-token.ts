@@ -1,6 +1,6 @@
 import { createLocalJWKSet, errors, jwtVerify, SignJWT } from 'jose'
 import type { Clock } from '../clock.ts'
-import type { AllowedDecision, Recorded } from '../decision/decision.ts'
+import type { AllowedDecision, ProjectRoles, Recorded } from '../decision/decision.ts'
 import { SIGNING_ALGORITHM, type SigningKeys } from './signing-keys.ts'
 
 /** RFC 9068 §2.1. */
@@ -23,6 +23,7 @@ export async function signAccessToken(
   const accessToken = await new SignJWT({
     client_id: grant.email,
     roles: [...grant.roles],
+    ...(grant.projects.length > 0 && { projects: grant.projects }),
     rules: [...grant.rules],
     workload: grant.workload,
   })
@@ -43,6 +44,7 @@ export type AccessTokenClaims = {
   readonly email: string
   readonly decisionId: string
   readonly roles: readonly string[]
+  readonly projects: readonly ProjectRoles[]
   readonly rules: readonly string[]
 }
 
@@ -69,6 +71,7 @@ export function createAccessTokenVerifier(deps: {
         email: String(payload.sub),
         decisionId: String(payload.jti),
         roles: payload.roles as string[],
+        projects: (payload.projects as ProjectRoles[] | undefined) ?? [],
         rules: payload.rules as string[],
       }
     } catch (error) {

@@ -55,12 +55,16 @@ describe('a service role beside the owner', { skip: !DATABASES.includes('postgre
       await world.request('GET', '/readyz'),
     ]
     const other = await world.createIdentity([RULE])
+    answers.push(await world.admin('PATCH', `/v1/workloadIdentities/${other}`, { title: 'Other' }))
+    answers.push(await world.admin('GET', '/v1/workspaces/default/workloadIdentities'))
+    answers.push(await world.admin('POST', '/v1/projects?projectId=web', {}))
+    answers.push(await world.admin('PATCH', '/v1/projects/web', { title: 'Web' }))
     answers.push(await world.admin('DELETE', `/v1/workloadIdentities/${other}`))
     answers.push(await world.exchange(jobToken(), other))
 
     assert.deepEqual(
       answers.map(({ status }) => status),
-      [200, 403, 401, 200, 200, 200, 200, 200, 200, 200, 401],
+      [200, 403, 401, 200, 200, 200, 200, 200, 200, 200, ...Array(5).fill(200), 401],
     )
   })
 
@@ -101,6 +105,7 @@ describe('a service role beside the owner', { skip: !DATABASES.includes('postgre
       issuers: 'INSERT,SELECT,UPDATE',
       kysely_migration: 'SELECT',
       policies: 'INSERT,SELECT',
+      projects: 'INSERT,SELECT,UPDATE',
       readiness: 'SELECT,UPDATE',
       signing_keys: 'INSERT,SELECT,UPDATE',
       used_tokens: 'DELETE,INSERT,SELECT',
@@ -129,6 +134,7 @@ describe('a service role beside the owner', { skip: !DATABASES.includes('postgre
     'truncate used_tokens',
     'delete from signing_keys',
     'delete from workload_identities',
+    'delete from projects',
     'delete from kysely_migration',
     'insert into decision_retention (days) values (1)',
     'update decision_retention set days = 1',

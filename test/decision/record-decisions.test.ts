@@ -186,8 +186,16 @@ for (const kind of DATABASES) {
 
       const recorded = await Promise.all([
         record(allowed(changed, onOldIdentity)),
-        record(allowed(ground, onOldIssuer, { decidedOn: { identityRevision, issuerRevision: '0' } })),
-        record(allowed(ground, onNone, { decidedOn: { identityRevision: null, issuerRevision } })),
+        record(
+          allowed(ground, onOldIssuer, {
+            decidedOn: { identityRevision, projectRevision: null, issuerRevision: '0' },
+          }),
+        ),
+        record(
+          allowed(ground, onNone, {
+            decidedOn: { identityRevision: null, projectRevision: null, issuerRevision },
+          }),
+        ),
         record(denied(changed)),
       ])
 
@@ -199,6 +207,30 @@ for (const kind of DATABASES) {
       )
     })
 
+    test('a decision on a project that changed meanwhile is not stored and uses no token up', async () => {
+      const inProject = await addIdentity(database.db, 'deploy@web.workload.example.com')
+      const [{ revision: projectRevision }] = await database.query(
+        `insert into projects (id, title, state, create_time, update_time)
+           values ('web', 'web', 'ACTIVE', now(), now()) returning revision`,
+      )
+      await database.query(
+        `update workload_identities set project_id = 'web' where id = '${inProject.identityId}'`,
+      )
+      const { identityRevision, issuerRevision } = inProject
+      const decidedOn = { identityRevision, projectRevision, issuerRevision }
+      const [withoutProject, onCurrent, onOld] = [randomUUID(), randomUUID(), randomUUID()]
+
+      const overlooked = await record(allowed(inProject, withoutProject))
+      const current = await record(allowed(inProject, onCurrent, { decidedOn }))
+      await database.query(`update projects set state = 'DELETED', revision = nextval('revisions')`)
+      const outdated = await record(allowed(inProject, onOld, { decidedOn }))
+
+      assert.equal(overlooked, undefined)
+      assert.equal(current?.outcome, 'ALLOWED')
+      assert.equal(outdated, undefined)
+      for (const jti of [withoutProject, onOld]) assert.deepEqual(await usesOf(jti), [])
+    })
+
     test('that an identity is unknown holds until there is one', async () => {
       const unknown = { ...ground, email: 'soon@workload.example.com' }
       const facts = {
@@ -206,7 +238,7 @@ for (const kind of DATABASES) {
         identityId: null,
         verdict: null,
         policyDigest: null,
-        decidedOn: { identityRevision: null, issuerRevision: ground.issuerRevision },
+        decidedOn: { identityRevision: null, projectRevision: null, issuerRevision: ground.issuerRevision },
       } as const
 
       const first = await record(denied(unknown, facts))
@@ -221,7 +253,11 @@ for (const kind of DATABASES) {
       const decision = denied(ground, {
         reason: 'token_signature',
         claims: null,
-        decidedOn: { identityRevision: undefined, issuerRevision: ground.issuerRevision },
+        decidedOn: {
+          identityRevision: undefined,
+          projectRevision: null,
+          issuerRevision: ground.issuerRevision,
+        },
       })
 
       const recorded = await record(decision)
@@ -233,7 +269,7 @@ for (const kind of DATABASES) {
     test('a refusal that is to have no row of its own is still held against the current revisions', async () => {
       const current = denied(ground)
       const stale = denied(ground, {
-        decidedOn: { identityRevision: '1', issuerRevision: ground.issuerRevision },
+        decidedOn: { identityRevision: '1', projectRevision: null, issuerRevision: ground.issuerRevision },
       })
 
       const recorded = await Promise.all([current, stale].map((each) => record(each, { keepRefusal: false })))
@@ -260,7 +296,7 @@ for (const kind of DATABASES) {
       const malformed = denied(ground, {
         reason: 'token_malformed',
         issuerUrl: null,
-        decidedOn: { identityRevision: undefined, issuerRevision: null },
+        decidedOn: { identityRevision: undefined, projectRevision: null, issuerRevision: null },
       })
 
       const recorded = await createDecisionRecorder({ db, log })(malformed, { keepRefusal: false })
@@ -304,7 +340,7 @@ for (const kind of DATABASES) {
 
     test('a dry run on a revision that is no longer current is to be made again', async () => {
       const stale = dryRun(ground, {
-        decidedOn: { identityRevision: '1', issuerRevision: ground.issuerRevision },
+        decidedOn: { identityRevision: '1', projectRevision: null, issuerRevision: ground.issuerRevision },
       })
 
       assert.equal(await record(stale), undefined)

@@ -55,12 +55,17 @@ export function allowed(ground: Ground, jti?: string, more: Partial<AllowedDecis
     ...facts(ground),
     outcome: 'ALLOWED',
     reason: 'allowed',
-    decidedOn: { identityRevision: ground.identityRevision, issuerRevision: ground.issuerRevision },
+    decidedOn: {
+      identityRevision: ground.identityRevision,
+      projectRevision: null,
+      issuerRevision: ground.issuerRevision,
+    },
     singleUse: jti === undefined ? null : { jtiHash: sha256(jti), keepUntil: NOW + 4_000_000 },
     grant: {
       email: ground.email,
       audience: 'https://claimgate.example.com',
       roles: [],
+      projects: [],
       rules: ['deploy'],
       workload: {},
       keyId: KID,
@@ -77,7 +82,11 @@ export function denied(ground: Ground, more: Partial<RefusedDecision> = {}): Ref
     ...facts(ground),
     outcome: 'DENIED',
     reason: 'condition_not_met',
-    decidedOn: { identityRevision: ground.identityRevision, issuerRevision: ground.issuerRevision },
+    decidedOn: {
+      identityRevision: ground.identityRevision,
+      projectRevision: null,
+      issuerRevision: ground.issuerRevision,
+    },
     ...more,
   }
 }
@@ -89,7 +98,11 @@ export function dryRun(ground: Ground, more: Partial<DryRun> = {}): DryRun {
     kind: 'DRY_RUN',
     outcome: 'ALLOWED',
     reason: 'allowed',
-    decidedOn: { identityRevision: ground.identityRevision, issuerRevision: ground.issuerRevision },
+    decidedOn: {
+      identityRevision: ground.identityRevision,
+      projectRevision: null,
+      issuerRevision: ground.issuerRevision,
+    },
     keepUntil: NOW + 86_735_000,
     ...more,
   }

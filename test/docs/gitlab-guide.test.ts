@@ -30,6 +30,7 @@ describe('the guide for GitLab users', { skip: CANNOT_RUN }, () => {
     blocks = codeBlocks(PAGE, {
       'https://gitlab.com': gitlabCom.issuerUrl,
       'https://gitlab.example.com': selfHosted.issuerUrl,
+      'workload.claimgate.internal': 'workload.example.com',
     })
     const created = await run(blockWith('workloadIdentityId=gitlab-deploy'))
     assert.equal(JSON.parse(created.output).email, EMAIL, created.output)
@@ -153,26 +154,30 @@ describe('the guide for GitLab users', { skip: CANNOT_RUN }, () => {
     )
   })
 
-  test('deleting and creating again changes the rules, and earlier access tokens stay dead', async () => {
-    const script = blockWith('@identity.json').replace('gitlab-deploy@workload.claimgate.internal', EMAIL)
-    const [, body = ''] = /<<'JSON'\n(.*)JSON$/s.exec(blockWith("<<'JSON'").trimEnd()) ?? []
-    const useIdentity = async (project: string) => {
-      writeFileSync(join(directory, 'identity.json'), body.replace('my-project', project))
-      return run(script)
-    }
-    const exchange = (claims: Claims) =>
-      world.exchange(gitlabCom.signToken(gitlabClaims('18.4', claims)), EMAIL)
-    const earlier = (await exchange(PROJECT)).json.accessToken
+  test('the rules are changed as it says, for the next exchange', async () => {
+    const change = (from: string, to: string) =>
+      run(blockWith('-X PATCH').replace('# … edit identity.json', `sed -i 's/${from}/${to}/' identity.json`))
+    const statusOf = async (claims: Claims) =>
+      (await world.exchange(gitlabCom.signToken(gitlabClaims('18.4', claims)), EMAIL)).status
 
-    const changed = await useIdentity('other-project')
+    const changed = await change('my-project', 'other-project')
+    const statuses = { other: await statusOf(stranger), former: await statusOf(PROJECT) }
+    await change('other-project', 'my-project')
 
-    const headers = { Authorization: `Bearer ${earlier}` }
-    const me = await fetch(`${world.app.url}/v1/users/me`, { headers })
-    const statuses = { other: (await exchange(stranger)).status, former: (await exchange(PROJECT)).status }
-    await useIdentity('my-project')
-    assert.equal(changed.exitCode, 0, changed.output)
-    assert.deepEqual({ me: me.status, ...statuses }, { me: 401, other: 200, former: 403 })
-    assert.equal((await exchange(PROJECT)).status, 200)
+    assert.equal(JSON.parse(changed.output).workloadIdentityConfig.rules[0].id, 'rule-1', changed.output)
+    assert.deepEqual(statuses, { other: 200, former: 403 })
+    assert.equal(await statusOf(PROJECT), 200)
+  })
+
+  test('a change that somebody else made meanwhile is not overwritten', async () => {
+    const meanwhile = `curl -sS -X PATCH "$IDENTITY" -H "Authorization: Bearer $ADMIN_TOKEN" \\
+      -H "Content-Type: application/json" -d '{"title": "Theirs"}' > theirs.json`
+
+    const stale = await run(blockWith('-X PATCH').replace('# … edit identity.json', meanwhile))
+
+    assert.equal(JSON.parse(stale.output).code, 10, stale.output)
+    const identity = await world.admin('GET', `/v1/workloadIdentities/${EMAIL}`)
+    assert.equal(identity.json.title, 'Theirs')
   })
 
   test('creating an identity that is there is a 409 that says what the page says', async () => {

@@ -26,6 +26,8 @@ for (const kind of DATABASES) {
         ['identity_unknown', `id-unknown@${IDENTITY_DOMAIN}`],
         ['identity_unknown of another domain', 'id-unknown@elsewhere.example'],
         ['identity_inactive: deleted', await deletedIdentity()],
+        ['identity_inactive: disabled', await disabledIdentity()],
+        ['identity_inactive: of a deleted project', await identityOfDeletedProject()],
         [
           'identity_issuer',
           await world.createIdentity([RULE], { config: { issuerUrl: 'https://gitlab.example.org' } }),
@@ -250,31 +252,40 @@ for (const kind of DATABASES) {
       return email
     }
 
-    /** States that no call of this version leads to. */
+    async function disabledIdentity(): Promise<string> {
+      const email = await world.createIdentity([RULE])
+      const disabled = await world.admin('PATCH', `/v1/workloadIdentities/${email}`, { state: 'DISABLED' })
+      assert.equal(disabled.status, 200)
+      return email
+    }
+
+    async function identityOfDeletedProject(): Promise<string> {
+      await world.admin('POST', '/v1/projects?projectId=gone', {})
+      const config = { providerType: 'GITLAB', issuerUrl: world.gitlab.issuerUrl, rules: [RULE] }
+      const path = '/v1/projects/gone/workloadIdentities?workloadIdentityId=deploy'
+      const { email } = (await world.admin('POST', path, { workloadIdentityConfig: config })).json
+      assert.equal((await world.admin('DELETE', '/v1/projects/gone')).status, 200)
+      return email
+    }
+
+    /** A state that no call leads to: a policy which does not run. */
     async function identitiesOnlySqlMakes(): Promise<readonly (readonly [string, string])[]> {
       const url = world.databaseUrl
       if (url === undefined) return []
-      const disabled = await world.createIdentity([RULE])
       const broken = await world.createIdentity([RULE])
       const digest = `sha256:${'0'.repeat(64)}`
-      const change = (email: string, set: string) =>
-        runSql(
-          url,
-          `update workload_identities set ${set}, revision = nextval('revisions') where email = $1`,
-          [email],
-        )
-      await change(disabled, `state = 'DISABLED'`)
       await runSql(
         url,
         `insert into policies (digest, compiler, entrypoint, modules, wasm, compile_time)
            values ($1, 'none', 'claimgate/verdict', '[]', '\\x00', now())`,
         [digest],
       )
-      await change(broken, `policy_digest = '${digest}'`)
-      return [
-        ['identity_inactive: disabled', disabled],
-        ['policy_error', broken],
-      ]
+      await runSql(
+        url,
+        `update workload_identities set policy_digest = $1, revision = nextval('revisions') where email = $2`,
+        [digest, broken],
+      )
+      return [['policy_error', broken]]
     }
 
     /** All that is stored, as text: every table in PostgreSQL, elsewhere what the service answers of itself. */

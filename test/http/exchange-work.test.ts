@@ -45,6 +45,7 @@ describe('the work of an exchange', { skip: hasServer ? false : 'there is no Pos
 
     assert.equal(await warmStatements(allowed, 200), 1)
     assert.equal(await warmStatements(refused, 403), 1)
+    assert.equal(await warmStatements(await identityOf('web'), 200), 1)
   })
 
   test('who is no part of an identity causes the same work, whether there is one or not', async () => {
@@ -54,6 +55,7 @@ describe('the work of an exchange', { skip: hasServer ? false : 'there is no Pos
     const identities = {
       unknown: `nobody@${IDENTITY_DOMAIN}`,
       deleted,
+      'of a deleted project': await identityOfDeletedProject(),
       'of another issuer': await world.createIdentity([{ group: 'acme' }], { config: { issuerUrl } }),
       'of another group': await world.createIdentity([{ group: 'others' }]),
       'in use by others': await inUse(),
@@ -71,6 +73,19 @@ describe('the work of an exchange', { skip: hasServer ? false : 'there is no Pos
 
     assert.equal(await warmStatements(email, 401, { token: 'not.a.token' }), 1)
   })
+
+  async function identityOf(project: string): Promise<string> {
+    await world.admin('POST', `/v1/projects?projectId=${project}`, {})
+    const config = { providerType: 'GITLAB', issuerUrl: world.gitlab.issuerUrl, rules: [{ group: 'acme' }] }
+    const path = `/v1/projects/${project}/workloadIdentities?workloadIdentityId=deploy`
+    return (await world.admin('POST', path, { workloadIdentityConfig: config })).json.email
+  }
+
+  async function identityOfDeletedProject(): Promise<string> {
+    const email = await identityOf('gone')
+    await world.admin('DELETE', '/v1/projects/gone')
+    return email
+  }
 
   async function inUse(): Promise<string> {
     const email = await world.createIdentity([{ group: 'others' }])

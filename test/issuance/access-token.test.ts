@@ -4,6 +4,7 @@ import { before, describe, test } from 'node:test'
 import {
   type CryptoKey,
   calculateJwkThumbprint,
+  decodeJwt,
   exportJWK,
   generateKeyPair,
   type JWTPayload,
@@ -92,8 +93,23 @@ describe('an access token', () => {
       email: GROUND.email,
       decisionId: decision.id,
       roles: ['roles/gitopsServiceAgent'],
+      projects: [],
       rules: ['a', 'b'],
     })
+  })
+
+  test('says the roles in a project under projects alone, and names none where there is no project', async () => {
+    const projects = [{ name: 'projects/web', roles: ['roles/auditor'] }]
+    const tokenOf = async (more: Partial<AllowedDecision['grant']>) =>
+      (await signAccessToken({ keys, issuer: ISSUER }, recorded({ audience: ISSUER, ...more }))).accessToken
+
+    const ofProject = await tokenOf({ roles: [], projects })
+    const ofWorkspace = await tokenOf({ roles: ['roles/auditor'] })
+
+    assert.deepEqual(decodeJwt(ofProject).roles, [])
+    assert.deepEqual(decodeJwt(ofProject).projects, projects)
+    assert.equal('projects' in decodeJwt(ofWorkspace), false)
+    assert.deepEqual((await verifyAt(0, ofProject))?.projects, projects)
   })
 
   test('is not signed with a key that the decision does not name', async () => {

@@ -1,0 +1,108 @@
+import { z } from 'zod'
+import type { Clock } from '../clock.ts'
+import { checkRevision } from '../db/check-revision.ts'
+import type { Database } from '../db/database.ts'
+import { invalidArgument, RequestError } from '../errors.ts'
+import { title } from '../fields/title.ts'
+import type { Project } from './project.ts'
+import { insertProject, lockProject, updateProject } from './project-store.ts'
+
+/** The body of a create or a change; what is ours is ignored (AIP-203), the name must be the project's. */
+export const projectBody = z.strictObject({
+  name: z.string().optional(),
+  title: title.optional(),
+  state: z.enum(['ACTIVE', 'DELETED']).optional(),
+  etag: z.string().optional(),
+  createTime: z.unknown().optional(),
+  updateTime: z.unknown().optional(),
+})
+
+/** The paths that a change may name, and the other fields. */
+export const PROJECT_FIELDS = {
+  updatable: ['title'],
+  outputOnly: ['name', 'state', 'etag', 'createTime', 'updateTime'],
+}
+
+export type ProjectBody = z.infer<typeof projectBody>
+export type ChangeProjectDeps = { readonly db: Database; readonly clock: Clock }
+type IfMatch = readonly string[] | undefined
+
+/** Creates a project. Throws `invalid_argument`, or `already_exists` where the id is taken, by a deleted one too. */
+export async function createProject(
+  { db, clock }: ChangeProjectDeps,
+  id: string,
+  body: ProjectBody,
+): Promise<Project> {
+  if (!/^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/.test(id)) {
+    throw invalidArgument(
+      "projectId must be lower-case letters, digits and '-', begin with a letter and not end with '-', at most 63.",
+    )
+  }
+  checkName(id, body)
+  if (body.state === 'DELETED')
+    throw invalidArgument('state must be ACTIVE, or left out: a project begins active.')
+  const project = await insertProject(db.kysely, { id, title: body.title ?? id }, new Date(clock()))
+  if (project !== undefined) return project
+  throw new RequestError('already_exists', `projects/${id} exists already; a deleted one can be undeleted.`)
+}
+
+/** Gives a project another title; undefined: that of a new one. Throws like the changes below. */
+export function changeProject(
+  deps: ChangeProjectDeps,
+  id: string,
+  body: ProjectBody,
+  ifMatch: IfMatch,
+): Promise<Project> {
+  checkName(id, body)
+  return withLocked(deps, id, async (trx, project, now) => {
+    if (project.state === 'DELETED') throw stateProblem(`projects/${id} is deleted: undelete it first.`)
+    checkRevision(ifMatch, project.revision)
+    checkRevision(body.etag ? [body.etag] : undefined, project.revision)
+    return updateProject(trx, id, { title: body.title ?? id }, now)
+  })
+}
+
+/**
+ * Deletes a project softly: at once its identities exchange nothing and their tokens are dead. Throws `not_found`
+ * where there is no living one, `aborted` where its etag is another.
+ */
+export async function deleteProject(deps: ChangeProjectDeps, id: string, ifMatch: IfMatch): Promise<void> {
+  await withLocked(deps, id, async (trx, project, now) => {
+    if (project.state === 'DELETED') {
+      throw new RequestError('not_found', 'There is no such project, or it is deleted already.')
+    }
+    checkRevision(ifMatch, project.revision)
+    return updateProject(trx, id, { state: 'DELETED' }, now)
+  })
+}
+
+/** Brings a deleted project back, and with it its identities. Throws `not_found`, `failed_precondition`, `aborted`. */
+export function undeleteProject(deps: ChangeProjectDeps, id: string, ifMatch: IfMatch): Promise<Project> {
+  return withLocked(deps, id, async (trx, project, now) => {
+    if (project.state !== 'DELETED') throw stateProblem(`projects/${id} is not deleted.`)
+    checkRevision(ifMatch, project.revision)
+    return updateProject(trx, id, { state: 'ACTIVE' }, now)
+  })
+}
+
+function checkName(id: string, { name }: ProjectBody): void {
+  if (name !== undefined && name !== `projects/${id}`) {
+    throw invalidArgument(`name must be projects/${id}, or left out: it follows from the id.`)
+  }
+}
+
+function withLocked(
+  { db, clock }: ChangeProjectDeps,
+  id: string,
+  change: (trx: Database['kysely'], project: Project, now: Date) => Promise<Project>,
+): Promise<Project> {
+  return db.kysely.transaction().execute(async (trx) => {
+    const project = await lockProject(trx, id)
+    if (project === undefined) throw new RequestError('not_found', 'There is no such project.')
+    return change(trx, project, new Date(clock()))
+  })
+}
+
+function stateProblem(message: string): RequestError {
+  return new RequestError('failed_precondition', message)
+}

@@ -1,0 +1,27 @@
+import { type ZodType, z } from 'zod'
+import type { Project } from '../access/project.ts'
+import { invalidArgument } from '../errors.ts'
+import { projectAnswer, projectJson } from './project-json.ts'
+import { defineRoute, type Route, SMALL_BODY } from './route.ts'
+import { taggedAnswer } from './tagged-answer.ts'
+
+/** `POST /v1/projects?projectId=ID`. */
+export function createProjectRoute<Body>(deps: {
+  projectBody: ZodType<Body>
+  createProject: (id: string, body: Body) => Promise<Project>
+}): Route {
+  return defineRoute({
+    method: 'POST',
+    path: '/v1/projects',
+    group: 'Projects',
+    summary: 'Create a project, which can have identities of its own.',
+    access: 'administrator',
+    query: { projectId: z.string().meta({ description: 'Required: the last part of its name.' }) },
+    body: { schema: deps.projectBody, limit: SMALL_BODY },
+    answer: projectAnswer,
+    async handle({ query, body }) {
+      if (!query.projectId) throw invalidArgument('The parameter projectId is required.')
+      return taggedAnswer(projectJson(await deps.createProject(query.projectId, body)))
+    },
+  })
+}

@@ -1,0 +1,22 @@
+import { z } from 'zod'
+import { defineRoute, type Route, type RouteRequest } from './route.ts'
+
+/** `DELETE /v1/projects/{project}`: at once its identities exchange nothing, and their tokens are refused here. */
+export function deleteProjectRoute(deps: {
+  deleteProject: (id: string, ifMatch: RouteRequest['ifMatch']) => Promise<void>
+}): Route {
+  return defineRoute({
+    method: 'DELETE',
+    path: '/v1/projects/{project}',
+    group: 'Projects',
+    summary: 'Delete a project: at once nobody exchanges a token for its identities. It can be undeleted.',
+    access: 'administrator',
+    query: {},
+    answer: z.strictObject({}),
+    honoursIfMatch: true,
+    async handle({ params: { project = '' }, ifMatch }) {
+      await deps.deleteProject(project, ifMatch)
+      return { body: {} }
+    },
+  })
+}

@@ -1,0 +1,47 @@
+import type { Database } from '../db/database.ts'
+import { invalidArgument } from '../errors.ts'
+import type { Issuer, ProviderType, SignatureAlgorithm } from '../issuer/issuer.ts'
+import type { insertIssuer, NewIssuer } from '../issuer/issuer-store.ts'
+import type { WorkloadIdentityConfig } from './workload-identity.ts'
+
+export type IssuerDeps = {
+  readonly findIssuer: (issuerUrl: string) => Promise<Issuer | undefined>
+  /** Says what is wrong with a URL that is to be registered, or undefined. */
+  readonly checkIssuerUrl: (issuerUrl: string) => string | undefined
+  readonly freeIssuerId: (issuerUrl: string) => Promise<string>
+  readonly defaultAlgorithms: Readonly<Record<ProviderType, readonly SignatureAlgorithm[]>>
+  readonly insertIssuer: typeof insertIssuer
+}
+
+/** An identity's issuer, which `register` adds where it is new, in the transaction that saves the identity. */
+export type IdentityIssuer = {
+  readonly id: string
+  readonly notices: readonly string[]
+  register(trx: Database['kysely'], now: Date): Promise<void>
+}
+
+/** The issuer that an identity names; throws `invalid_argument` where it is not known and may not become so. */
+export async function issuerFor(
+  deps: IssuerDeps,
+  { issuerUrl, providerType }: WorkloadIdentityConfig,
+): Promise<IdentityIssuer> {
+  const known = await deps.findIssuer(issuerUrl)
+  if (known !== undefined) return { id: known.id, notices: [], register: async () => undefined }
+
+  const problem = deps.checkIssuerUrl(issuerUrl)
+  if (problem !== undefined) throw invalidArgument(`workloadIdentityConfig.issuerUrl ${problem}.`)
+  const issuer: NewIssuer = {
+    id: await deps.freeIssuerId(issuerUrl),
+    issuerUrl,
+    title: issuerUrl,
+    providerType,
+    state: 'ACTIVE',
+    algorithms: deps.defaultAlgorithms[providerType],
+    jwks: null,
+  }
+  return {
+    id: issuer.id,
+    notices: [`The issuer ${issuerUrl} was not known yet and is now registered as issuers/${issuer.id}.`],
+    register: async (trx, now) => void (await deps.insertIssuer(trx, issuer, now)),
+  }
+}
