@@ -77,7 +77,7 @@ async function serve(deps: HttpDeps, request: Request, response: Response, pick:
   const answer = await answerInTime(async () => {
     route = pick()
     logged.route = route.path
-    return route.handle(await readRequest(deps, route, request, response, { requestId, arrivedAt, logged }))
+    return route.handle(await readRequest(deps, route, request, { requestId, arrivedAt, logged }))
   }).catch((error: unknown) => {
     logFault(deps.log, error, requestId)
     // Not the message, nor the path: a caller may have put its token there.
@@ -136,7 +136,6 @@ async function readRequest(
   deps: HttpDeps,
   route: Route,
   request: Request,
-  response: Response,
   context: { requestId: string; arrivedAt: number; logged: Logged },
 ): Promise<RouteRequest> {
   for (const name of ['authorization', 'host', 'content-type', 'if-match'])
@@ -163,7 +162,7 @@ async function readRequest(
     params: request.params as Record<string, string>,
     query: readQuery(route, request),
     ifMatch: readIfMatch(route, request),
-    body: route.body === undefined ? undefined : await readBody(route.body, request, response),
+    body: route.body === undefined ? undefined : await readBody(route.body, request),
     note: (fields) => Object.assign(context.logged, fields),
   }
 }
@@ -179,9 +178,7 @@ function readCallerIp(request: Request): string {
 
 /** Node keeps the first of repeated headers in silence, a proxy in front may have believed the second. */
 function refuseRepeatedHeader(request: Request, name: string): void {
-  const count = request.rawHeaders.filter(
-    (text, index) => index % 2 === 0 && text.toLowerCase() === name,
-  ).length
+  const count = request.headersDistinct[name]?.length ?? 0
   if (count > 1) throw invalidArgument(`The ${name} header is given ${count} times.`)
 }
 
@@ -213,12 +210,8 @@ function readIfMatch(route: Route, request: Request): readonly string[] | undefi
   })
 }
 
-async function readBody(
-  { schema, limit, isReadByHandler }: RouteBody,
-  request: Request,
-  response: Response,
-): Promise<unknown> {
-  const body = await readJsonBody(request, response, limit)
+async function readBody({ schema, limit, isReadByHandler }: RouteBody, request: Request): Promise<unknown> {
+  const body = await readJsonBody(request, limit)
   return isReadByHandler ? body : parse(schema, body)
 }
 
@@ -247,11 +240,17 @@ const ALWAYS = { 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff
 
 function send(response: Response, answer: RouteAnswer, requestId: string): void {
   if (response.headersSent || response.destroyed) return
+  const text = JSON.stringify(answer.body)
+  // Node's own way: Express's `send` looks for an etag and for freshness, which our answers do not have.
   response
-    .status(answer.status ?? 200)
-    .set({ ...ALWAYS, 'X-Request-Id': requestId, ...answer.headers })
-    .type('application/json')
-    .send(JSON.stringify(answer.body))
+    .writeHead(answer.status ?? 200, {
+      ...ALWAYS,
+      'X-Request-Id': requestId,
+      ...answer.headers,
+      'Content-Type': 'application/json; charset=utf-8',
+      'Content-Length': Buffer.byteLength(text),
+    })
+    .end(text)
 }
 
 /** What Node's parser refuses never becomes a request; it gets an answer of the same form. */
