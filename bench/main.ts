@@ -49,6 +49,10 @@ async function main(): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'claimgate-bench-'))
   const profileDir = values.profile ? join(directory, 'profiles') : undefined
   await using stack = new AsyncDisposableStack()
+  // PostgreSQL runs in a session of its own and would outlive us.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => void stack.disposeAsync().finally(() => process.exit(1)))
+  }
   stack.defer(() => rmSync(directory, { recursive: true, force: true }))
   const cluster = await startCluster()
   if (cluster === undefined) throw new Error('The bench needs a PostgreSQL server to start, and found none.')

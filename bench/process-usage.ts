@@ -3,6 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 /** What a process uses, as Linux tells it; NaN for each figure that this system does not tell. */
 export type ProcessUsage = {
   readonly processorMs: number
+  /** Of that, what its first thread took: of a Node server the one that everything passes through. */
+  readonly mainThreadMs: number
   readonly residentMb: number
   readonly descriptors: number
 }
@@ -15,7 +17,8 @@ export function usageOf(pid: number): ProcessUsage {
   const resident = /^VmRSS:\s+(\d+) kB$/m.exec(read(`/proc/${pid}/status`))?.[1]
   const descriptors = orUndefined(() => readdirSync(`/proc/${pid}/fd`).length)
   return {
-    processorMs: statOf(pid)?.ownMs ?? Number.NaN,
+    processorMs: statOf(`/proc/${pid}`)?.ownMs ?? Number.NaN,
+    mainThreadMs: statOf(`/proc/${pid}/task/${pid}`)?.ownMs ?? Number.NaN,
     residentMb: Number(resident) / 1024,
     descriptors: descriptors ?? Number.NaN,
   }
@@ -23,17 +26,17 @@ export function usageOf(pid: number): ProcessUsage {
 
 /** The processor time of a process and its children, those that have ended too. */
 export function processorMsOfTree(pid: number): number {
-  const root = statOf(pid)
+  const root = statOf(`/proc/${pid}`)
   if (root === undefined) return Number.NaN
   const children = readdirSync('/proc')
-    .map((name) => statOf(Number(name)))
+    .map((name) => statOf(`/proc/${name}`))
     .filter((stat) => stat?.parent === pid)
   return children.reduce((sum, child) => sum + (child?.ownMs ?? 0), root.ownMs + root.endedMs)
 }
 
 /** proc(5): the fields after the command's name, which stands in parentheses and may hold anything. */
-function statOf(pid: number): { parent: number; ownMs: number; endedMs: number } | undefined {
-  const text = read(`/proc/${pid}/stat`)
+function statOf(directory: string): { parent: number; ownMs: number; endedMs: number } | undefined {
+  const text = read(`${directory}/stat`)
   if (text === '') return undefined
   const fields = text
     .slice(text.lastIndexOf(')') + 2)

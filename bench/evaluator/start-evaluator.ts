@@ -29,6 +29,7 @@ export async function startEvaluator(databaseUrl: string, email: string) {
         p99Ms: percentile(latenciesMs, 0.99),
         maxMs: percentile(latenciesMs, 1),
         processorUs: (processorMs * 1000) / latenciesMs.length,
+        mainThreadUs: Number.NaN,
         databaseUs: Number.NaN,
         senderUs: Number.NaN,
         residentMb,

@@ -12,6 +12,7 @@ const COLUMNS: readonly Column[] = [
   { title: 'p99 ms', show: ({ p99Ms }) => number(p99Ms, 2) },
   { title: 'max ms', show: ({ maxMs }) => number(maxMs, 1) },
   { title: 'CPU µs', show: ({ processorUs }) => number(processorUs, 0) },
+  { title: 'main thread µs', show: ({ mainThreadUs }) => number(mainThreadUs, 0) },
   { title: 'database µs', show: ({ databaseUs }) => number(databaseUs, 0) },
   { title: 'sender µs', show: ({ senderUs }) => number(senderUs, 0) },
   { title: 'MB', show: ({ residentMb }) => number(residentMb, 0) },

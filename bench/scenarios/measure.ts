@@ -25,6 +25,8 @@ export type Measurement = {
   readonly maxMs: number
   /** What one request takes of a processor, in all threads. */
   readonly processorUs: number
+  /** Of that, in the first thread. */
+  readonly mainThreadUs: number
   readonly databaseUs: number
   readonly senderUs: number
   readonly residentMb: number
@@ -53,6 +55,7 @@ export async function measureOnce(
     p99Ms: percentile(result.latenciesMs, 0.99),
     maxMs: percentile(result.latenciesMs, 1),
     processorUs: ((after.processorMs - before.processorMs) * 1000) / answers,
+    mainThreadUs: ((after.mainThreadMs - before.mainThreadMs) * 1000) / answers,
     databaseUs: ((after.databaseMs - before.databaseMs) * 1000) / answers,
     senderUs: (result.senderProcessorMs * 1000) / answers,
     residentMb: contestant.usage().residentMb,
@@ -78,5 +81,6 @@ export function describePace(pace: Pace): string {
 }
 
 function used({ usage, databaseProcessorMs }: Contestant) {
-  return { processorMs: usage().processorMs, databaseMs: databaseProcessorMs?.() ?? Number.NaN }
+  const { processorMs, mainThreadMs } = usage()
+  return { processorMs, mainThreadMs, databaseMs: databaseProcessorMs?.() ?? Number.NaN }
 }

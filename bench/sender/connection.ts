@@ -9,8 +9,8 @@ export type Connection = {
 }
 
 /**
- * Opens a connection of the sender's own making: on a machine that it shares with the server, an HTTP client that
- * does all that HTTP may ask for takes as much of the processors as the server.
+ * Opens a connection of the sender's own making: an HTTP client that does all that HTTP may ask for would compete for
+ * the processors with the server that it shares them with.
  */
 export async function openConnection(url: string): Promise<Connection> {
   const { hostname, port } = new URL(url)

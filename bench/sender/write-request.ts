@@ -22,8 +22,9 @@ export function createRequestWriter(
     case 'forged': {
       const { email, addresses } = requests
       return () => {
-        const address = `X-Forwarded-For: 203.0.${random(addresses) >> 8}.${random(addresses) & 255}\r\n`
-        return write(JSON.stringify({ token: tokens.forged(), email }), address)
+        const address = random(addresses)
+        const header = `X-Forwarded-For: 203.0.${address >> 8}.${address & 255}\r\n`
+        return write(JSON.stringify({ token: tokens.forged(), email }), header)
       }
     }
     case 'evaluation': {
