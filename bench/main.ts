@@ -11,7 +11,7 @@ import { measureEvaluations } from './scenarios/evaluations.ts'
 import { measureExchange } from './scenarios/exchange.ts'
 import { measureFlood } from './scenarios/flood.ts'
 import { measureIdentities } from './scenarios/identities.ts'
-import type { Bench, Findings, Scenario } from './scenarios/scenario.ts'
+import type { Findings, Scenario } from './scenarios/scenario.ts'
 import { measureSoak } from './scenarios/soak.ts'
 import { startSender } from './sender/start-sender.ts'
 import { startService } from './start-service.ts'
@@ -60,12 +60,11 @@ async function main(): Promise<void> {
   const sender = await startSender()
   stack.defer(() => sender.stop())
   const machine = await describeMachine(cluster.url)
-  const say = (text: string) => process.stderr.write(`${text}\n`)
 
   const found: Record<string, Findings> = {}
   for (const { name, measure } of scenarios) {
-    await using servers = new AsyncDisposableStack()
-    const bench: Bench = {
+    const servers = stack.use(new AsyncDisposableStack())
+    found[name] = await measure({
       seconds: Number(values.seconds ?? (values.quick ? 1 : 4)),
       rounds: Number(values.rounds ?? (values.quick ? 1 : 5)),
       quick: values.quick,
@@ -74,22 +73,21 @@ async function main(): Promise<void> {
       directory,
       against: values.against === undefined ? undefined : resolve(values.against),
       async startService(service = 'claimgate', checkout = ROOT) {
-        const isOurs = checkout === ROOT
         const started = await startService({
           name: service,
           checkout,
           clusterUrl: cluster.url,
           directory,
           issuer: sender,
-          profileDir: isOurs ? profileDir : undefined,
+          profileDir: checkout === ROOT ? profileDir : undefined,
         })
         servers.defer(() => started.stop())
         return started
       },
       stopAtEnd: (server) => servers.defer(() => server.stop()),
-      say,
-    }
-    found[name] = await measure(bench)
+      say: (text) => process.stderr.write(`${text}\n`),
+    })
+    await servers.disposeAsync()
     process.stdout.write(`\n## ${name}\n\n${describe(found[name])}\n`)
   }
 

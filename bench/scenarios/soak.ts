@@ -14,7 +14,9 @@ export async function measureSoak(bench: Bench): Promise<Findings> {
   await warmUp(bench, [contestant])
   const { perSecond } = await measureOnce(bench.sender, contestant, FULL, bench.seconds)
   const seconds = bench.quick ? 10 : SOAK_SECONDS
-  bench.say(`signing tokens for ${seconds} s at ${Math.round(perSecond / 2)}/s`)
+  const pace = { kind: 'open', perSecond: perSecond / 2 } as const
+  bench.say(`signing tokens for ${seconds} s at ${Math.round(pace.perSecond)}/s`)
+  await bench.sender.prepare({ ...contestant, pace, seconds })
 
   const samples: { minute: number; residentMb: number; descriptors: number }[] = []
   const startedAt = performance.now()
@@ -25,12 +27,9 @@ export async function measureSoak(bench: Bench): Promise<Findings> {
     },
     (seconds * 1000) / LOOKS,
   )
-  const measured = await measureOnce(
-    bench.sender,
-    contestant,
-    { kind: 'open', perSecond: perSecond / 2 },
-    seconds,
-  ).finally(() => clearInterval(look))
+  const measured = await measureOnce(bench.sender, contestant, pace, seconds).finally(() =>
+    clearInterval(look),
+  )
 
   const later = samples.slice(-Math.ceil(samples.length / 2))
   const growthOf = (name: 'residentMb' | 'descriptors') =>

@@ -5,8 +5,13 @@ import { connect } from 'node:net'
 export type Connection = {
   /** Sends a request as it is written; resolves with the answer's status, or 0 where the connection broke. */
   send(request: string): Promise<number>
+  /** Whether it may be sent on: a server closes what was idle for its while, and may be about to. */
+  isFresh(): boolean
   close(): void
 }
+
+/** Less than the 5 s after which Node's server closes an idle connection. */
+const FRESH_MS = 4_000
 
 /**
  * Opens a connection of the sender's own making: an HTTP client that does all that HTTP may ask for would compete for
@@ -17,9 +22,11 @@ export async function openConnection(url: string): Promise<Connection> {
   const socket = connect(Number(port), hostname).setNoDelay(true).setEncoding('latin1')
   await once(socket, 'connect')
   let received = ''
+  let lastUsedAt = performance.now()
   let answered: ((status: number) => void) | undefined
   const settle = (status: number) => {
     received = ''
+    lastUsedAt = performance.now()
     answered?.(status)
     answered = undefined
   }
@@ -37,6 +44,7 @@ export async function openConnection(url: string): Promise<Connection> {
         socket.write(request)
       })
     },
+    isFresh: () => !socket.destroyed && performance.now() - lastUsedAt < FRESH_MS,
     close: () => socket.destroy(),
   }
 }

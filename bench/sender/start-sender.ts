@@ -7,7 +7,9 @@ export type Sender = {
   /** Whose tokens it signs. */
   readonly issuerUrl: string
   readonly publicJwk: Readonly<Record<string, unknown>>
-  /** Signs what a load will need of tokens, then sends it. */
+  /** Signs what a load will need of tokens. */
+  prepare(load: Load): Promise<void>
+  /** Sends a load, prepared or not. */
   send(load: Load): Promise<LoadResult>
   stop(): void
 }
@@ -29,13 +31,16 @@ export async function startSender(): Promise<Sender> {
   }
   const ready = await answer()
   if (ready.kind !== 'ready') throw new Error('The sender did not start.')
+  const prepare = async (load: Load) => {
+    if (load.requests.kind !== 'exchange') return
+    await ask({ kind: 'sign', series: load.requests.series, tokens: tokensFor(load) })
+  }
   return {
     issuerUrl: ready.issuerUrl,
     publicJwk: ready.publicJwk,
+    prepare,
     async send(load) {
-      if (load.requests.kind === 'exchange') {
-        await ask({ kind: 'sign', series: load.requests.series, tokens: tokensFor(load) })
-      }
+      await prepare(load)
       const done = await ask({ kind: 'run', load })
       if (done.kind !== 'done') throw new Error('The sender did not finish.')
       return done.result
