@@ -1,7 +1,7 @@
-import express, { type Request, type Response } from 'express'
+import type { IncomingMessage } from 'node:http'
 import { invalidArgument, RequestError } from '../errors.ts'
 import { decodeUtf8, type JsonValue, parseJsonStrictly } from '../json.ts'
-import { type BodyLimit, LARGE_BODY, SMALL_BODY } from './route.ts'
+import type { BodyLimit } from './route.ts'
 
 /** Deeper than any resource of ours; a member limit would only repeat the byte limit. */
 const BODY_LIMITS = { maxDepth: 32, maxMembers: 50_000 }
@@ -10,13 +10,9 @@ const BODY_LIMITS = { maxDepth: 32, maxMembers: 50_000 }
  * Reads a JSON body of at most `limit` bytes: UTF-8, uncompressed, an object without repeated members.
  * Throws a `RequestError` that says what is wrong with it.
  */
-export async function readJsonBody(
-  request: Request,
-  response: Response,
-  limit: BodyLimit,
-): Promise<JsonValue> {
+export async function readJsonBody(request: IncomingMessage, limit: BodyLimit): Promise<JsonValue> {
   refuseOtherContent(request)
-  const bytes = await readBytes(request, response, limit)
+  const bytes = await readBytes(request, limit)
   const text = decodeUtf8(bytes)
   if (text === undefined) throw invalidArgument('The body is not UTF-8.')
   const parsed = parseJsonStrictly(text, BODY_LIMITS)
@@ -27,7 +23,7 @@ export async function readJsonBody(
   return parsed.value
 }
 
-function refuseOtherContent(request: Request): void {
+function refuseOtherContent(request: IncomingMessage): void {
   const [type = '', ...parameters] = (request.headers['content-type'] ?? '').toLowerCase().split(';')
   const charsets = parameters
     .map((parameter) => parameter.trim())
@@ -44,29 +40,19 @@ function refuseOtherContent(request: Request): void {
   }
 }
 
-const READERS = { [SMALL_BODY]: createReader(SMALL_BODY), [LARGE_BODY]: createReader(LARGE_BODY) }
-
-function createReader(limit: BodyLimit) {
-  return express.raw({ type: () => true, limit, inflate: false })
-}
-
-async function readBytes(request: Request, response: Response, limit: BodyLimit): Promise<Uint8Array> {
-  const read = READERS[limit]
-  await new Promise<void>((resolve, reject) => {
-    read(request, response, (error?: unknown) => {
-      if (error === undefined) resolve()
-      else reject(bodyProblem(error, limit))
+/** Reads a body to its end. What follows after the limit is read past, so that its sender hears the answer. */
+function readBytes(request: IncomingMessage, limit: BodyLimit): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    const parts: Buffer[] = []
+    let length = 0
+    request.on('data', (part: Buffer) => {
+      length += part.length
+      if (length <= limit) parts.push(part)
     })
+    request.on('end', () => {
+      if (length <= limit) resolve(Buffer.concat(parts))
+      else reject(new RequestError('payload_too_large', `The body is larger than ${limit / 1024} KiB.`))
+    })
+    request.on('error', () => reject(invalidArgument('The body ended early.')))
   })
-  return Buffer.isBuffer(request.body) ? request.body : new Uint8Array()
-}
-
-function bodyProblem(error: unknown, limit: number): unknown {
-  const { type } = error as { type?: string }
-  if (type === 'entity.too.large') {
-    return new RequestError('payload_too_large', `The body is larger than ${limit / 1024} KiB.`)
-  }
-  if (type === 'request.aborted' || type === 'request.size.invalid')
-    return invalidArgument('The body ended early.')
-  return error
 }

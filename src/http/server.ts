@@ -101,7 +101,7 @@ async function serve(deps: HttpDeps, request: Request, response: Response, pick:
   const work = async () => {
     route = pick()
     logged.route = route.path
-    return route.handle(await readRequest(deps, route, request, response, { requestId, arrivedAt, logged }))
+    return route.handle(await readRequest(deps, route, request, { requestId, arrivedAt, logged }))
   }
   const answer = await watch
     .run(() => answerInTime(work))
@@ -166,7 +166,6 @@ async function readRequest(
   deps: HttpDeps,
   route: Route,
   request: Request,
-  response: Response,
   context: { requestId: string; arrivedAt: number; logged: Logged },
 ): Promise<RouteRequest> {
   for (const name of ['authorization', 'host', 'content-type', 'if-match'])
@@ -193,7 +192,7 @@ async function readRequest(
     params: request.params as Record<string, string>,
     query: readQuery(route, request),
     ifMatch: readIfMatch(route, request),
-    body: route.body === undefined ? undefined : await readBody(route.body, request, response),
+    body: route.body === undefined ? undefined : await readBody(route.body, request),
     note: (fields) => Object.assign(context.logged, fields),
   }
 }
@@ -209,9 +208,7 @@ function readCallerIp(request: Request): string {
 
 /** Node keeps the first of repeated headers in silence, a proxy in front may have believed the second. */
 function refuseRepeatedHeader(request: Request, name: string): void {
-  const count = request.rawHeaders.filter(
-    (text, index) => index % 2 === 0 && text.toLowerCase() === name,
-  ).length
+  const count = request.headersDistinct[name]?.length ?? 0
   if (count > 1) throw invalidArgument(`The ${name} header is given ${count} times.`)
 }
 
@@ -243,12 +240,8 @@ function readIfMatch(route: Route, request: Request): readonly string[] | undefi
   })
 }
 
-async function readBody(
-  { schema, limit, isReadByHandler }: RouteBody,
-  request: Request,
-  response: Response,
-): Promise<unknown> {
-  const body = await readJsonBody(request, response, limit)
+async function readBody({ schema, limit, isReadByHandler }: RouteBody, request: Request): Promise<unknown> {
+  const body = await readJsonBody(request, limit)
   return isReadByHandler ? body : parse(schema, body)
 }
 
@@ -285,10 +278,17 @@ const ALWAYS = { 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff
 function send(response: Response, answer: RouteAnswer, requestId: string): void {
   if (response.headersSent || response.destroyed) return
   const { 'Content-Type': type = JSON_TYPE, ...headers } = answer.headers ?? {}
+  const body = type === JSON_TYPE ? JSON.stringify(answer.body) : (answer.body as string | Buffer)
+  // Node's own way: Express's `send` looks for an etag and for freshness, which our answers do not have.
   response
-    .status(answer.status ?? 200)
-    .set({ ...ALWAYS, 'X-Request-Id': requestId, ...headers, 'Content-Type': type })
-    .send(type === JSON_TYPE ? JSON.stringify(answer.body) : answer.body)
+    .writeHead(answer.status ?? 200, {
+      ...ALWAYS,
+      'X-Request-Id': requestId,
+      ...headers,
+      'Content-Type': type,
+      'Content-Length': Buffer.byteLength(body),
+    })
+    .end(body)
 }
 
 /** What Node's parser refuses never becomes a request; it gets an answer of the same form. */
