@@ -31,6 +31,23 @@ const ownToken = z
 
 const decisionId = z.uuid()
 
+/** What an explanation is refused for, and an exchange too. */
+export const explanationRefusals: NonNullable<Route['refusals']> = {
+  resource_exhausted: { description: 'Too many exchanges that failed.' },
+  unavailable: {
+    description: "The issuer's keys, or something else that is needed, cannot be had now; retry the job.",
+    details: z
+      .array(
+        z.strictObject({
+          decisionId: decisionId.optional(),
+          reason: z.literal('issuer_unavailable'),
+          token: ownToken,
+        }),
+      )
+      .max(1),
+  },
+}
+
 /** The refusals of an exchange, as far as each caller may know them. */
 export const exchangeRefusals: NonNullable<Route['refusals']> = {
   unauthenticated: {
@@ -68,17 +85,5 @@ export const exchangeRefusals: NonNullable<Route['refusals']> = {
     ]),
     examples: { 'Another branch': ANOTHER_BRANCH },
   },
-  resource_exhausted: { description: 'Too many exchanges that failed.' },
-  unavailable: {
-    description: "The issuer's keys, or something else that is needed, cannot be had now; retry the job.",
-    details: z
-      .array(
-        z.strictObject({
-          decisionId: decisionId.optional(),
-          reason: z.literal('issuer_unavailable'),
-          token: ownToken,
-        }),
-      )
-      .max(1),
-  },
+  ...explanationRefusals,
 }

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { ExchangeRequest } from '../exchange/decide.ts'
 import type { ExplainResult } from '../exchange/explain-token.ts'
 import { requirementAnswer, ruleAnswer } from './decision-json.ts'
+import { explanationRefusals } from './exchange-refusals.ts'
 import { jobTokenFields, readJobToken } from './job-token.ts'
 import { refusalAnswer } from './problem.ts'
 import { defineRoute, type Route, SMALL_BODY } from './route.ts'
@@ -35,6 +36,7 @@ export function explainTokenRoute(deps: {
     query: 'ignored',
     body: { schema: z.strictObject(jobTokenFields), limit: SMALL_BODY },
     answer: explanationAnswer,
+    refusals: explanationRefusals,
     isEchoed: true,
     async handle({ body, requestId, arrivedAt, callerIp, userAgent, note }) {
       const { token, email } = readJobToken(body, deps.isEmail)

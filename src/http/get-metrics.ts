@@ -23,6 +23,7 @@ function textRoute(access: Route['access'], deps: { readMetrics: () => Promise<s
     access,
     query: 'ignored',
     answer: z.string(),
+    contentType: TEXT_FORMAT,
     handle: async () => ({ headers: { 'Content-Type': TEXT_FORMAT }, body: await deps.readMetrics() }),
   })
 }

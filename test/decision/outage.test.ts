@@ -78,7 +78,7 @@ describe('with a PostgreSQL server that fails', { skip: SKIP }, () => {
     const earlier = await committedIds(url())
     const [backend] = await runSql(
       url(),
-      `select pid from pg_stat_activity where usename = 'service' and query like '%used_tokens%' order by query_start desc`,
+      `select pid from pg_stat_activity where usename = 'service' and query like '%json_to_recordset%' order by query_start desc`,
     )
 
     process.kill(backend?.pid, 'SIGKILL')

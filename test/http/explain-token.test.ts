@@ -183,8 +183,9 @@ for (const kind of DATABASES) {
       }
     })
 
-    test('an issuer that does not answer is a 503, as for an exchange', async () => {
+    test('an issuer that does not answer is a 503, as for an exchange', async (t) => {
       const other = await startWorld(kind)
+      t.after(() => other.close())
       const identity = await other.createIdentity([RULE])
       other.gitlab.behave({ discovery: { status: 500 }, jwks: { status: 500 } })
       const token = other.gitlab.signToken(gitlabClaims('18.4'))
@@ -198,7 +199,6 @@ for (const kind of DATABASES) {
       assertEchoable(answer)
       const row = await other.lastDecision(identity)
       assert.deepEqual([row.kind, row.outcome], ['DRY_RUN', 'FAILED'])
-      await other.close()
     })
 
     test('a token has one row for each identity, however often and wherever it is explained', async () => {

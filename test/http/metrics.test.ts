@@ -21,7 +21,7 @@ for (const kind of DATABASES) {
 
     const sign = (claims: Claims = {}) => world.gitlab.signToken(gitlabClaims('18.4', claims))
     const openText = async () =>
-      (await world.request('GET', '/metrics', { url: world.app.metricsUrl ?? '' })).text
+      (await world.request('GET', '/metrics', { isApi: false, url: world.app.metricsUrl ?? '' })).text
     const open = async () => parseExposition(await openText())
     const all = async () => {
       const answer = await world.admin('GET', '/metrics')
@@ -41,7 +41,7 @@ for (const kind of DATABASES) {
     test('are text of the format 0.0.4, every metric with a help, in base units and named as Prometheus names them', async () => {
       await world.exchange(sign(), email)
 
-      const answer = await world.request('GET', '/metrics', { url: world.app.metricsUrl ?? '' })
+      const answer = await world.request('GET', '/metrics', { isApi: false, url: world.app.metricsUrl ?? '' })
 
       assert.equal(answer.status, 200)
       assert.match(
@@ -202,7 +202,11 @@ for (const kind of DATABASES) {
     })
 
     test('have a port where nothing else is, not even for an administrator', async () => {
-      const at = { url: world.app.metricsUrl ?? '', headers: { authorization: `Bearer ${world.adminToken}` } }
+      const at = {
+        isApi: false,
+        url: world.app.metricsUrl ?? '',
+        headers: { authorization: `Bearer ${world.adminToken}` },
+      }
 
       for (const path of ['/', '/healthz', '/v1/decisions', '/metrics/', '/v1/auth:exchangeToken']) {
         assertProblem(await world.request('GET', path, at), 404, 5, /nothing at this path/)

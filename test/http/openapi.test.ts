@@ -170,7 +170,7 @@ describe('the description of the API', () => {
     )
 
     const readOnly = fields.filter(([, field]) => field.readOnly).map(([name]) => name)
-    assert.deepEqual(readOnly, ['name', 'keys', 'createTime', 'updateTime'])
+    assert.deepEqual(readOnly, ['name', 'keys', 'createTime', 'updateTime', 'notices', 'etag'])
   })
 
   test('describes the size of a page as the number that it is', () => {
