@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { startCluster } from '../test/support/postgres.ts'
+import { fillDecisions, measurePages } from './decisions-history.ts'
 import { chart } from './report/chart.ts'
 import { describeMachine } from './report/machine.ts'
 import { summarizeProfiles } from './report/summarize-profile.ts'
@@ -10,6 +11,7 @@ import { figureTable, measurementTable } from './report/table.ts'
 import { measureEvaluations } from './scenarios/evaluations.ts'
 import { measureExchange } from './scenarios/exchange.ts'
 import { measureFlood } from './scenarios/flood.ts'
+import { historyScenario } from './scenarios/history.ts'
 import { measureIdentities } from './scenarios/identities.ts'
 import type { Findings, Scenario } from './scenarios/scenario.ts'
 import { measureSoak } from './scenarios/soak.ts'
@@ -22,6 +24,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   identities: measureIdentities,
   flood: measureFlood,
   soak: measureSoak,
+  history: historyScenario({ fillDecisions, measurePages }),
 }
 const DEFAULT = ['exchange', 'evaluations']
 const ROOT = join(import.meta.dirname, '..')

@@ -1,4 +1,4 @@
-import { createLocalJWKSet, errors, jwtVerify, SignJWT } from 'jose'
+import { CompactSign, createLocalJWKSet, errors, jwtVerify } from 'jose'
 import type { Clock } from '../clock.ts'
 import type { AllowedDecision, ProjectRoles, Recorded } from '../decision/decision.ts'
 import { SIGNING_ALGORITHM, type SigningKeys } from './signing-keys.ts'
@@ -20,21 +20,23 @@ export async function signAccessToken(
   const { grant } = decision
   if (grant.keyId !== deps.keys.active.kid)
     throw new Error('The signing key changed after the decision was made.')
-  const accessToken = await new SignJWT({
+  const claims = {
+    iss: deps.issuer,
+    sub: grant.email,
+    aud: grant.audience,
     client_id: grant.email,
-    roles: [...grant.roles],
+    iat: grant.issueTime,
+    nbf: grant.issueTime,
+    exp: grant.expireTime,
+    jti: decision.id,
+    roles: grant.roles,
     ...(grant.projects.length > 0 && { projects: grant.projects }),
-    rules: [...grant.rules],
+    rules: grant.rules,
     workload: grant.workload,
-  })
+  }
+  // SignJWT would copy the claims once more, structure and all.
+  const accessToken = await new CompactSign(new TextEncoder().encode(JSON.stringify(claims)))
     .setProtectedHeader({ alg: SIGNING_ALGORITHM, typ: ACCESS_TOKEN_TYPE, kid: grant.keyId })
-    .setIssuer(deps.issuer)
-    .setSubject(grant.email)
-    .setAudience(grant.audience)
-    .setIssuedAt(grant.issueTime)
-    .setNotBefore(grant.issueTime)
-    .setExpirationTime(grant.expireTime)
-    .setJti(decision.id)
     .sign(deps.keys.active.privateKey)
   return { accessToken, expiresIn: grant.expireTime - grant.issueTime, decisionId: decision.id }
 }

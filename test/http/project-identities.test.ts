@@ -75,6 +75,27 @@ for (const kind of DATABASES) {
       assert.deepEqual((decision.verdict as { roles: unknown }).roles, ROLES)
     })
 
+    test('have decisions that are found by their project', async () => {
+      await world.admin('POST', '/v1/projects?projectId=found', {})
+      const { email } = (await create('found', 'found')).json
+      await exchange(email)
+      await world.exchange(
+        world.gitlab.signToken(gitlabClaims('18.4', { project_path: 'others/app' })),
+        email,
+      )
+
+      const byProject = async (project: string) =>
+        (await world.admin('GET', `/v1/decisions?project=${project}`)).json.decisions
+
+      const decisions = await byProject('projects/found')
+      assert.deepEqual(
+        decisions.map((decision: { identity: string }) => decision.identity),
+        [email, email],
+      )
+      assert.deepEqual(await byProject('found'), decisions)
+      assert.deepEqual(await byProject('projects/nobody'), [])
+    })
+
     test('lose a role that their rules no longer grant, for users/me at once', async () => {
       const { email } = (await create('web', 'lessened')).json
       const { accessToken } = (await exchange(email)).json
