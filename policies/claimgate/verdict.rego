@@ -97,13 +97,10 @@ condition_verdict(i, code) := {
 
 default actual(_) := null
 
-actual(claim) := shortened[claim]
-
-actual(claim) := input.claims[claim] if not shortened[claim]
+actual(claim) := shown(input.claims[claim])
 
 # Every rule tells what is there, and a long text would stand in the record once for each.
-shortened[claim] := concat("", [substring(text, 0, 300), "…"]) if {
-	some claim, text in input.claims
-	is_string(text)
-	count(text) > 300
-}
+shown(value) := concat("", [substring(value, 0, 300), "…"]) if {
+	is_string(value)
+	count(value) > 300
+} else := value
