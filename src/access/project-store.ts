@@ -74,7 +74,7 @@ export async function lockProject(trx: Kysely<Schema>, id: string): Promise<Proj
 }
 
 /** Writes what a project, which is locked, is from now on. */
-export async function updateProject(
+export async function writeProject(
   trx: Kysely<Schema>,
   id: string,
   change: Pick<Updateable<ProjectTable>, 'title' | 'state'>,

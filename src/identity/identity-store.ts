@@ -38,7 +38,7 @@ export type NewIdentity = {
 }
 
 /** What becomes of an identity; `issuerId` undefined: the issuer stays. */
-export type ChangedIdentity = {
+export type WrittenIdentity = {
   readonly spec: WorkloadIdentitySpec
   readonly state: 'ACTIVE' | 'DISABLED'
   readonly issuerId: string | undefined
@@ -150,10 +150,10 @@ export async function insertIdentity(
 }
 
 /** Writes what an identity, which is locked, is from now on. */
-export function updateIdentity(
+export function writeIdentity(
   trx: Kysely<Schema>,
   identity: StoredIdentity,
-  { spec, state, issuerId, policyDigest }: ChangedIdentity,
+  { spec, state, issuerId, policyDigest }: WrittenIdentity,
   now: Date,
 ): Promise<StoredIdentity> {
   return update(trx, identity.id, now, {
