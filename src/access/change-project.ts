@@ -3,7 +3,7 @@ import type { Clock } from '../clock.ts'
 import { checkRevision, type IfMatch } from '../db/check-revision.ts'
 import type { Database } from '../db/database.ts'
 import { invalidArgument, RequestError } from '../errors.ts'
-import { type FieldMask, readUpdatedFields } from '../fields/field-mask.ts'
+import { readUpdatedFields, type Update } from '../fields/field-mask.ts'
 import { isResourceId, RESOURCE_ID_RULE } from '../fields/resource-id.ts'
 import { title } from '../fields/title.ts'
 import type { Project } from './project.ts'
@@ -47,7 +47,7 @@ export async function createProject(
 export async function updateProject(
   deps: ChangeProjectDeps,
   id: string,
-  { body, mask, ifMatch }: { body: ProjectBody; mask: FieldMask; ifMatch: IfMatch },
+  { body, mask, ifMatch }: Update<ProjectBody>,
 ): Promise<Project> {
   const updated = readUpdatedFields(mask, body, PROJECT_FIELDS.updatable)
   if (!updated.ok) throw invalidArgument(updated.message)

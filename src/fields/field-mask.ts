@@ -7,6 +7,14 @@ export type MaskFields = { readonly updatable: readonly string[]; readonly outpu
 /** Which fields an update is about (AIP-134): those of its `updateMask`, all for `*`, or those that its body has. */
 export type FieldMask = readonly string[] | '*' | undefined
 
+/** An update that is asked for. */
+export type Update<Body> = {
+  readonly body: Body
+  readonly mask: FieldMask
+  /** The etags of which the resource must have one; undefined where any will do. */
+  readonly ifMatch: readonly string[] | undefined
+}
+
 export type ReadFieldMask =
   | { readonly ok: true; readonly mask: readonly string[] | '*' }
   | { readonly ok: false; readonly message: string }

@@ -1,9 +1,9 @@
 import type { ZodType } from 'zod'
-import type { FieldMask, MaskFields } from '../fields/field-mask.ts'
+import type { MaskFields, Update } from '../fields/field-mask.ts'
 import type { SavedIssuer } from '../issuer/create-issuer.ts'
 import type { Issuer, KeyStatus } from '../issuer/issuer.ts'
 import { issuerAnswer, issuerJson } from './issuer-json.ts'
-import { defineRoute, type Route, type RouteRequest, SMALL_BODY } from './route.ts'
+import { defineRoute, type Route, SMALL_BODY } from './route.ts'
 import { taggedAnswer } from './tagged-answer.ts'
 import { updateMaskParameter } from './update-mask.ts'
 
@@ -11,10 +11,7 @@ import { updateMaskParameter } from './update-mask.ts'
 export function updateIssuerRoute<Body>(deps: {
   issuerPatch: ZodType<Body>
   issuerFields: MaskFields
-  updateIssuer: (
-    id: string,
-    update: { body: Body; mask: FieldMask; ifMatch: RouteRequest['ifMatch'] },
-  ) => Promise<SavedIssuer>
+  updateIssuer: (id: string, update: Update<Body>) => Promise<SavedIssuer>
   keyStatus: (issuer: Issuer) => KeyStatus
 }): Route {
   return defineRoute({

@@ -1,8 +1,8 @@
 import type { ZodType } from 'zod'
 import type { Project } from '../access/project.ts'
-import type { FieldMask, MaskFields } from '../fields/field-mask.ts'
+import type { MaskFields, Update } from '../fields/field-mask.ts'
 import { projectAnswer, projectJson } from './project-json.ts'
-import { defineRoute, type Route, type RouteRequest, SMALL_BODY } from './route.ts'
+import { defineRoute, type Route, SMALL_BODY } from './route.ts'
 import { taggedAnswer } from './tagged-answer.ts'
 import { updateMaskParameter } from './update-mask.ts'
 
@@ -10,10 +10,7 @@ import { updateMaskParameter } from './update-mask.ts'
 export function updateProjectRoute<Body>(deps: {
   projectBody: ZodType<Body>
   projectFields: MaskFields
-  updateProject: (
-    id: string,
-    update: { body: Body; mask: FieldMask; ifMatch: RouteRequest['ifMatch'] },
-  ) => Promise<Project>
+  updateProject: (id: string, update: Update<Body>) => Promise<Project>
 }): Route {
   return defineRoute({
     method: 'PATCH',

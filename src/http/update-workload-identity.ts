@@ -1,7 +1,7 @@
 import type { ZodType } from 'zod'
-import type { FieldMask, MaskFields } from '../fields/field-mask.ts'
+import type { MaskFields, Update } from '../fields/field-mask.ts'
 import type { SavedIdentity } from '../identity/create-workload-identity.ts'
-import { defineRoute, LARGE_BODY, type Route, type RouteRequest } from './route.ts'
+import { defineRoute, LARGE_BODY, type Route } from './route.ts'
 import { taggedAnswer } from './tagged-answer.ts'
 import { updateMaskParameter } from './update-mask.ts'
 import { workloadIdentityAnswer, workloadIdentityJson } from './workload-identity-json.ts'
@@ -10,10 +10,7 @@ import { workloadIdentityAnswer, workloadIdentityJson } from './workload-identit
 export function updateWorkloadIdentityRoute(deps: {
   workloadIdentityPatch: ZodType
   identityFields: MaskFields
-  updateWorkloadIdentity: (
-    email: string,
-    update: { body: unknown; mask: FieldMask; ifMatch: RouteRequest['ifMatch'] },
-  ) => Promise<SavedIdentity>
+  updateWorkloadIdentity: (email: string, update: Update<unknown>) => Promise<SavedIdentity>
 }): Route {
   return defineRoute({
     method: 'PATCH',

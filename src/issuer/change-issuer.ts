@@ -3,7 +3,7 @@ import type { Clock } from '../clock.ts'
 import { checkRevision, type IfMatch } from '../db/check-revision.ts'
 import type { Database } from '../db/database.ts'
 import { invalidArgument, RequestError } from '../errors.ts'
-import { type FieldMask, readUpdatedFields } from '../fields/field-mask.ts'
+import { readUpdatedFields, type Update } from '../fields/field-mask.ts'
 import { DEFAULT_ALGORITHMS } from './algorithms.ts'
 import { type SavedIssuer, unusedKeys } from './create-issuer.ts'
 import type { Issuer } from './issuer.ts'
@@ -19,7 +19,7 @@ export type ChangeIssuerDeps = { readonly db: Database; readonly clock: Clock }
 export async function updateIssuer(
   deps: ChangeIssuerDeps,
   id: string,
-  { body, mask, ifMatch }: { body: z.infer<typeof issuerPatch>; mask: FieldMask; ifMatch: IfMatch },
+  { body, mask, ifMatch }: Update<z.infer<typeof issuerPatch>>,
 ): Promise<SavedIssuer> {
   const updated = readUpdatedFields(mask, body, ISSUER_FIELDS.updatable)
   if (!updated.ok) throw invalidArgument(updated.message)

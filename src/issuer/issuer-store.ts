@@ -1,5 +1,6 @@
 import { type Kysely, type Selectable, sql } from 'kysely'
 import type { Database } from '../db/database.ts'
+import type { ListQuery } from '../db/list-query.ts'
 import type { IssuerTable, Schema } from '../db/schema.ts'
 import type { Issuer } from './issuer.ts'
 
@@ -9,15 +10,9 @@ export type StoredIssuer = Issuer & { readonly createTime: Date; readonly update
 /** What of an issuer can be changed in place. */
 export type IssuerChange = Partial<Pick<Issuer, 'title' | 'state' | 'algorithms' | 'jwks'>>
 
-/** By id, after the id `after`. */
-export type IssuerQuery = {
-  readonly after: string | undefined
-  readonly showDeleted: boolean
-  readonly limit: number
-}
-
 export type IssuerStore = {
-  list(query: IssuerQuery): Promise<readonly StoredIssuer[]>
+  /** By id. */
+  list(query: ListQuery): Promise<readonly StoredIssuer[]>
   get(id: string): Promise<StoredIssuer | undefined>
   /** By exact code points of the URL. */
   findByUrl(issuerUrl: string): Promise<StoredIssuer | undefined>
