@@ -36,11 +36,6 @@ export function invalidArgument(message: string, details: readonly unknown[] = [
   return new RequestError('invalid_argument', message, { details })
 }
 
-/** A change that was meant for another state of a resource than the one it is in (AIP-154). */
-export function changedMeanwhile(name: string): RequestError {
-  return new RequestError('aborted', `${name} was changed meanwhile: get it again and change what it is now.`)
-}
-
 /** Something that we depend on does not answer; the caller may try again. */
 export function unavailable(message: string, cause?: unknown): RequestError {
   return new RequestError('unavailable', message, { cause })

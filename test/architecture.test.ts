@@ -22,9 +22,8 @@ const IMPORTS: Readonly<Record<string, Rights>> = {
   http: { values: [...LEAVES, 'exchange'], types: CONCEPTS },
   telemetry: { values: LEAVES },
   workers: { values: LEAVES, types: ['telemetry'] },
-  app: { values: [...LEAVES, ...CONCEPTS, 'config', 'db', 'exchange', 'http', 'telemetry'] },
-  primary: { values: [...LEAVES, 'db', 'decision', 'http', 'telemetry', 'workers'], types: ['app'] },
-  cli: { values: [...LEAVES, ...CONCEPTS, 'app', 'config', 'db', 'http', 'primary', 'workers'] },
+  app: { values: [...LEAVES, ...CONCEPTS, 'config', 'db', 'exchange', 'http', 'telemetry', 'workers'] },
+  cli: { values: [...LEAVES, ...CONCEPTS, 'app', 'config', 'db', 'http', 'workers'] },
   main: { values: ['cli'] },
 }
 
@@ -145,6 +144,7 @@ describe('the table refuses', () => {
     assert.equal(refused('src/token/x.ts', "import type { Issuer } from '../issuer/issuer.ts'"), false)
     assert.equal(refused('src/decision/a-store.ts', "import { sql } from 'kysely'"), false)
     assert.equal(refused('src/app.ts', "import { decide } from './exchange/decide.ts'"), false)
+    assert.equal(refused('src/app/x.ts', "import { decide } from '../exchange/decide.ts'"), false)
   })
 })
 

@@ -1,11 +1,13 @@
 import { z } from 'zod'
 import type { Clock } from '../clock.ts'
-import { checkRevision } from '../db/check-revision.ts'
+import { checkRevision, type IfMatch } from '../db/check-revision.ts'
 import type { Database } from '../db/database.ts'
 import { invalidArgument, RequestError } from '../errors.ts'
+import { readUpdatedFields, type Update } from '../fields/field-mask.ts'
+import { isResourceId, RESOURCE_ID_RULE } from '../fields/resource-id.ts'
 import { title } from '../fields/title.ts'
 import type { Project } from './project.ts'
-import { insertProject, lockProject, updateProject } from './project-store.ts'
+import { insertProject, lockProject, writeProject } from './project-store.ts'
 
 /** The body of a create or a change; what is ours is ignored (AIP-203), the name must be the project's. */
 export const projectBody = z.strictObject({
@@ -17,7 +19,7 @@ export const projectBody = z.strictObject({
   updateTime: z.unknown().optional(),
 })
 
-/** The paths that a change may name, and the other fields. */
+/** The fields that an update may name, and the others. */
 export const PROJECT_FIELDS = {
   updatable: ['title'],
   outputOnly: ['name', 'state', 'etag', 'createTime', 'updateTime'],
@@ -25,7 +27,6 @@ export const PROJECT_FIELDS = {
 
 export type ProjectBody = z.infer<typeof projectBody>
 export type ChangeProjectDeps = { readonly db: Database; readonly clock: Clock }
-type IfMatch = readonly string[] | undefined
 
 /** Creates a project. Throws `invalid_argument`, or `already_exists` where the id is taken, by a deleted one too. */
 export async function createProject(
@@ -33,11 +34,7 @@ export async function createProject(
   id: string,
   body: ProjectBody,
 ): Promise<Project> {
-  if (!/^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/.test(id)) {
-    throw invalidArgument(
-      "projectId must be lower-case letters, digits and '-', begin with a letter and not end with '-', at most 63.",
-    )
-  }
+  if (!isResourceId(id)) throw invalidArgument(`projectId ${RESOURCE_ID_RULE}.`)
   checkName(id, body)
   if (body.state === 'DELETED')
     throw invalidArgument('state must be ACTIVE, or left out: a project begins active.')
@@ -46,19 +43,19 @@ export async function createProject(
   throw new RequestError('already_exists', `projects/${id} exists already; a deleted one can be undeleted.`)
 }
 
-/** Gives a project another title; undefined: that of a new one. Throws like the changes below. */
-export function changeProject(
+/** Gives a project another title; undefined: that of a new one. Throws like the changes below, and `invalid_argument`. */
+export async function updateProject(
   deps: ChangeProjectDeps,
   id: string,
-  body: ProjectBody,
-  ifMatch: IfMatch,
+  { body, mask, ifMatch }: Update<ProjectBody>,
 ): Promise<Project> {
+  const updated = readUpdatedFields(mask, body, PROJECT_FIELDS.updatable)
+  if (!updated.ok) throw invalidArgument(updated.message)
   checkName(id, body)
   return withLocked(deps, id, async (trx, project, now) => {
     if (project.state === 'DELETED') throw stateProblem(`projects/${id} is deleted: undelete it first.`)
-    checkRevision(ifMatch, project.revision)
-    checkRevision(body.etag ? [body.etag] : undefined, project.revision)
-    return updateProject(trx, id, { title: body.title ?? id }, now)
+    checkRevision(project.revision, ifMatch, body.etag)
+    return writeProject(trx, id, { title: body.title ?? id }, now)
   })
 }
 
@@ -71,8 +68,8 @@ export async function deleteProject(deps: ChangeProjectDeps, id: string, ifMatch
     if (project.state === 'DELETED') {
       throw new RequestError('not_found', 'There is no such project, or it is deleted already.')
     }
-    checkRevision(ifMatch, project.revision)
-    return updateProject(trx, id, { state: 'DELETED' }, now)
+    checkRevision(project.revision, ifMatch)
+    return writeProject(trx, id, { state: 'DELETED' }, now)
   })
 }
 
@@ -80,8 +77,8 @@ export async function deleteProject(deps: ChangeProjectDeps, id: string, ifMatch
 export function undeleteProject(deps: ChangeProjectDeps, id: string, ifMatch: IfMatch): Promise<Project> {
   return withLocked(deps, id, async (trx, project, now) => {
     if (project.state !== 'DELETED') throw stateProblem(`projects/${id} is not deleted.`)
-    checkRevision(ifMatch, project.revision)
-    return updateProject(trx, id, { state: 'ACTIVE' }, now)
+    checkRevision(project.revision, ifMatch)
+    return writeProject(trx, id, { state: 'ACTIVE' }, now)
   })
 }
 

@@ -1,21 +1,17 @@
 import { type Kysely, type Selectable, sql, type Updateable } from 'kysely'
 import type { Database } from '../db/database.ts'
+import type { ListQuery } from '../db/list-query.ts'
 import type { ProjectTable, Schema } from '../db/schema.ts'
 import { whereFilter } from '../db/where-filter.ts'
 import type { FilterTerm } from '../fields/parse-filter.ts'
 import type { Project } from './project.ts'
 
-/** By id, those after `after`. */
-export type ProjectQuery = {
-  readonly filter: readonly FilterTerm[]
-  readonly showDeleted: boolean
-  readonly after: string | undefined
-  readonly limit: number
-}
+export type ProjectQuery = ListQuery & { readonly filter: readonly FilterTerm[] }
 
 export type ProjectStore = {
   /** A deleted one too. */
   get(id: string): Promise<Project | undefined>
+  /** By id. */
   list(query: ProjectQuery): Promise<readonly Project[]>
 }
 
@@ -74,7 +70,7 @@ export async function lockProject(trx: Kysely<Schema>, id: string): Promise<Proj
 }
 
 /** Writes what a project, which is locked, is from now on. */
-export async function updateProject(
+export async function writeProject(
   trx: Kysely<Schema>,
   id: string,
   change: Pick<Updateable<ProjectTable>, 'title' | 'state'>,

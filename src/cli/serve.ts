@@ -1,6 +1,6 @@
+import { startPrimary } from '../app/primary.ts'
 import { type App, type AppOptions, startApp } from '../app.ts'
 import { systemClock } from '../clock.ts'
-import { startPrimary } from '../primary.ts'
 import { findPrimary } from '../workers/primary-link.ts'
 import { type Command, DONE } from './command.ts'
 

@@ -65,8 +65,10 @@ function describe(issue: Issue, value: unknown): string {
       return Number(issue.minimum) === 1 && issue.origin !== 'int'
         ? 'must not be empty'
         : `must ${size(issue.origin, 'at least', Number(issue.minimum))}`
-    default:
+    case 'invalid_format':
       return value === '' ? 'must not be empty' : issue.message
+    default:
+      return issue.message
   }
 }
 

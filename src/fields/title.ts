@@ -4,7 +4,7 @@ import { z } from 'zod'
 export const title = z
   .string()
   .max(200)
-  .regex(/\S/, 'must not be blank')
+  .refine((text) => text.trim() !== '', 'must not be blank')
   .regex(
     /^[^\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069\\]*$/u,
     'must be one line without control characters and backslashes',

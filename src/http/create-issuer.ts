@@ -2,8 +2,9 @@ import { type ZodType, z } from 'zod'
 import { invalidArgument } from '../errors.ts'
 import type { SavedIssuer } from '../issuer/create-issuer.ts'
 import type { Issuer, KeyStatus } from '../issuer/issuer.ts'
-import { answerIssuer, issuerAnswer } from './issuer-json.ts'
+import { issuerAnswer, issuerJson } from './issuer-json.ts'
 import { defineRoute, type Route, SMALL_BODY } from './route.ts'
+import { taggedAnswer } from './tagged-answer.ts'
 
 const EXAMPLE = { issuerUrl: 'https://gitlab.example.com', title: 'Our GitLab', providerType: 'GITLAB' }
 
@@ -26,7 +27,7 @@ export function createIssuerRoute<Body>(deps: {
       const id = query.issuerId
       if (!id) throw invalidArgument('The parameter issuerId is required.')
       const { issuer, notices } = await deps.createIssuer(id, body)
-      return answerIssuer(issuer, deps.keyStatus(issuer), notices)
+      return taggedAnswer(issuerJson(issuer, deps.keyStatus(issuer), notices))
     },
   })
 }

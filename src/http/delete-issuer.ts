@@ -1,9 +1,9 @@
 import { z } from 'zod'
-import { defineRoute, type Route } from './route.ts'
+import { defineRoute, type Route, type RouteRequest } from './route.ts'
 
 /** `DELETE /v1/issuers/{id}`: at once no exchange with its tokens any more. */
 export function deleteIssuerRoute(deps: {
-  deleteIssuer: (id: string, ifMatch: readonly string[] | undefined) => Promise<void>
+  deleteIssuer: (id: string, ifMatch: RouteRequest['ifMatch']) => Promise<void>
 }): Route {
   return defineRoute({
     method: 'DELETE',

@@ -16,9 +16,3 @@ export function filterParameter(fields: FilterFields) {
       description: `Comparisons of ${Object.keys(fields).join(', ')} joined by &&, for example ${text} == "x" && ${text}.contains("y").`,
     })
 }
-
-/** Whether deleted resources are listed too. */
-export const showDeleted = z
-  .enum(['true', 'false'])
-  .transform((text) => text === 'true')
-  .meta({ description: 'Whether deleted ones are listed too.' })

@@ -1,8 +1,9 @@
 import { RequestError } from '../errors.ts'
 import type { Issuer, KeyStatus } from '../issuer/issuer.ts'
 import type { IssuerStore } from '../issuer/issuer-store.ts'
-import { answerIssuer, issuerAnswer } from './issuer-json.ts'
+import { issuerAnswer, issuerJson } from './issuer-json.ts'
 import { defineRoute, type Route } from './route.ts'
+import { taggedAnswer } from './tagged-answer.ts'
 
 /** `GET /v1/issuers/{id}`. */
 export function getIssuerRoute(deps: {
@@ -20,7 +21,7 @@ export function getIssuerRoute(deps: {
     async handle({ params: { id = '' } }) {
       const issuer = await deps.issuers.get(id)
       if (issuer === undefined) throw new RequestError('not_found', 'There is no such issuer.')
-      return answerIssuer(issuer, deps.keyStatus(issuer))
+      return taggedAnswer(issuerJson(issuer, deps.keyStatus(issuer)))
     },
   })
 }

@@ -1,7 +1,6 @@
 import { z } from 'zod'
 import type { KeyStatus } from '../issuer/issuer.ts'
 import type { StoredIssuer } from '../issuer/issuer-store.ts'
-import type { RouteAnswer } from './route.ts'
 
 export const issuerAnswer = z
   .strictObject({
@@ -29,8 +28,11 @@ export const issuerAnswer = z
   })
   .meta({ id: 'Issuer' })
 
-/** An issuer as it is answered, with what this process knows of its keys. */
-export function issuerJson(issuer: StoredIssuer, keys: KeyStatus) {
+/**
+ * An issuer as it is answered, with what this process knows of its keys; `notices` only in the answer to a change that
+ * has something to say.
+ */
+export function issuerJson(issuer: StoredIssuer, keys: KeyStatus, notices: readonly string[] = []) {
   return {
     name: `issuers/${issuer.id}`,
     issuerUrl: issuer.issuerUrl,
@@ -43,17 +45,6 @@ export function issuerJson(issuer: StoredIssuer, keys: KeyStatus) {
     keys,
     createTime: issuer.createTime.toISOString(),
     updateTime: issuer.updateTime.toISOString(),
-  }
-}
-
-/** An answer that is an issuer. */
-export function answerIssuer(
-  issuer: StoredIssuer,
-  keys: KeyStatus,
-  notices: readonly string[] = [],
-): RouteAnswer {
-  return {
-    headers: { ETag: `"${issuer.revision}"` },
-    body: { ...issuerJson(issuer, keys), ...(notices.length > 0 && { notices }) },
+    ...(notices.length > 0 && { notices }),
   }
 }

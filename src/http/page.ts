@@ -23,7 +23,7 @@ export const pageParameters = {
 export const showDeleted = z
   .enum(['true', 'false'])
   .transform((text) => text === 'true')
-  .meta({ description: 'Whether what is deleted is listed too.' })
+  .meta({ description: 'Whether deleted ones are listed too.' })
 
 export const nextPageToken = z.string().meta({ description: 'Empty on the last page.' })
 

@@ -1,11 +1,12 @@
 import type { Issuer, KeyStatus } from '../issuer/issuer.ts'
 import type { StoredIssuer } from '../issuer/issuer-store.ts'
-import { answerIssuer, issuerAnswer } from './issuer-json.ts'
-import { defineRoute, type Route } from './route.ts'
+import { issuerAnswer, issuerJson } from './issuer-json.ts'
+import { defineRoute, type Route, type RouteRequest } from './route.ts'
+import { taggedAnswer } from './tagged-answer.ts'
 
 /** `POST /v1/issuers/{id}:refreshKeys`. */
 export function refreshIssuerKeysRoute(deps: {
-  refreshKeys: (id: string, ifMatch: readonly string[] | undefined) => Promise<StoredIssuer>
+  refreshKeys: (id: string, ifMatch: RouteRequest['ifMatch']) => Promise<StoredIssuer>
   keyStatus: (issuer: Issuer) => KeyStatus
 }): Route {
   return defineRoute({
@@ -20,7 +21,7 @@ export function refreshIssuerKeysRoute(deps: {
     honoursIfMatch: true,
     async handle({ params: { id = '' }, ifMatch }) {
       const issuer = await deps.refreshKeys(id, ifMatch)
-      return answerIssuer(issuer, deps.keyStatus(issuer))
+      return taggedAnswer(issuerJson(issuer, deps.keyStatus(issuer)))
     },
   })
 }

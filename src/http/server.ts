@@ -1,16 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import { createServer, type Server, STATUS_CODES } from 'node:http'
-import { isIP } from 'node:net'
 import type { Duplex } from 'node:stream'
 import express, { type Express, type NextFunction, type Request, type Response } from 'express'
 import { invalidArgument, RequestError, unavailable } from '../errors.ts'
 import { plainJson } from '../exchange/plain-text.ts'
 import type { JsonValue } from '../json.ts'
 import type { Log } from '../log.ts'
-import { parse, parseParameter } from './parse.ts'
 import { errorAnswer, MethodNotAllowed, problemAnswer } from './problem.ts'
-import { readJsonBody } from './read-body.ts'
-import type { Route, RouteAnswer, RouteBody, RouteRequest } from './route.ts'
+import { readRequest, readRequestId, readTraceparent } from './read-request.ts'
+import type { Route, RouteAnswer } from './route.ts'
 
 export type HttpDeps = {
   readonly routes: readonly Route[]
@@ -101,7 +99,9 @@ async function serve(deps: HttpDeps, request: Request, response: Response, pick:
   const work = async () => {
     route = pick()
     logged.route = route.path
-    return route.handle(await readRequest(deps, route, request, { requestId, arrivedAt, logged }))
+    const { isAdministrator } = deps
+    const note = (fields: Logged) => Object.assign(logged, fields)
+    return route.handle(await readRequest(route, request, { requestId, arrivedAt, isAdministrator, note }))
   }
   const answer = await watch
     .run(() => answerInTime(work))
@@ -160,101 +160,6 @@ function nothingHere(): never {
 /** Express throws for a path that it cannot decode, before any route is looked at. */
 function undecodablePath(error: unknown): never {
   throw (error as { status?: number }).status === 400 ? invalidArgument('The path is malformed.') : error
-}
-
-async function readRequest(
-  deps: HttpDeps,
-  route: Route,
-  request: Request,
-  context: { requestId: string; arrivedAt: number; logged: Logged },
-): Promise<RouteRequest> {
-  for (const name of ['authorization', 'host', 'content-type', 'if-match'])
-    refuseRepeatedHeader(request, name)
-  // RFC 9112 section 3.2.
-  if (request.headers.host === undefined && request.httpVersion === '1.1') {
-    throw invalidArgument('The host header is missing.')
-  }
-  const { authorization } = request.headers
-  if (route.access === 'administrator') {
-    if (!deps.isAdministrator(authorization)) {
-      throw new RequestError(
-        'unauthenticated',
-        'This needs an admin token: Authorization: Bearer ADMIN_TOKEN.',
-      )
-    }
-  }
-  return {
-    requestId: context.requestId,
-    arrivedAt: context.arrivedAt,
-    callerIp: readCallerIp(request),
-    userAgent: request.headers['user-agent']?.slice(0, MAX_USER_AGENT) ?? null,
-    authorization,
-    params: request.params as Record<string, string>,
-    query: readQuery(route, request),
-    ifMatch: readIfMatch(route, request),
-    body: route.body === undefined ? undefined : await readBody(route.body, request),
-    note: (fields) => Object.assign(context.logged, fields),
-  }
-}
-
-const MAX_USER_AGENT = 255
-
-/** What a proxy in front forwards as the caller's address is recorded for ever, so it has to be one. */
-function readCallerIp(request: Request): string {
-  const address = request.ip ?? ''
-  // What may follow a percent sign (RFC 4007) is any text.
-  return isIP(address) > 0 && !address.includes('%') ? address : (request.socket.remoteAddress ?? '')
-}
-
-/** Node keeps the first of repeated headers in silence, a proxy in front may have believed the second. */
-function refuseRepeatedHeader(request: Request, name: string): void {
-  const count = request.headersDistinct[name]?.length ?? 0
-  if (count > 1) throw invalidArgument(`The ${name} header is given ${count} times.`)
-}
-
-function readQuery(route: Route, request: Request): Readonly<Record<string, unknown>> {
-  if (route.query === 'ignored') return {}
-  const given = new URLSearchParams(request.originalUrl.split('?').slice(1).join('?'))
-  const query: Record<string, unknown> = {}
-  for (const [name, value] of given) {
-    const schema = Object.hasOwn(route.query, name) ? route.query[name] : undefined
-    if (schema === undefined) throw invalidArgument(`The parameter '${name}' is not supported here.`)
-    if (/\p{Cc}/u.test(value)) throw invalidArgument(`The parameter '${name}' has a control character.`)
-    if (Object.hasOwn(query, name)) throw invalidArgument(`The parameter '${name}' is given twice.`)
-    query[name] = value === '' ? undefined : parseParameter(name, schema, value)
-  }
-  return query
-}
-
-/** RFC 9110 section 13.1.1, by strong comparison: a weak etag is nobody's. */
-function readIfMatch(route: Route, request: Request): readonly string[] | undefined {
-  const header = request.headers['if-match']
-  if (header === undefined || route.access !== 'administrator') return undefined
-  if (route.honoursIfMatch === undefined) throw invalidArgument('If-Match is not supported here.')
-  if (header.trim() === '*') return undefined
-  const etags = header.split(',').map((part) => /^\s*(W\/)?"([\x21\x23-\x7e\x80-\xff]*)"\s*$/.exec(part))
-  return etags.flatMap((match) => {
-    if (match === null) throw invalidArgument('If-Match must be etags in double quotes, as in "3", or *.')
-    const [, weak, etag = ''] = match
-    return weak === undefined ? [etag] : []
-  })
-}
-
-async function readBody({ schema, limit, isReadByHandler }: RouteBody, request: Request): Promise<unknown> {
-  const body = await readJsonBody(request, limit)
-  return isReadByHandler ? body : parse(schema, body)
-}
-
-/** The caller's own id where it is harmless to repeat, else a new one. */
-function readRequestId(request: Request): string {
-  const given = request.headers['x-request-id']
-  return typeof given === 'string' && /^[A-Za-z0-9._-]{1,128}$/.test(given) ? given : randomUUID()
-}
-
-/** W3C Trace Context; a request that gives it twice gives none. */
-function readTraceparent(request: Request): string | undefined {
-  const given = request.headers.traceparent
-  return typeof given === 'string' ? given : undefined
 }
 
 function logFault(log: Log, error: unknown, known: Readonly<Record<string, string>>): void {

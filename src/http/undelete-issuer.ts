@@ -1,11 +1,12 @@
 import type { Issuer, KeyStatus } from '../issuer/issuer.ts'
 import type { StoredIssuer } from '../issuer/issuer-store.ts'
-import { answerIssuer, issuerAnswer } from './issuer-json.ts'
-import { defineRoute, type Route } from './route.ts'
+import { issuerAnswer, issuerJson } from './issuer-json.ts'
+import { defineRoute, type Route, type RouteRequest } from './route.ts'
+import { taggedAnswer } from './tagged-answer.ts'
 
 /** `POST /v1/issuers/{id}:undelete`. */
 export function undeleteIssuerRoute(deps: {
-  undeleteIssuer: (id: string, ifMatch: readonly string[] | undefined) => Promise<StoredIssuer>
+  undeleteIssuer: (id: string, ifMatch: RouteRequest['ifMatch']) => Promise<StoredIssuer>
   keyStatus: (issuer: Issuer) => KeyStatus
 }): Route {
   return defineRoute({
@@ -19,7 +20,7 @@ export function undeleteIssuerRoute(deps: {
     honoursIfMatch: true,
     async handle({ params: { id = '' }, ifMatch }) {
       const issuer = await deps.undeleteIssuer(id, ifMatch)
-      return answerIssuer(issuer, deps.keyStatus(issuer))
+      return taggedAnswer(issuerJson(issuer, deps.keyStatus(issuer)))
     },
   })
 }

@@ -1,16 +1,17 @@
-import { type ZodType, z } from 'zod'
+import type { ZodType } from 'zod'
+import type { MaskFields, Update } from '../fields/field-mask.ts'
 import type { SavedIssuer } from '../issuer/create-issuer.ts'
 import type { Issuer, KeyStatus } from '../issuer/issuer.ts'
-import { answerIssuer, issuerAnswer } from './issuer-json.ts'
+import { issuerAnswer, issuerJson } from './issuer-json.ts'
 import { defineRoute, type Route, SMALL_BODY } from './route.ts'
+import { taggedAnswer } from './tagged-answer.ts'
+import { updateMaskParameter } from './update-mask.ts'
 
 /** `PATCH /v1/issuers/{id}?updateMask=title,state,algorithms,jwks`. */
 export function updateIssuerRoute<Body>(deps: {
   issuerPatch: ZodType<Body>
-  updateIssuer: (
-    id: string,
-    asked: { body: Body; updateMask: string | undefined; ifMatch: readonly string[] | undefined },
-  ) => Promise<SavedIssuer>
+  issuerFields: MaskFields
+  updateIssuer: (id: string, update: Update<Body>) => Promise<SavedIssuer>
   keyStatus: (issuer: Issuer) => KeyStatus
 }): Route {
   return defineRoute({
@@ -19,17 +20,14 @@ export function updateIssuerRoute<Body>(deps: {
     group: 'Issuers',
     summary: 'Change an issuer: title, state, algorithms, static keys. It holds for the next exchange.',
     access: 'administrator',
-    query: {
-      updateMask: z.string().meta({
-        description: 'The fields to change, separated by commas, or *. Without it those that the body has.',
-      }),
-    },
+    query: { updateMask: updateMaskParameter(deps.issuerFields) },
     body: { schema: deps.issuerPatch, limit: SMALL_BODY },
     answer: issuerAnswer,
     honoursIfMatch: true,
-    async handle({ params: { id = '' }, query: { updateMask }, body, ifMatch }) {
-      const { issuer, notices } = await deps.updateIssuer(id, { body, updateMask, ifMatch })
-      return answerIssuer(issuer, deps.keyStatus(issuer), notices)
+    async handle({ params: { id = '' }, query, body, ifMatch }) {
+      const update = { body, mask: query.updateMask, ifMatch }
+      const { issuer, notices } = await deps.updateIssuer(id, update)
+      return taggedAnswer(issuerJson(issuer, deps.keyStatus(issuer), notices))
     },
   })
 }

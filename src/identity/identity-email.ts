@@ -1,4 +1,5 @@
-const ID = /^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/
+import { isResourceId } from '../fields/resource-id.ts'
+
 const MAX_EMAIL = 255
 // "valid email address" of the HTML standard: ASCII, no quoted local part, no comments.
 const EMAIL =
@@ -6,11 +7,11 @@ const EMAIL =
 
 /** Says what is wrong with an identity's id (the part of its email before `@`), or undefined. */
 export function checkIdentityId(id: string): string | undefined {
-  if (ID.test(id)) return undefined
+  if (isResourceId(id)) return undefined
   if (id === '') return 'is required'
   if (id.length > 63) return 'must have at most 63 characters'
   if (id.includes('@')) return "must be the part before '@' alone"
-  if (ID.test(id.toLowerCase())) return 'must be in lower case'
+  if (isResourceId(id.toLowerCase())) return 'must be in lower case'
   return "must be lower-case letters, digits and '-', begin with a letter and not end with '-'"
 }
 

@@ -1,9 +1,10 @@
 import { invalidArgument } from '../errors.ts'
+import { type FieldMask, readUpdatedFields } from '../fields/field-mask.ts'
 import { fieldPath } from '../fields/field-path.ts'
 import type { StoredIdentity } from './identity-store.ts'
 import { readIdentityBody } from './parse-workload-identity.ts'
 import {
-  UPDATABLE_FIELDS,
+  IDENTITY_FIELDS,
   type WorkloadIdentityPatchBody,
   workloadIdentityPatchSchema,
 } from './workload-identity-schema.ts'
@@ -23,26 +24,20 @@ export type IdentityPatch = {
 
 const CONFIG = 'workloadIdentityConfig'
 
-/**
- * Reads a change's body. `mask`: the fields that it is about, `'*'` for all, undefined for those that the body has
- * (AIP-134). Throws `invalid_argument` naming the field at fault.
- */
-export function readIdentityPatch(body: unknown, mask: readonly string[] | '*' | undefined): IdentityPatch {
+/** Reads an update's body. Throws `invalid_argument` naming the field at fault. */
+export function readIdentityPatch(body: unknown, mask: FieldMask): IdentityPatch {
   const read = readIdentityBody(workloadIdentityPatchSchema, body as object)
   if (!read.ok) throw invalidArgument(`${fieldPath(read.problem.path) || 'body'} ${read.problem.message}.`)
 
-  const paths = pathsOf(read.value, mask)
-  if (paths.length === 0) {
-    throw invalidArgument(
-      `The body has no field that can be changed: those are ${UPDATABLE_FIELDS.join(', ')}.`,
-    )
-  }
+  const updated = readUpdatedFields(mask, read.value, IDENTITY_FIELDS.updatable)
+  if (!updated.ok) throw invalidArgument(updated.message)
+  const { paths } = updated
   const configPaths = paths.filter((path) => path.startsWith(CONFIG))
   return {
     body: read.value,
     paths,
     state: readState(read.value, paths, mask),
-    etag: read.value.etag === '' ? undefined : read.value.etag,
+    etag: read.value.etag,
     changesRules: configPaths.some((path) => path === CONFIG || path === `${CONFIG}.rules`),
     changesJudgement: configPaths.length > 0 || paths.includes('recordedClaims'),
   }
@@ -70,22 +65,11 @@ export function patchedBody(identity: StoredIdentity, { body, paths }: IdentityP
   return patched
 }
 
-function pathsOf(
-  body: WorkloadIdentityPatchBody,
-  mask: readonly string[] | '*' | undefined,
-): readonly string[] {
-  const top = UPDATABLE_FIELDS.filter((path) => !path.includes('.'))
-  if (mask === '*') return top
-  if (mask !== undefined) return mask
-  const parts = Object.keys(body[CONFIG] ?? {}).map((name) => `${CONFIG}.${name}`)
-  return [...top.filter((name) => name !== CONFIG && Object.hasOwn(body, name)), ...parts]
-}
-
 /** It has no default to fall back to: what was disabled is enabled by saying so. */
 function readState(
   { state }: WorkloadIdentityPatchBody,
   paths: readonly string[],
-  mask: readonly string[] | '*' | undefined,
+  mask: FieldMask,
 ): 'ACTIVE' | 'DISABLED' | undefined {
   if (!paths.includes('state') || (mask === '*' && state === undefined)) return undefined
   if (state === undefined) throw invalidArgument("state is required: 'ACTIVE' or 'DISABLED'.")

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { type Kysely, type Selectable, sql, type UpdateObject } from 'kysely'
 import type { Database } from '../db/database.ts'
+import type { ListQuery } from '../db/list-query.ts'
 import type { Schema, WorkloadIdentityTable } from '../db/schema.ts'
 import { whereFilter } from '../db/where-filter.ts'
 import type { FilterTerm } from '../fields/parse-filter.ts'
@@ -38,20 +39,17 @@ export type NewIdentity = {
 }
 
 /** What becomes of an identity; `issuerId` undefined: the issuer stays. */
-export type ChangedIdentity = {
+export type WrittenIdentity = {
   readonly spec: WorkloadIdentitySpec
   readonly state: 'ACTIVE' | 'DISABLED'
   readonly issuerId: string | undefined
   readonly policyDigest: string
 }
 
-/** `projectId` null: those of the workspace. By email, those after `after`. */
-export type IdentityQuery = {
+/** `projectId` null: those of the workspace. */
+export type IdentityQuery = ListQuery & {
   readonly projectId: string | null
   readonly filter: readonly FilterTerm[]
-  readonly showDeleted: boolean
-  readonly after: string | undefined
-  readonly limit: number
 }
 
 export type IdentityStore = {
@@ -59,7 +57,7 @@ export type IdentityStore = {
   find(email: string): Promise<StoredIdentity | undefined>
   /** The identity that a recorded decision was made for, as it is now. */
   findByDecision(decisionId: string): Promise<StoredIdentity | undefined>
-  /** Those that have their email now; a deleted one whose email was given anew is never among them. */
+  /** By email, those that have it now; a deleted one whose email was given anew is never among them. */
   list(query: IdentityQuery): Promise<readonly StoredIdentity[]>
 }
 
@@ -150,10 +148,10 @@ export async function insertIdentity(
 }
 
 /** Writes what an identity, which is locked, is from now on. */
-export function updateIdentity(
+export function writeIdentity(
   trx: Kysely<Schema>,
   identity: StoredIdentity,
-  { spec, state, issuerId, policyDigest }: ChangedIdentity,
+  { spec, state, issuerId, policyDigest }: WrittenIdentity,
   now: Date,
 ): Promise<StoredIdentity> {
   return update(trx, identity.id, now, {

@@ -82,7 +82,6 @@ function identityProblem(body: WorkloadIdentityBody, context: ParseContext): Fie
   if (body.email !== undefined && body.email !== email) {
     return { path: ['email'], message: emailMessage(body.email, email) }
   }
-  if (body.title?.trim() === '') return { path: ['title'], message: 'must not be blank' }
   if (body.state !== undefined && body.state !== 'ACTIVE') {
     return { path: ['state'], message: 'must be ACTIVE, or left out: an identity begins active' }
   }

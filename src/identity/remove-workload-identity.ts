@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import { checkRevision } from '../db/check-revision.ts'
+import { checkRevision, type IfMatch } from '../db/check-revision.ts'
 import type { Database } from '../db/database.ts'
 import { RequestError } from '../errors.ts'
 import { deleteIdentity, lockIdentity, type StoredIdentity, undeleteIdentity } from './identity-store.ts'
@@ -14,13 +14,13 @@ export type RemoveWorkloadIdentityDeps = {
 export async function deleteWorkloadIdentity(
   deps: RemoveWorkloadIdentityDeps,
   email: string,
-  ifMatch: readonly string[] | undefined,
+  ifMatch: IfMatch,
 ): Promise<void> {
   await withLocked(deps, email, async (trx, identity, now) => {
     if (identity.state === 'DELETED') {
       throw new RequestError('not_found', 'There is no such workload identity, or it is deleted already.')
     }
-    checkRevision(ifMatch, identity.revision)
+    checkRevision(identity.revision, ifMatch)
     return deleteIdentity(trx, identity, now)
   })
 }
@@ -32,13 +32,13 @@ export async function deleteWorkloadIdentity(
 export function undeleteWorkloadIdentity(
   deps: RemoveWorkloadIdentityDeps,
   email: string,
-  ifMatch: readonly string[] | undefined,
+  ifMatch: IfMatch,
 ): Promise<StoredIdentity> {
   return withLocked(deps, email, async (trx, identity, now) => {
     if (identity.isSuperseded || identity.state !== 'DELETED') {
       throw new RequestError('failed_precondition', `workloadIdentities/${email} is not deleted.`)
     }
-    checkRevision(ifMatch, identity.revision)
+    checkRevision(identity.revision, ifMatch)
     return undeleteIdentity(trx, identity, now)
   })
 }

@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import type { MaskFields } from '../fields/field-mask.ts'
+import { title } from '../fields/title.ts'
 
 // Bounds keep a policy's literals within the memory that its WASM may declare, and lists within what people can read.
 const MAX_RULES = 100
@@ -110,7 +112,7 @@ export const workloadIdentitySchema = z
   .strictObject({
     name: z.string().optional(),
     email: z.string().optional(),
-    title: z.string().max(MAX_TITLE).optional(),
+    title: title.optional(),
     state: z.enum(['ACTIVE', 'DISABLED', 'DELETED']).optional(),
     etag: z.unknown().optional(),
     createTime: z.unknown().optional(),
@@ -150,14 +152,17 @@ export const workloadIdentityPatchSchema = workloadIdentitySchema.extend({
 
 export type WorkloadIdentityPatchBody = z.infer<typeof workloadIdentityPatchSchema>
 
-/** The paths that a change may name (AIP-134); lists are replaced whole. */
-export const UPDATABLE_FIELDS: readonly string[] = [
-  'title',
-  'state',
-  'tokenLifetimeSeconds',
-  'subjectTokenUse',
-  'tokenAudiences',
-  'recordedClaims',
-  'workloadIdentityConfig',
-  ...Object.keys(configSchema.shape).map((name) => `workloadIdentityConfig.${name}`),
-]
+/** The paths that an update may name, and the other fields; lists are replaced whole. */
+export const IDENTITY_FIELDS: MaskFields = {
+  updatable: [
+    'title',
+    'state',
+    'tokenLifetimeSeconds',
+    'subjectTokenUse',
+    'tokenAudiences',
+    'recordedClaims',
+    'workloadIdentityConfig',
+    ...Object.keys(configSchema.shape).map((name) => `workloadIdentityConfig.${name}`),
+  ],
+  outputOnly: ['name', 'email', 'etag', 'createTime', 'updateTime', 'policyDigest', 'notices'],
+}

@@ -1,62 +1,54 @@
 import type { z } from 'zod'
 import type { Clock } from '../clock.ts'
+import { checkRevision, type IfMatch } from '../db/check-revision.ts'
 import type { Database } from '../db/database.ts'
-import { changedMeanwhile, invalidArgument, RequestError } from '../errors.ts'
-import { readUpdateMask } from '../fields/read-update-mask.ts'
+import { invalidArgument, RequestError } from '../errors.ts'
+import { readUpdatedFields, type Update } from '../fields/field-mask.ts'
 import { DEFAULT_ALGORITHMS } from './algorithms.ts'
 import { type SavedIssuer, unusedKeys } from './create-issuer.ts'
 import type { Issuer } from './issuer.ts'
-import { CHANGEABLE_FIELDS, type issuerPatch, OTHER_FIELDS, readStaticKeys } from './issuer-fields.ts'
-import { changeIssuer, type IssuerChange, type StoredIssuer } from './issuer-store.ts'
+import { ISSUER_FIELDS, type issuerPatch, readStaticKeys } from './issuer-fields.ts'
+import { type IssuerChange, lockIssuer, type StoredIssuer, writeIssuer } from './issuer-store.ts'
 
 export type ChangeIssuerDeps = { readonly db: Database; readonly clock: Clock }
 
-/** The etags of which an issuer must have one for a change to be meant for it; undefined where any will do. */
-type Etags = readonly string[] | undefined
-
 /**
- * Changes the fields that the mask names, or without one those that the body has. A field that is named and absent
+ * Updates the fields that the mask names, or without one those that the body has. A field that is named and absent
  * gets its default, `jwks` none. Throws `invalid_argument`, `not_found`, and `aborted` for another etag.
  */
 export async function updateIssuer(
   deps: ChangeIssuerDeps,
   id: string,
-  asked: {
-    readonly body: z.infer<typeof issuerPatch>
-    readonly updateMask: string | undefined
-    readonly ifMatch: Etags
-  },
+  { body, mask, ifMatch }: Update<z.infer<typeof issuerPatch>>,
 ): Promise<SavedIssuer> {
-  const { body, updateMask, ifMatch } = asked
-  const mask = readUpdateMask(updateMask, body, CHANGEABLE_FIELDS, OTHER_FIELDS)
-  if (!mask.ok) throw invalidArgument(`updateMask ${mask.problem}.`)
-  if (body.state === undefined && mask.fields.includes('state') && !mask.isWhole) {
+  const updated = readUpdatedFields(mask, body, ISSUER_FIELDS.updatable)
+  if (!updated.ok) throw invalidArgument(updated.message)
+  const isWhole = mask === '*'
+  if (body.state === undefined && updated.paths.includes('state') && !isWhole) {
     throw invalidArgument('state is required where updateMask names it: ACTIVE or DISABLED.')
   }
-  const issuer = await change(
-    deps,
-    id,
-    [ifMatch, body.etag === undefined ? undefined : [body.etag]],
-    (current) => {
-      refuseDeleted(current)
-      refuseAnother(current, body, mask.fields, mask.isWhole)
-      return changeOf(current, body, mask.fields)
-    },
-  )
+  const issuer = await change(deps, id, (current) => {
+    checkRevision(current.revision, ifMatch, body.etag)
+    refuseDeleted(current)
+    refuseAnother(current, body, updated.paths, isWhole)
+    return changeOf(current, body, updated.paths)
+  })
   return { issuer, notices: unusedKeys(issuer) }
 }
 
 /** Soft: the issuer stays, with state DELETED, and its id and URL stay taken. Throws `not_found` or `aborted`. */
-export async function deleteIssuer(deps: ChangeIssuerDeps, id: string, ifMatch: Etags): Promise<void> {
-  await change(deps, id, [ifMatch], (current) => {
+export async function deleteIssuer(deps: ChangeIssuerDeps, id: string, ifMatch: IfMatch): Promise<void> {
+  await change(deps, id, (current) => {
+    checkRevision(current.revision, ifMatch)
     refuseDeleted(current)
     return { state: 'DELETED' }
   })
 }
 
 /** Brings a deleted issuer back, as ACTIVE. Throws `failed_precondition` where it is not deleted, `not_found` or `aborted`. */
-export function undeleteIssuer(deps: ChangeIssuerDeps, id: string, ifMatch: Etags): Promise<StoredIssuer> {
-  return change(deps, id, [ifMatch], (current) => {
+export function undeleteIssuer(deps: ChangeIssuerDeps, id: string, ifMatch: IfMatch): Promise<StoredIssuer> {
+  return change(deps, id, (current) => {
+    checkRevision(current.revision, ifMatch)
     if (current.state !== 'DELETED') {
       throw new RequestError('failed_precondition', `issuers/${current.id} is not deleted.`)
     }
@@ -64,25 +56,16 @@ export function undeleteIssuer(deps: ChangeIssuerDeps, id: string, ifMatch: Etag
   })
 }
 
-async function change(
+function change(
   { db, clock }: ChangeIssuerDeps,
   id: string,
-  etags: readonly Etags[],
   changeOf: (issuer: StoredIssuer) => IssuerChange,
 ): Promise<StoredIssuer> {
-  const changed = await changeIssuer(
-    db,
-    id,
-    (current) => {
-      if (etags.some((wanted) => wanted?.includes(current.revision) === false)) {
-        throw changedMeanwhile(`issuers/${id}`)
-      }
-      return changeOf(current)
-    },
-    new Date(clock()),
-  )
-  if (changed === undefined) throw new RequestError('not_found', 'There is no such issuer.')
-  return changed
+  return db.kysely.transaction().execute(async (trx) => {
+    const current = await lockIssuer(trx, id)
+    if (current === undefined) throw new RequestError('not_found', 'There is no such issuer.')
+    return writeIssuer(trx, id, changeOf(current), new Date(clock()))
+  })
 }
 
 /** Throws `not_found` for an issuer that is deleted, saying what to do first. */

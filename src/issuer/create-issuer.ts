@@ -3,6 +3,7 @@ import type { Clock } from '../clock.ts'
 import type { Database } from '../db/database.ts'
 import { violatedConstraint } from '../db/database-fault.ts'
 import { invalidArgument, RequestError } from '../errors.ts'
+import { isResourceId, RESOURCE_ID_RULE } from '../fields/resource-id.ts'
 import { DEFAULT_ALGORITHMS } from './algorithms.ts'
 import { type issuerBody, readStaticKeys } from './issuer-fields.ts'
 import { createIssuerStore, insertIssuer, type NewIssuer, type StoredIssuer } from './issuer-store.ts'
@@ -23,11 +24,7 @@ export async function createIssuer(
   id: string,
   body: z.infer<typeof issuerBody>,
 ): Promise<SavedIssuer> {
-  if (!/^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/.test(id)) {
-    throw invalidArgument(
-      "issuerId must be lower-case letters, digits and '-', begin with a letter, at most 63.",
-    )
-  }
+  if (!isResourceId(id)) throw invalidArgument(`issuerId ${RESOURCE_ID_RULE}.`)
   const urlProblem = deps.checkIssuerUrl(body.issuerUrl)
   if (urlProblem !== undefined) throw invalidArgument(`issuerUrl ${urlProblem}.`)
   const issuer: NewIssuer = {

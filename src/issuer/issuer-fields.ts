@@ -1,19 +1,12 @@
 import { z } from 'zod'
 import { invalidArgument } from '../errors.ts'
+import type { MaskFields } from '../fields/field-mask.ts'
+import { title } from '../fields/title.ts'
 import type { JsonObject } from '../json.ts'
 import { SIGNATURE_ALGORITHMS } from './algorithms.ts'
 import type { Issuer } from './issuer.ts'
 import { publicMembersOf, validateJwks } from './jwks.ts'
 
-/** A title as every resource's: one line that a job's script can echo. */
-const title = z
-  .string()
-  .min(1)
-  .max(200)
-  .regex(
-    /^[^\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069\\]*$/u,
-    'must be one line without control characters and backslashes',
-  )
 const algorithms = z.array(z.enum(SIGNATURE_ALGORITHMS)).min(1)
 const jwks = z.looseObject({ keys: z.array(z.looseObject({})) }).nullable()
 
@@ -38,7 +31,7 @@ export const issuerBody = z.strictObject({
   jwks: jwks.optional(),
 })
 
-/** The body of a change. */
+/** The body of an update. */
 export const issuerPatch = z.strictObject({
   ...outputOnly,
   etag: z.string().optional(),
@@ -50,9 +43,11 @@ export const issuerPatch = z.strictObject({
   jwks: jwks.optional(),
 })
 
-/** The fields that a change may name, and those that it may not. */
-export const CHANGEABLE_FIELDS = ['title', 'state', 'algorithms', 'jwks', 'issuerUrl', 'providerType']
-export const OTHER_FIELDS = ['name', 'etag', 'keys', 'createTime', 'updateTime', 'notices']
+/** The fields that an update may name, two of them only as they are, and the others. */
+export const ISSUER_FIELDS: MaskFields = {
+  updatable: ['title', 'state', 'algorithms', 'jwks', 'issuerUrl', 'providerType'],
+  outputOnly: ['name', 'etag', 'keys', 'createTime', 'updateTime', 'notices'],
+}
 
 /** Static keys as they are kept, null where none are given; throws `invalid_argument` where they must not be. */
 export function readStaticKeys(given: z.infer<typeof jwks> | undefined): Issuer['jwks'] {

@@ -1,5 +1,6 @@
 import { type Kysely, type Selectable, sql } from 'kysely'
 import type { Database } from '../db/database.ts'
+import type { ListQuery } from '../db/list-query.ts'
 import type { IssuerTable, Schema } from '../db/schema.ts'
 import type { Issuer } from './issuer.ts'
 
@@ -9,15 +10,9 @@ export type StoredIssuer = Issuer & { readonly createTime: Date; readonly update
 /** What of an issuer can be changed in place. */
 export type IssuerChange = Partial<Pick<Issuer, 'title' | 'state' | 'algorithms' | 'jwks'>>
 
-/** By id, after the id `after`. */
-export type IssuerQuery = {
-  readonly after: string | undefined
-  readonly showDeleted: boolean
-  readonly limit: number
-}
-
 export type IssuerStore = {
-  list(query: IssuerQuery): Promise<readonly StoredIssuer[]>
+  /** By id. */
+  list(query: ListQuery): Promise<readonly StoredIssuer[]>
   get(id: string): Promise<StoredIssuer | undefined>
   /** By exact code points of the URL. */
   findByUrl(issuerUrl: string): Promise<StoredIssuer | undefined>
@@ -69,39 +64,37 @@ export async function insertIssuer(trx: Kysely<Schema>, issuer: NewIssuer, now: 
   return fromRow(row)
 }
 
-/**
- * Changes an issuer by what it is at that moment, which nobody else changes meanwhile; undefined where there is none.
- * What `change` throws leaves it as it is.
- */
-export async function changeIssuer(
-  db: Database,
+/** Keeps an issuer from changing until the transaction ends, and tells what it is now. */
+export async function lockIssuer(trx: Kysely<Schema>, id: string): Promise<StoredIssuer | undefined> {
+  const row = await trx
+    .selectFrom('issuers')
+    .selectAll()
+    .where('id', '=', id)
+    .forNoKeyUpdate()
+    .executeTakeFirst()
+  return row && fromRow(row)
+}
+
+/** Writes what an issuer, which is locked, is from now on. */
+export async function writeIssuer(
+  trx: Kysely<Schema>,
   id: string,
-  change: (issuer: StoredIssuer) => IssuerChange,
+  { algorithms, jwks, ...rest }: IssuerChange,
   now: Date,
-): Promise<StoredIssuer | undefined> {
-  return db.kysely.transaction().execute(async (trx) => {
-    const current = await trx
-      .selectFrom('issuers')
-      .selectAll()
-      .where('id', '=', id)
-      .forNoKeyUpdate()
-      .executeTakeFirst()
-    if (current === undefined) return undefined
-    const { algorithms, jwks, ...rest } = change(fromRow(current))
-    const row = await trx
-      .updateTable('issuers')
-      .set({
-        ...rest,
-        ...(algorithms && { algorithms: [...algorithms] }),
-        ...(jwks !== undefined && { jwks: jwks === null ? null : JSON.stringify(jwks) }),
-        revision: sql`nextval('revisions')`,
-        update_time: now,
-      })
-      .where('id', '=', id)
-      .returningAll()
-      .executeTakeFirstOrThrow()
-    return fromRow(row)
-  })
+): Promise<StoredIssuer> {
+  const row = await trx
+    .updateTable('issuers')
+    .set({
+      ...rest,
+      ...(algorithms && { algorithms: [...algorithms] }),
+      ...(jwks !== undefined && { jwks: jwks === null ? null : JSON.stringify(jwks) }),
+      revision: sql`nextval('revisions')`,
+      update_time: now,
+    })
+    .where('id', '=', id)
+    .returningAll()
+    .executeTakeFirstOrThrow()
+  return fromRow(row)
 }
 
 function fromRow(row: Selectable<IssuerTable>): StoredIssuer {

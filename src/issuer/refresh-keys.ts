@@ -1,4 +1,5 @@
-import { changedMeanwhile, RequestError } from '../errors.ts'
+import { checkRevision, type IfMatch } from '../db/check-revision.ts'
+import { RequestError } from '../errors.ts'
 import { refuseDeleted } from './change-issuer.ts'
 import type { IssuerStore, StoredIssuer } from './issuer-store.ts'
 import type { KeyCache } from './key-cache.ts'
@@ -15,11 +16,11 @@ export type RefreshKeysDeps = {
 export async function refreshKeys(
   { issuers, keyCache }: RefreshKeysDeps,
   id: string,
-  ifMatch: readonly string[] | undefined,
+  ifMatch: IfMatch,
 ): Promise<StoredIssuer> {
   const issuer = await issuers.get(id)
   if (issuer === undefined) throw new RequestError('not_found', 'There is no such issuer.')
-  if (ifMatch?.includes(issuer.revision) === false) throw changedMeanwhile(`issuers/${id}`)
+  checkRevision(issuer.revision, ifMatch)
   refuseDeleted(issuer)
   if (issuer.jwks !== null) {
     throw new RequestError(

@@ -55,11 +55,7 @@ export function allowed(ground: Ground, jti?: string, more: Partial<AllowedDecis
     ...facts(ground),
     outcome: 'ALLOWED',
     reason: 'allowed',
-    decidedOn: {
-      identityRevision: ground.identityRevision,
-      projectRevision: null,
-      issuerRevision: ground.issuerRevision,
-    },
+    decidedOn: revisionsOf(ground),
     singleUse: jti === undefined ? null : { jtiHash: sha256(jti), keepUntil: NOW + 4_000_000 },
     grant: {
       email: ground.email,
@@ -82,11 +78,7 @@ export function denied(ground: Ground, more: Partial<RefusedDecision> = {}): Ref
     ...facts(ground),
     outcome: 'DENIED',
     reason: 'condition_not_met',
-    decidedOn: {
-      identityRevision: ground.identityRevision,
-      projectRevision: null,
-      issuerRevision: ground.issuerRevision,
-    },
+    decidedOn: revisionsOf(ground),
     ...more,
   }
 }
@@ -98,11 +90,7 @@ export function dryRun(ground: Ground, more: Partial<DryRun> = {}): DryRun {
     kind: 'DRY_RUN',
     outcome: 'ALLOWED',
     reason: 'allowed',
-    decidedOn: {
-      identityRevision: ground.identityRevision,
-      projectRevision: null,
-      issuerRevision: ground.issuerRevision,
-    },
+    decidedOn: revisionsOf(ground),
     keepUntil: NOW + 86_735_000,
     ...more,
   }
@@ -110,6 +98,10 @@ export function dryRun(ground: Ground, more: Partial<DryRun> = {}): DryRun {
 
 export function sha256(text: string): string {
   return createHash('sha256').update(text).digest('hex')
+}
+
+function revisionsOf({ identityRevision, issuerRevision }: Ground) {
+  return { identityRevision, projectRevision: null, issuerRevision }
 }
 
 function facts(ground: Ground): DecisionFacts {

@@ -8,8 +8,9 @@ import {
   assertSafeHeaders,
   verdictOf,
 } from '../support/answers.ts'
+import { breakPolicy } from '../support/break-policy.ts'
 import { type Claims, gitlabClaims } from '../support/gitlab-claims.ts'
-import { type Answer, DATABASES, IDENTITY_DOMAIN, runSql, startWorld, type World } from '../support/world.ts'
+import { type Answer, DATABASES, IDENTITY_DOMAIN, startWorld, type World } from '../support/world.ts'
 
 const RULE = { id: 'deploy', title: 'Deploy', group: 'acme', project: 'app' }
 
@@ -264,21 +265,9 @@ for (const kind of DATABASES) {
 
     /** A state that no call leads to. */
     async function withFailingPolicy(): Promise<readonly (readonly [string, string])[]> {
-      const url = world.databaseUrl
-      if (url === undefined) return []
+      if (world.databaseUrl === undefined) return []
       const broken = await world.createIdentity([RULE])
-      const digest = `sha256:${'0'.repeat(64)}`
-      await runSql(
-        url,
-        `insert into policies (digest, compiler, entrypoint, modules, wasm, compile_time)
-           values ($1, 'none', 'claimgate/verdict', '[]', '\\x00', now())`,
-        [digest],
-      )
-      await runSql(
-        url,
-        `update workload_identities set policy_digest = $1, revision = nextval('revisions') where email = $2`,
-        [digest, broken],
-      )
+      await breakPolicy(world, broken)
       return [[broken, 'policy_error']]
     }
   })

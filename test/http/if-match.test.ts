@@ -31,6 +31,12 @@ for (const kind of DATABASES) {
         await world.admin('POST', `/v1/projects?projectId=${id}`, {})
         return `/v1/projects/${id}`
       },
+      'an issuer': async () => {
+        const id = `i-${Math.random().toString(36).slice(2)}`
+        const body = { issuerUrl: `https://${id}.example`, providerType: 'GITLAB' }
+        await world.admin('POST', `/v1/issuers?issuerId=${id}`, body)
+        return `/v1/issuers/${id}`
+      },
     }
 
     for (const [name, create] of Object.entries(RESOURCES)) {

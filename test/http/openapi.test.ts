@@ -4,7 +4,6 @@ import { Validator } from '@seriousme/openapi-schema-validator'
 import { z } from 'zod'
 import { createOpenApi } from '../../src/http/openapi.ts'
 import type { OpenApi } from '../../src/http/openapi-document.ts'
-import { operationIdOf } from '../../src/http/operation-id.ts'
 import { defineRoute, type Route, SMALL_BODY } from '../../src/http/route.ts'
 import { assertSafeHeaders } from '../support/answers.ts'
 import { createAnswerCheck, createValidation } from '../support/described-answers.ts'
@@ -265,43 +264,11 @@ describe('of a route the description', () => {
     assert.deepEqual(only(thingRoute({ access: 'public' }))?.security, [])
   })
 
-  const NAMES: readonly (readonly [method: Route['method'], path: string, name: string])[] = [
-    ['POST', '/v1/auth:exchangeToken', 'exchangeToken'],
-    ['GET', '/v1/workloadIdentities/{email}', 'getWorkloadIdentity'],
-    ['PATCH', '/v1/workloadIdentities/{email}', 'updateWorkloadIdentity'],
-    ['DELETE', '/v1/workloadIdentities/{email}', 'deleteWorkloadIdentity'],
-    ['POST', '/v1/workloadIdentities/{email}:undelete', 'undeleteWorkloadIdentity'],
-    ['POST', '/v1/workloadIdentities:validate', 'validateWorkloadIdentity'],
-    ['POST', '/v1/workspaces/default/workloadIdentities', 'createWorkloadIdentity'],
-    ['POST', '/v1/projects/{project}/workloadIdentities', 'createProjectWorkloadIdentity'],
-    ['GET', '/v1/workloadIdentities/{email}/policy', 'getWorkloadIdentityPolicy'],
-    ['POST', '/v1/issuers/{id}:refreshKeys', 'refreshIssuerKeys'],
-    ['GET', '/v1/projects/{project}:getIamPolicy', 'getProjectIamPolicy'],
-    ['POST', '/v1/signingKeys:rotate', 'rotateSigningKey'],
-    ['GET', '/.well-known/jwks.json', 'getJwks'],
-    ['GET', '/.well-known/openid-configuration', 'getOpenidConfiguration'],
-  ]
-  for (const [method, path, name] of NAMES) {
-    test(`calls ${method} ${path} ${name}`, () => {
-      assert.equal(operationIdOf({ method, path, query: {} }), name)
-    })
-  }
-
   test('is not made where one name means two things', () => {
     const other = z.strictObject({ name: z.string() }).meta({ id: 'Thing' })
     const route = thingRoute({ method: 'POST', body: { schema: other, limit: SMALL_BODY } as const })
 
     assert.throws(() => describeRoutes(route), /Thing/)
-  })
-
-  test('calls what has pages a list', () => {
-    const query = { pageToken: z.string() }
-
-    assert.equal(operationIdOf({ method: 'GET', path: '/v1/decisions', query }), 'listDecisions')
-    assert.equal(
-      operationIdOf({ method: 'GET', path: '/v1/projects/{project}/workloadIdentities', query }),
-      'listProjectWorkloadIdentities',
-    )
   })
 })
 

@@ -6,6 +6,7 @@ import type { Issuer } from '../../src/issuer/issuer.ts'
 import { createKeyCache, type KeyCache } from '../../src/issuer/key-cache.ts'
 import { createLog } from '../../src/log.ts'
 import { type Gitlab, publicJwk, startGitlab } from '../support/gitlab.ts'
+import { issuerOf } from '../support/issuer-of.ts'
 
 const SECOND = 1000
 const MINUTE = 60 * SECOND
@@ -43,20 +44,6 @@ async function setUp(options: { path?: string } = {}): Promise<Setup> {
       const lookup = await cache.findKey(of, kid, 'RS256')
       return lookup.found ? 'found' : lookup.reason
     },
-  }
-}
-
-function issuerOf(issuerUrl: string, more: Partial<Issuer> = {}): Issuer {
-  return {
-    id: 'gitlab',
-    issuerUrl,
-    title: 'GitLab',
-    providerType: 'GITLAB',
-    state: 'ACTIVE',
-    algorithms: ['RS256'],
-    jwks: null,
-    revision: '1',
-    ...more,
   }
 }
 

@@ -8,6 +8,7 @@ import { createLog } from '../../src/log.ts'
 import { type TokenRefusal, type VerifyTokenDeps, verifyToken } from '../../src/token/verify-token.ts'
 import { type Gitlab, publicJwk, signJws, startGitlab } from '../support/gitlab.ts'
 import { type Claims, gitlabClaims } from '../support/gitlab-claims.ts'
+import { issuerOf } from '../support/issuer-of.ts'
 
 const NOW = Date.UTC(2026, 10, 24, 12) / 1000
 const clock = () => NOW * 1000
@@ -22,21 +23,6 @@ before(async () => {
   deps = depsFor([issuer])
 })
 after(() => gitlab.close())
-
-function issuerOf(issuerUrl: string, more: Partial<Issuer> = {}): Issuer {
-  const id = `issuer-${issuerUrl.length}`
-  return {
-    id,
-    issuerUrl,
-    title: 'GitLab',
-    providerType: 'GITLAB',
-    state: 'ACTIVE',
-    algorithms: ['RS256'],
-    jwks: null,
-    revision: '1',
-    ...more,
-  }
-}
 
 function depsFor(issuers: readonly Issuer[], more: Partial<VerifyTokenDeps> = {}): VerifyTokenDeps {
   const fetchJson = createGuardedFetch({ privateIssuers: issuers.map(({ issuerUrl }) => issuerUrl) })

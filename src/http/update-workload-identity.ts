@@ -1,23 +1,16 @@
 import type { ZodType } from 'zod'
+import type { MaskFields, Update } from '../fields/field-mask.ts'
 import type { SavedIdentity } from '../identity/create-workload-identity.ts'
-import { defineRoute, LARGE_BODY, type Route, type RouteRequest } from './route.ts'
+import { defineRoute, LARGE_BODY, type Route } from './route.ts'
 import { taggedAnswer } from './tagged-answer.ts'
-import { type FieldMask, updateMaskParameter } from './update-mask.ts'
+import { updateMaskParameter } from './update-mask.ts'
 import { workloadIdentityAnswer, workloadIdentityJson } from './workload-identity-json.ts'
 
-export type IdentityChange = {
-  readonly body: unknown
-  readonly mask: FieldMask
-  readonly ifMatch: RouteRequest['ifMatch']
-}
-
-const OUTPUT_ONLY = ['name', 'email', 'etag', 'createTime', 'updateTime', 'policyDigest', 'notices']
-
 /** `PATCH /v1/workloadIdentities/{email}?updateMask=a,b`: its policy is made anew where its rules change. */
-export function patchWorkloadIdentityRoute(deps: {
+export function updateWorkloadIdentityRoute(deps: {
   workloadIdentityPatch: ZodType
-  updatableFields: readonly string[]
-  changeWorkloadIdentity: (email: string, change: IdentityChange) => Promise<SavedIdentity>
+  identityFields: MaskFields
+  updateWorkloadIdentity: (email: string, update: Update<unknown>) => Promise<SavedIdentity>
 }): Route {
   return defineRoute({
     method: 'PATCH',
@@ -25,16 +18,14 @@ export function patchWorkloadIdentityRoute(deps: {
     group: 'Workload identities',
     summary: 'Change an identity; the fields that its updateMask names, or those that the body has.',
     access: 'administrator',
-    query: {
-      updateMask: updateMaskParameter({ updatable: deps.updatableFields, outputOnly: OUTPUT_ONLY }),
-    },
+    query: { updateMask: updateMaskParameter(deps.identityFields) },
     body: { schema: deps.workloadIdentityPatch, limit: LARGE_BODY, isReadByHandler: true },
     answer: workloadIdentityAnswer,
     honoursIfMatch: true,
     async handle({ params: { email = '' }, query, body, ifMatch, note }) {
       note({ identity: email })
-      const change = { body, mask: query.updateMask, ifMatch }
-      const { identity, notices } = await deps.changeWorkloadIdentity(email, change)
+      const update = { body, mask: query.updateMask, ifMatch }
+      const { identity, notices } = await deps.updateWorkloadIdentity(email, update)
       return taggedAnswer(workloadIdentityJson(identity, notices))
     },
   })

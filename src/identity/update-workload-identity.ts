@@ -1,16 +1,16 @@
 import { isDeepStrictEqual } from 'node:util'
-import { checkRevision } from '../db/check-revision.ts'
+import { checkRevision, type IfMatch } from '../db/check-revision.ts'
 import { violatedConstraint } from '../db/database-fault.ts'
 import { invalidArgument, RequestError } from '../errors.ts'
 import type { PreparedPolicy } from '../policy/prepare-policy.ts'
 import type { CreateWorkloadIdentityDeps, SavedIdentity } from './create-workload-identity.ts'
 import { type IdentityIssuer, issuerFor } from './identity-issuer.ts'
 import { type IdentityPatch, patchedBody } from './identity-patch.ts'
-import { lockIdentity, type StoredIdentity, updateIdentity } from './identity-store.ts'
+import { lockIdentity, type StoredIdentity, writeIdentity } from './identity-store.ts'
 import { parseWorkloadIdentity } from './parse-workload-identity.ts'
 import type { WorkloadIdentitySpec } from './workload-identity.ts'
 
-export type ChangeWorkloadIdentityDeps = CreateWorkloadIdentityDeps & {
+export type UpdateWorkloadIdentityDeps = CreateWorkloadIdentityDeps & {
   readonly findIdentity: (email: string) => Promise<StoredIdentity | undefined>
 }
 
@@ -36,11 +36,11 @@ const MAX_ATTEMPTS = 5
  * an etag are made one after the other, each on what the one before left. Throws `not_found`, `failed_precondition`
  * for a deleted one, `aborted` where its etag is another, `invalid_argument` naming the field at fault.
  */
-export async function changeWorkloadIdentity(
-  deps: ChangeWorkloadIdentityDeps,
+export async function updateWorkloadIdentity(
+  deps: UpdateWorkloadIdentityDeps,
   email: string,
   patch: IdentityPatch,
-  ifMatch: readonly string[] | undefined,
+  ifMatch: IfMatch,
 ): Promise<SavedIdentity> {
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     const identity = await deps.findIdentity(email)
@@ -62,10 +62,10 @@ export async function changeWorkloadIdentity(
 }
 
 function planChange(
-  deps: ChangeWorkloadIdentityDeps,
+  deps: UpdateWorkloadIdentityDeps,
   identity: StoredIdentity,
   patch: IdentityPatch,
-  ifMatch: readonly string[] | undefined,
+  ifMatch: IfMatch,
 ): Plan {
   if (identity.state === 'DELETED') {
     throw new RequestError(
@@ -73,8 +73,7 @@ function planChange(
       `workloadIdentities/${identity.email} is deleted: undelete it first.`,
     )
   }
-  checkRevision(ifMatch, identity.revision)
-  checkRevision(patch.etag === undefined ? undefined : [patch.etag], identity.revision)
+  checkRevision(identity.revision, ifMatch, patch.etag)
   const parsed = parseWorkloadIdentity(patchedBody(identity, patch), {
     ...deps,
     email: identity.email,
@@ -107,7 +106,7 @@ function audienceNotices(before: WorkloadIdentitySpec, after: WorkloadIdentitySp
 }
 
 async function prepare(
-  deps: ChangeWorkloadIdentityDeps,
+  deps: UpdateWorkloadIdentityDeps,
   identity: StoredIdentity,
   spec: WorkloadIdentitySpec,
 ): Promise<Prepared> {
@@ -119,7 +118,7 @@ async function prepare(
 
 /** Undefined where the identity is another by now, for which something else has to be prepared. */
 function save(
-  deps: ChangeWorkloadIdentityDeps,
+  deps: UpdateWorkloadIdentityDeps,
   { id }: StoredIdentity,
   prepared: Prepared,
   planFor: (current: StoredIdentity) => Plan,
@@ -139,7 +138,7 @@ function save(
     await issuer?.register(trx, now)
     if (policy?.policy !== undefined) await deps.insertPolicy(trx, policy.policy, now)
     const policyDigest = policy?.digest ?? current.policyDigest
-    const identity = await updateIdentity(
+    const identity = await writeIdentity(
       trx,
       current,
       { spec, state, issuerId: issuer?.id, policyDigest },

@@ -1,16 +1,16 @@
 import type { ZodType } from 'zod'
 import type { Project } from '../access/project.ts'
-import { invalidArgument } from '../errors.ts'
+import type { MaskFields, Update } from '../fields/field-mask.ts'
 import { projectAnswer, projectJson } from './project-json.ts'
-import { defineRoute, type Route, type RouteRequest, SMALL_BODY } from './route.ts'
+import { defineRoute, type Route, SMALL_BODY } from './route.ts'
 import { taggedAnswer } from './tagged-answer.ts'
-import { type MaskFields, updateMaskParameter } from './update-mask.ts'
+import { updateMaskParameter } from './update-mask.ts'
 
 /** `PATCH /v1/projects/{project}?updateMask=title`: its title is all that can be changed. */
-export function patchProjectRoute<Body extends { title?: string | undefined }>(deps: {
+export function updateProjectRoute<Body>(deps: {
   projectBody: ZodType<Body>
   projectFields: MaskFields
-  changeProject: (id: string, body: Body, ifMatch: RouteRequest['ifMatch']) => Promise<Project>
+  updateProject: (id: string, update: Update<Body>) => Promise<Project>
 }): Route {
   return defineRoute({
     method: 'PATCH',
@@ -23,10 +23,8 @@ export function patchProjectRoute<Body extends { title?: string | undefined }>(d
     answer: projectAnswer,
     honoursIfMatch: true,
     async handle({ params: { project = '' }, query, body, ifMatch }) {
-      if (query.updateMask === undefined && body.title === undefined) {
-        throw invalidArgument('The body has no field that can be changed: that is title.')
-      }
-      return taggedAnswer(projectJson(await deps.changeProject(project, body, ifMatch)))
+      const update = { body, mask: query.updateMask, ifMatch }
+      return taggedAnswer(projectJson(await deps.updateProject(project, update)))
     },
   })
 }

@@ -1,12 +1,12 @@
-import type { App, AppOptions } from './app.ts'
-import { openDatabase } from './db/open-database.ts'
-import { createDecisionStore } from './decision/decision-store.ts'
-import { keepHouse } from './decision/keep-house.ts'
-import { listenForMetrics } from './http/listen-for-metrics.ts'
-import { mergedText, mergedTotals } from './telemetry/merge-metrics.ts'
-import type { MetricsSnapshot, ReadMetrics } from './telemetry/metrics.ts'
-import { observeWorkers } from './telemetry/observe-workers.ts'
-import { createWorkers } from './workers/workers.ts'
+import type { App, AppOptions } from '../app.ts'
+import { openDatabase } from '../db/open-database.ts'
+import { createDecisionStore } from '../decision/decision-store.ts'
+import { keepHouse } from '../decision/keep-house.ts'
+import { listenForMetrics } from '../http/listen-for-metrics.ts'
+import { mergedText, mergedTotals } from '../telemetry/merge-metrics.ts'
+import type { MetricsSnapshot, ReadMetrics } from '../telemetry/metrics.ts'
+import { observeWorkers } from '../telemetry/observe-workers.ts'
+import { createWorkers } from '../workers/workers.ts'
 
 /**
  * Puts together the process that starts the serving ones: it brings the schema up to date, keeps house and adds up
@@ -33,14 +33,7 @@ export async function startPrimary({ config, log, clock, migrate }: AppOptions):
     const own = observeWorkers(workers.stats)
     opened.defer(() => workers.close())
     const url = await workers.start()
-    const { host, metricsPort } = config
-    const metrics =
-      metricsPort === undefined
-        ? undefined
-        : await listenForMetrics(
-            { host, port: metricsPort },
-            { log, readMetrics: () => readMetrics('everybody') },
-          )
+    const metrics = await listenForMetrics(config, { log, readMetrics: () => readMetrics('everybody') })
     return {
       url,
       metricsUrl: metrics?.url,

@@ -1,0 +1,57 @@
+import type { AllowedDecision, Recorded } from '../decision/decision.ts'
+import { createDecisionRecorder, type RecordDecision } from '../decision/record-decisions.ts'
+import type { ExchangeDeps } from '../exchange/exchange-token.ts'
+import { createRefusalLimits } from '../exchange/refusal-limits.ts'
+import { createClaimReport } from '../identity/claim-report.ts'
+import { recordableClaims, unknownClaims } from '../identity/gitlab-claims.ts'
+import { signAccessToken } from '../issuance/access-token.ts'
+import { tokenAudiences } from '../token/token-audiences.ts'
+import { verifyToken } from '../token/verify-token.ts'
+import type { Parts } from './parts.ts'
+
+/** What an exchange is made with: its functions, wrapped by what watches them. */
+export function exchangeDeps(parts: Parts): ExchangeDeps {
+  const { config, clock, log, db, keys, decisions, attempts, telemetry } = parts
+  const { identities, identityCache, issuerCache, keyCache } = parts
+  const reportClaims = createClaimReport(log)
+  return {
+    clock,
+    newDecisionId: parts.newDecisionId,
+    verifyToken: telemetry.step('verify', async (text: string) => {
+      const trusted = { findIssuer: issuerCache.find, findKey: keyCache.findKey }
+      const token = await verifyToken({ ...config, clock, ...trusted }, text)
+      if (token.verified) reportClaims(unknownClaims(token.claims))
+      return token
+    }),
+    findIdentity: identityCache.find,
+    reloadIdentity: identities.find,
+    recordableClaims,
+    tokenAudiences,
+    evaluatePolicy: telemetry.step('evaluate', parts.evaluator.evaluate),
+    fallbackPolicyDigest: parts.fallbackPolicyDigest,
+    publicUrl: config.publicUrl,
+    signingKeyId: keys.active.kid,
+    refusalLimits: createRefusalLimits(clock),
+    countAttempt: (origin, attempt) =>
+      (origin.isVerified ? attempts.verified : attempts.unverified).count(origin, attempt),
+    recordDecision: telemetry.step(
+      'record',
+      inTwoLanes(() => createDecisionRecorder({ db, log, onBatch: telemetry.metrics.countBatch })),
+    ),
+    signAccessToken: telemetry.step('sign', (decision: Recorded<AllowedDecision>) =>
+      signAccessToken({ keys, issuer: config.publicUrl }, decision),
+    ),
+    findEarlierUse: decisions.findEarlierUse,
+    forgetCached(decision) {
+      identityCache.forget(decision.identity)
+      if (decision.issuerUrl !== null) issuerCache.forget(decision.issuerUrl)
+    },
+  }
+}
+
+/** Refusals of tokens that did not verify never share a statement with decisions on those that did. */
+function inTwoLanes(createLane: () => RecordDecision): RecordDecision {
+  const [verified, unverified] = [createLane(), createLane()]
+  return (decision, options) =>
+    (decision.decidedOn.identityRevision === undefined ? unverified : verified)(decision, options)
+}

@@ -1,0 +1,72 @@
+import { BUILT_IN_ROLES } from '../access/built-in-roles.ts'
+import { createOneAtATime } from '../db/one-at-a-time.ts'
+import { createWorkloadIdentityRoutes } from '../http/create-workload-identity.ts'
+import { deleteWorkloadIdentityRoute } from '../http/delete-workload-identity.ts'
+import { getIdentityPolicyRoute } from '../http/get-identity-policy.ts'
+import { getWorkloadIdentityRoute } from '../http/get-workload-identity.ts'
+import { listWorkloadIdentitiesRoutes } from '../http/list-workload-identities.ts'
+import type { Route } from '../http/route.ts'
+import { undeleteWorkloadIdentityRoute } from '../http/undelete-workload-identity.ts'
+import { updateWorkloadIdentityRoute } from '../http/update-workload-identity.ts'
+import { createWorkloadIdentity } from '../identity/create-workload-identity.ts'
+import { readIdentityPatch } from '../identity/identity-patch.ts'
+import { deleteWorkloadIdentity, undeleteWorkloadIdentity } from '../identity/remove-workload-identity.ts'
+import {
+  type UpdateWorkloadIdentityDeps,
+  updateWorkloadIdentity,
+} from '../identity/update-workload-identity.ts'
+import {
+  IDENTITY_FIELDS,
+  workloadIdentityPatchSchema,
+  workloadIdentitySchema,
+} from '../identity/workload-identity-schema.ts'
+import { DEFAULT_ALGORITHMS } from '../issuer/algorithms.ts'
+import { insertIssuer } from '../issuer/issuer-store.ts'
+import { issuerIdFromUrl } from '../issuer/issuer-url.ts'
+import { insertPolicy } from '../policy/policy-store.ts'
+import type { Parts } from './parts.ts'
+
+export function identityRoutes(parts: Parts): readonly Route[] {
+  const { config, clock, db, policies, pageTokens, identities, issuers, projects } = parts
+  const changes: UpdateWorkloadIdentityDeps = {
+    ...config,
+    db,
+    clock,
+    knownRoles: Object.keys(BUILT_IN_ROLES),
+    findProject: projects.get,
+    findIdentity: identities.find,
+    findIssuer: issuers.findByUrl,
+    checkIssuerUrl: parts.checkIssuerUrl,
+    freeIssuerId: (url) => issuerIdFromUrl(url, issuers.isTaken),
+    defaultAlgorithms: DEFAULT_ALGORITHMS,
+    preparePolicy: parts.preparePolicy,
+    insertIssuer,
+    insertPolicy,
+  }
+  const inTurn = createOneAtATime()
+  return [
+    ...createWorkloadIdentityRoutes({
+      workloadIdentityBody: workloadIdentitySchema,
+      createWorkloadIdentity: (id, body, projectId) => createWorkloadIdentity(changes, id, body, projectId),
+    }),
+    ...listWorkloadIdentitiesRoutes({ identities, projects, pageTokens }),
+    getWorkloadIdentityRoute({ identities }),
+    updateWorkloadIdentityRoute({
+      workloadIdentityPatch: workloadIdentityPatchSchema,
+      identityFields: IDENTITY_FIELDS,
+      updateWorkloadIdentity: async (email, { body, mask, ifMatch }) => {
+        const patch = readIdentityPatch(body, mask)
+        return inTurn(email, () => updateWorkloadIdentity(changes, email, patch, ifMatch))
+      },
+    }),
+    deleteWorkloadIdentityRoute({
+      deleteIdentity: (email, ifMatch) =>
+        inTurn(email, () => deleteWorkloadIdentity(changes, email, ifMatch)),
+    }),
+    undeleteWorkloadIdentityRoute({
+      undeleteIdentity: (email, ifMatch) =>
+        inTurn(email, () => undeleteWorkloadIdentity(changes, email, ifMatch)),
+    }),
+    getIdentityPolicyRoute({ identities, policies }),
+  ]
+}

@@ -1,0 +1,45 @@
+import { createOneAtATime } from '../db/one-at-a-time.ts'
+import { createIssuerRoute } from '../http/create-issuer.ts'
+import { deleteIssuerRoute } from '../http/delete-issuer.ts'
+import { getIssuerRoute } from '../http/get-issuer.ts'
+import { listIssuersRoute } from '../http/list-issuers.ts'
+import { refreshIssuerKeysRoute } from '../http/refresh-issuer-keys.ts'
+import type { Route } from '../http/route.ts'
+import { undeleteIssuerRoute } from '../http/undelete-issuer.ts'
+import { updateIssuerRoute } from '../http/update-issuer.ts'
+import { deleteIssuer, undeleteIssuer, updateIssuer } from '../issuer/change-issuer.ts'
+import { createIssuer } from '../issuer/create-issuer.ts'
+import { ISSUER_FIELDS, issuerBody, issuerPatch } from '../issuer/issuer-fields.ts'
+import { refreshKeys } from '../issuer/refresh-keys.ts'
+import type { Parts } from './parts.ts'
+
+export function issuerRoutes(parts: Parts): readonly Route[] {
+  const { db, clock, pageTokens, issuers, keyCache, checkIssuerUrl } = parts
+  const change = { db, clock }
+  const keyStatus = keyCache.status
+  const inTurn = createOneAtATime()
+  return [
+    createIssuerRoute({
+      issuerBody,
+      createIssuer: (id, body) => createIssuer({ db, clock, checkIssuerUrl }, id, body),
+      keyStatus,
+    }),
+    listIssuersRoute({ issuers, keyStatus, pageTokens }),
+    getIssuerRoute({ issuers, keyStatus }),
+    updateIssuerRoute({
+      issuerPatch,
+      issuerFields: ISSUER_FIELDS,
+      updateIssuer: (id, update) => inTurn(id, () => updateIssuer(change, id, update)),
+      keyStatus,
+    }),
+    deleteIssuerRoute({ deleteIssuer: (id, ifMatch) => inTurn(id, () => deleteIssuer(change, id, ifMatch)) }),
+    undeleteIssuerRoute({
+      undeleteIssuer: (id, ifMatch) => inTurn(id, () => undeleteIssuer(change, id, ifMatch)),
+      keyStatus,
+    }),
+    refreshIssuerKeysRoute({
+      refreshKeys: (id, ifMatch) => refreshKeys({ issuers, keyCache }, id, ifMatch),
+      keyStatus,
+    }),
+  ]
+}

@@ -1,0 +1,107 @@
+import { createProjectStore } from '../access/project-store.ts'
+import type { AppOptions } from '../app.ts'
+import { readSecrets } from '../config/secrets.ts'
+import { canChangeDecisions } from '../db/check-database.ts'
+import { openDatabase } from '../db/open-database.ts'
+import { createAttemptSummaries } from '../decision/attempt-summaries.ts'
+import { createDecisionIds } from '../decision/decision-id.ts'
+import { createDecisionStore } from '../decision/decision-store.ts'
+import { keepHouse } from '../decision/keep-house.ts'
+import { createPageTokens } from '../http/page-token.ts'
+import { createIdentityCache } from '../identity/identity-cache.ts'
+import { createIdentityStore } from '../identity/identity-store.ts'
+import { createKeyEncryption } from '../issuance/key-encryption.ts'
+import { loadSigningKeys } from '../issuance/signing-keys.ts'
+import { FetchError } from '../issuer/fetch-error.ts'
+import { createGuardedFetch } from '../issuer/guarded-fetch.ts'
+import { createIssuerCache } from '../issuer/issuer-cache.ts'
+import { createIssuerStore } from '../issuer/issuer-store.ts'
+import { checkIssuerUrl } from '../issuer/issuer-url.ts'
+import { createKeyCache } from '../issuer/key-cache.ts'
+import { createPolicyCompiler } from '../policy/compile-policy.ts'
+import { createEvaluator } from '../policy/evaluate.ts'
+import { createOpa } from '../policy/opa.ts'
+import { opaBinary } from '../policy/opa-binary.ts'
+import { createPolicyStore, insertPolicy } from '../policy/policy-store.ts'
+import { createPreparePolicy, POLICIES_DIR } from '../policy/prepare-policy.ts'
+import { createSmokeRunner } from '../policy/smoke-run.ts'
+import { UNREACHABLE_RULE } from '../policy/unreachable-rule.ts'
+import { openTelemetry } from '../telemetry/telemetry.ts'
+
+/** What the service is made of once it is open. */
+export type Parts = Awaited<ReturnType<typeof openParts>>
+
+/**
+ * Opens all that the routes work with, and has `opened` let go of it. Throws, with a sentence for the operator, where
+ * something is missing.
+ */
+export async function openParts(options: AppOptions, opened: AsyncDisposableStack) {
+  const { config, log, clock, primary } = options
+  const opa = createOpa({ binary: opaBinary(config.opaBin), log })
+  const compiler = await createPolicyCompiler({ opa, policiesDir: POLICIES_DIR })
+  const db = await openDatabase(config, { log, migrate: options.migrate && primary === undefined })
+  opened.defer(() => db.close())
+  if (db.kind === 'postgresql' && (await canChangeDecisions(db))) {
+    log.warn(
+      'the database role could change recorded decisions: set MIGRATION_DATABASE_URL to separate the two',
+    )
+  }
+
+  const secrets = readSecrets(config)
+  const decisions = createDecisionStore(db)
+  if (primary === undefined) opened.use(await keepHouse({ ...config, decisions, clock, log }))
+  const newDecisionId = createDecisionIds()
+  const summaries = () =>
+    opened.use(createAttemptSummaries({ insert: decisions.insertSummaries, newDecisionId, clock, log }))
+  const attempts = { verified: summaries(), unverified: summaries() }
+  const encryption = createKeyEncryption(secrets.keyEncryptionKeys)
+  const keys = await loadSigningKeys({ db, encryption, clock })
+
+  const policies = createPolicyStore(db)
+  const evaluator = createEvaluator({ loadWasm: policies.loadWasm, log })
+  opened.defer(() => evaluator.close())
+  const smokeRunner = createSmokeRunner()
+  opened.defer(() => smokeRunner.close())
+  const preparePolicy = createPreparePolicy({ compiler, policies, smokeRun: smokeRunner.run })
+  const fallback = await preparePolicy([UNREACHABLE_RULE])
+  if (fallback.policy !== undefined) await insertPolicy(db.kysely, fallback.policy, new Date(clock()))
+
+  const telemetry = await openTelemetry(config.otlpEndpoint)
+  const fetchJson = createGuardedFetch({ privateIssuers: config.privateIssuers })
+  const issuers = createIssuerStore(db)
+  const identities = createIdentityStore(db)
+  return {
+    ...options,
+    opa,
+    db,
+    telemetry,
+    adminToken: secrets.adminToken,
+    pageTokens: createPageTokens(secrets.keyEncryptionKeys),
+    keys,
+    decisions,
+    newDecisionId,
+    /** Refusals without a row of their own: those of verified tokens never share a statement with others. */
+    attempts,
+    policies,
+    evaluator,
+    preparePolicy,
+    fallbackPolicyDigest: fallback.digest,
+    issuers,
+    issuerCache: createIssuerCache(issuers),
+    keyCache: createKeyCache({
+      fetchJson,
+      clock,
+      log,
+      watchFetch: (issuerId, fetch) => telemetry.keyFetch(issuerId, fetch, fetchErrorCode),
+    }),
+    checkIssuerUrl: (url: string) =>
+      checkIssuerUrl(url, { privateIssuers: config.privateIssuers, ownIssuerUrl: config.publicUrl }),
+    identities,
+    identityCache: createIdentityCache(identities),
+    projects: createProjectStore(db),
+  }
+}
+
+function fetchErrorCode(error: unknown): string {
+  return error instanceof FetchError ? error.code : 'internal'
+}

@@ -1,0 +1,39 @@
+import { decisionParameters, readDecisionFilter } from '../decision/decision-filter.ts'
+import { getDecisionRoute } from '../http/get-decision.ts'
+import { metricsRoute } from '../http/get-metrics.ts'
+import { healthRoute, type Readiness, readinessRoute } from '../http/health.ts'
+import { listDecisionsRoute } from '../http/list-decisions.ts'
+import type { Route } from '../http/route.ts'
+import { identityRoutes } from './identity-routes.ts'
+import { issuerRoutes } from './issuer-routes.ts'
+import { jobRoutes } from './job-routes.ts'
+import type { Parts } from './parts.ts'
+import { projectRoutes } from './project-routes.ts'
+
+/** What routes need that is neither a part nor made of one. */
+type Serving = {
+  readonly checkReadiness: () => Promise<Readiness>
+  /** For an administrator. */
+  readonly readMetrics: () => Promise<string>
+}
+
+/** Every route of the service but the description of them all. */
+export function createRoutes(parts: Parts, serving: Serving): readonly Route[] {
+  return [
+    ...jobRoutes(parts),
+    ...identityRoutes(parts),
+    ...projectRoutes(parts),
+    ...issuerRoutes(parts),
+    ...decisionRoutes(parts),
+    healthRoute(),
+    readinessRoute(serving),
+    metricsRoute(serving),
+  ]
+}
+
+function decisionRoutes({ decisions, pageTokens }: Parts): readonly Route[] {
+  return [
+    listDecisionsRoute({ decisionParameters, readDecisionFilter, decisions, pageTokens }),
+    getDecisionRoute({ decisions }),
+  ]
+}

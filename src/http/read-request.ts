@@ -1,0 +1,107 @@
+import { randomUUID } from 'node:crypto'
+import { isIP } from 'node:net'
+import type { Request } from 'express'
+import { invalidArgument, RequestError } from '../errors.ts'
+import { parse, parseParameter } from './parse.ts'
+import { readJsonBody } from './read-body.ts'
+import type { Route, RouteBody, RouteRequest } from './route.ts'
+
+const MAX_USER_AGENT = 255
+
+/** What a handler gets of a request; throws a `RequestError` where its caller may not ask this, or not so. */
+export async function readRequest(
+  route: Route,
+  request: Request,
+  context: {
+    readonly requestId: string
+    readonly arrivedAt: number
+    readonly isAdministrator: (authorization: string | undefined) => boolean
+    readonly note: RouteRequest['note']
+  },
+): Promise<RouteRequest> {
+  for (const name of ['authorization', 'host', 'content-type', 'if-match'])
+    refuseRepeatedHeader(request, name)
+  // RFC 9112 section 3.2.
+  if (request.headers.host === undefined && request.httpVersion === '1.1') {
+    throw invalidArgument('The host header is missing.')
+  }
+  const { authorization } = request.headers
+  if (route.access === 'administrator') {
+    if (!context.isAdministrator(authorization)) {
+      throw new RequestError(
+        'unauthenticated',
+        'This needs an admin token: Authorization: Bearer ADMIN_TOKEN.',
+      )
+    }
+  }
+  return {
+    requestId: context.requestId,
+    arrivedAt: context.arrivedAt,
+    callerIp: readCallerIp(request),
+    userAgent: request.headers['user-agent']?.slice(0, MAX_USER_AGENT) ?? null,
+    authorization,
+    params: request.params as Record<string, string>,
+    query: readQuery(route, request),
+    ifMatch: readIfMatch(route, request),
+    body: route.body === undefined ? undefined : await readBody(route.body, request),
+    note: context.note,
+  }
+}
+
+/** What a proxy in front forwards as the caller's address is recorded, so it has to be one. */
+function readCallerIp(request: Request): string {
+  const address = request.ip ?? ''
+  // What may follow a percent sign (RFC 4007) is any text.
+  return isIP(address) > 0 && !address.includes('%') ? address : (request.socket.remoteAddress ?? '')
+}
+
+/** Node keeps the first of repeated headers in silence, a proxy in front may have believed the second. */
+function refuseRepeatedHeader(request: Request, name: string): void {
+  const count = request.headersDistinct[name]?.length ?? 0
+  if (count > 1) throw invalidArgument(`The ${name} header is given ${count} times.`)
+}
+
+function readQuery(route: Route, request: Request): Readonly<Record<string, unknown>> {
+  if (route.query === 'ignored') return {}
+  const given = new URLSearchParams(request.originalUrl.split('?').slice(1).join('?'))
+  const query: Record<string, unknown> = {}
+  for (const [name, value] of given) {
+    const schema = Object.hasOwn(route.query, name) ? route.query[name] : undefined
+    if (schema === undefined) throw invalidArgument(`The parameter '${name}' is not supported here.`)
+    if (/\p{Cc}/u.test(value)) throw invalidArgument(`The parameter '${name}' has a control character.`)
+    if (Object.hasOwn(query, name)) throw invalidArgument(`The parameter '${name}' is given twice.`)
+    query[name] = value === '' ? undefined : parseParameter(name, schema, value)
+  }
+  return query
+}
+
+/** RFC 9110 section 13.1.1, by strong comparison: a weak etag is nobody's. */
+function readIfMatch(route: Route, request: Request): readonly string[] | undefined {
+  const header = request.headers['if-match']
+  if (header === undefined || route.access !== 'administrator') return undefined
+  if (route.honoursIfMatch === undefined) throw invalidArgument('If-Match is not supported here.')
+  if (header.trim() === '*') return undefined
+  const etags = header.split(',').map((part) => /^\s*(W\/)?"([\x21\x23-\x7e\x80-\xff]*)"\s*$/.exec(part))
+  return etags.flatMap((match) => {
+    if (match === null) throw invalidArgument('If-Match must be etags in double quotes, as in "3", or *.')
+    const [, weak, etag = ''] = match
+    return weak === undefined ? [etag] : []
+  })
+}
+
+async function readBody({ schema, limit, isReadByHandler }: RouteBody, request: Request): Promise<unknown> {
+  const body = await readJsonBody(request, limit)
+  return isReadByHandler ? body : parse(schema, body)
+}
+
+/** The caller's own id where it is harmless to repeat, else a new one. */
+export function readRequestId(request: Request): string {
+  const given = request.headers['x-request-id']
+  return typeof given === 'string' && /^[A-Za-z0-9._-]{1,128}$/.test(given) ? given : randomUUID()
+}
+
+/** W3C Trace Context; a request that gives it twice gives none. */
+export function readTraceparent(request: Request): string | undefined {
+  const given = request.headers.traceparent
+  return typeof given === 'string' ? given : undefined
+}
