@@ -36,7 +36,11 @@ export type RecordOptions = {
 const MAX_BATCH = 64
 /** Of claims and verdicts in one statement, so that large ones do not make it run into its time limit. */
 const MAX_BATCH_CHARACTERS = 1_000_000
-/** What may wait behind the statement in flight: about a third of a second's work. */
+/** So many wait before another statement begins beside the one in flight: fewer are not worth a commit of their own. */
+const WORTH_A_STATEMENT = 16
+/** With one, 64 callers came to wait for the database together and then for the processor (15 % less, measured). */
+const MAX_STATEMENTS = 2
+/** What may wait behind the statements in flight: about a third of a second's work. */
 const MAX_QUEUE = 2_000
 
 type Deps = {
@@ -54,16 +58,17 @@ type Waiting = Asked & {
 
 /**
  * Records decisions; those that wait together share one statement and one commit.
- * One statement is in flight and what arrives meanwhile makes up the next, so a lone decision never waits for a timer.
+ * While a statement is in flight, what arrives makes up the next, which begins when that one ends or enough have
+ * gathered for a second beside it; so a lone decision never waits for a timer.
  */
 export function createDecisionRecorder(deps: Deps): RecordDecision {
   const queue: Waiting[] = []
-  let running = false
+  let running = 0
 
   async function drain(): Promise<void> {
-    running = true
+    running++
     while (queue.length > 0) await recordBatch(deps, withoutTheLate(takeBatch(queue)))
-    running = false
+    running--
   }
 
   return <D extends Decision | DryRun>(decision: D, options: RecordOptions = {}) => {
@@ -76,7 +81,7 @@ export function createDecisionRecorder(deps: Deps): RecordDecision {
       return Promise.reject(unavailable('Too many requests wait for the database.'))
     return new Promise<Outcomes<D> | undefined>((resolve, reject) => {
       queue.push({ decision, keepRefusal, recordBy, resolve: resolve as Settle, reject })
-      if (!running) void drain()
+      if (running === 0 || (running < MAX_STATEMENTS && queue.length >= WORTH_A_STATEMENT)) void drain()
     })
   }
 }
