@@ -14,7 +14,8 @@ export type ChangeIssuerDeps = { readonly db: Database; readonly clock: Clock }
 
 /**
  * Updates the fields that the mask names, or without one those that the body has. A field that is named and absent
- * gets its default, `jwks` none. Throws `invalid_argument`, `not_found`, and `aborted` for another etag.
+ * gets its default, `jwks` none. Throws `invalid_argument`, `not_found`, `failed_precondition` where it is deleted, and
+ * `aborted` for another etag.
  */
 export async function updateIssuer(
   deps: ChangeIssuerDeps,
@@ -28,8 +29,8 @@ export async function updateIssuer(
     throw invalidArgument('state is required where updateMask names it: ACTIVE or DISABLED.')
   }
   const issuer = await change(deps, id, (current) => {
-    checkRevision(current.revision, ifMatch, body.etag)
     refuseDeleted(current)
+    checkRevision(current.revision, ifMatch, body.etag)
     refuseAnother(current, body, updated.paths, isWhole)
     return changeOf(current, body, updated.paths)
   })
@@ -39,8 +40,10 @@ export async function updateIssuer(
 /** Soft: the issuer stays, with state DELETED, and its id and URL stay taken. Throws `not_found` or `aborted`. */
 export async function deleteIssuer(deps: ChangeIssuerDeps, id: string, ifMatch: IfMatch): Promise<void> {
   await change(deps, id, (current) => {
+    if (current.state === 'DELETED') {
+      throw new RequestError('not_found', 'There is no such issuer, or it is deleted already.')
+    }
     checkRevision(current.revision, ifMatch)
-    refuseDeleted(current)
     return { state: 'DELETED' }
   })
 }
@@ -48,10 +51,10 @@ export async function deleteIssuer(deps: ChangeIssuerDeps, id: string, ifMatch: 
 /** Brings a deleted issuer back, as ACTIVE. Throws `failed_precondition` where it is not deleted, `not_found` or `aborted`. */
 export function undeleteIssuer(deps: ChangeIssuerDeps, id: string, ifMatch: IfMatch): Promise<StoredIssuer> {
   return change(deps, id, (current) => {
-    checkRevision(current.revision, ifMatch)
     if (current.state !== 'DELETED') {
       throw new RequestError('failed_precondition', `issuers/${current.id} is not deleted.`)
     }
+    checkRevision(current.revision, ifMatch)
     return { state: 'ACTIVE' }
   })
 }
@@ -68,13 +71,10 @@ function change(
   })
 }
 
-/** Throws `not_found` for an issuer that is deleted, saying what to do first. */
+/** Throws `failed_precondition` for an issuer that is deleted, saying what to do first. */
 export function refuseDeleted({ id, state }: Issuer): void {
   if (state !== 'DELETED') return
-  throw new RequestError(
-    'not_found',
-    `issuers/${id} is deleted: bring it back by POST /v1/issuers/${id}:undelete.`,
-  )
+  throw new RequestError('failed_precondition', `issuers/${id} is deleted: undelete it first.`)
 }
 
 /** Identities and recorded decisions name an issuer by its URL: another one is another issuer. */

@@ -247,13 +247,10 @@ for (const kind of DATABASES) {
       ]) {
         assertProblem(answer, 409, 6, new RegExp(`deleted.*/v1/${mine}:undelete`))
       }
-      for (const answer of [
-        await remove(mine),
-        await patch({ title: 'x' }, undefined, mine),
-        await refresh(mine),
-      ]) {
-        assertProblem(answer, 404, 5, /deleted.*:undelete/)
+      for (const answer of [await patch({ title: 'x' }, undefined, mine), await refresh(mine)]) {
+        assertProblem(answer, 400, 9, /is deleted: undelete it first/)
       }
+      assertProblem(await remove(mine), 404, 5, /deleted already/)
       assert.equal((await undelete(mine)).json.state, 'ACTIVE')
       assertProblem(await undelete(mine), 400, 9, /not deleted/)
     })
@@ -288,7 +285,6 @@ for (const kind of DATABASES) {
           /changed meanwhile/,
         )
         assertProblem(await send('DELETE', `/v1/${mine}`, etag), 409, 10, /changed meanwhile/)
-        assertProblem(await send('POST', `/v1/${mine}:undelete`, etag), 409, 10, /changed meanwhile/)
         assertProblem(await send('POST', `/v1/${mine}:refreshKeys`, etag), 409, 10, /changed meanwhile/)
       }
       assertProblem(
@@ -307,6 +303,7 @@ for (const kind of DATABASES) {
       const one = await send('PATCH', `/v1/${mine}`, `"x", "${before.etag}"`, { title: 'two' })
       const two = await patch({ title: 'three', etag: one.json.etag }, undefined, mine)
       const gone = await send('DELETE', `/v1/${mine}`, `"${two.json.etag}"`)
+      assertProblem(await send('POST', `/v1/${mine}:undelete`, `"${stale}"`), 409, 10, /changed meanwhile/)
       const back = await send('POST', `/v1/${mine}:undelete`, '*')
       assert.deepEqual(
         [one, two, gone, back].map(({ status }) => status),
