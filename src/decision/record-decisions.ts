@@ -93,8 +93,9 @@ function standsOnNothing({ decidedOn, issuerUrl }: Decision | DryRun): boolean {
 
 function takeBatch(queue: Waiting[]): readonly Waiting[] {
   let characters = 0
-  const tooMany = queue.findIndex(({ decision }, index) => {
-    characters += (decision.claims?.length ?? 0) + (decision.verdict?.length ?? 0)
+  const tooMany = queue.findIndex((waiting, index) => {
+    const { claims, verdict } = textsOf(waiting)
+    characters += (claims?.length ?? 0) + (verdict?.length ?? 0)
     return index === MAX_BATCH || (index > 0 && characters > MAX_BATCH_CHARACTERS)
   })
   return queue.splice(0, tooMany === -1 ? queue.length : tooMany)
@@ -283,7 +284,15 @@ const RECORD_SOME: PreparedStatement = {
   text: `${DECIDED}, inserted as (${INSERT}) select id, final_reason as reason, has_row from decided`,
 }
 
-function toRow({ decision, keepRefusal }: Asked): Row {
+/** What is surely refused without a row is only held against the revisions: its texts need not make the way. */
+function textsOf({ decision, keepRefusal }: Asked) {
+  const mayGetRow = keepRefusal || decision.outcome === 'ALLOWED'
+  return mayGetRow ? decision : { claims: null, verdict: null }
+}
+
+function toRow(asked: Asked): Row {
+  const { decision, keepRefusal } = asked
+  const { claims, verdict } = textsOf(asked)
   const allowed = decision.kind === 'EXCHANGE' && decision.outcome === 'ALLOWED' ? decision : undefined
   const keepUntil = decision.kind === 'DRY_RUN' ? decision.keepUntil : allowed?.singleUse?.keepUntil
   return {
@@ -293,8 +302,8 @@ function toRow({ decision, keepRefusal }: Asked): Row {
     identity_id: decision.identityId,
     issuer_url: decision.issuerUrl,
     subject: decision.subject,
-    claims: decision.claims,
-    verdict: decision.verdict,
+    claims,
+    verdict,
     policy_digest: decision.policyDigest,
     guardrails_digest: decision.guardrailsDigest,
     subject_key_id: decision.subjectKeyId,

@@ -2,7 +2,7 @@ import type { Decision, DryRun, Outcomes } from '../decision/decision.ts'
 import type { RecordDecision } from '../decision/record-decisions.ts'
 import { unavailable } from '../errors.ts'
 import { type DecideDeps, type Disclosure, decide, type ExchangeRequest } from './decide.ts'
-import type { RefusalLimits } from './refusal-limits.ts'
+import type { RefusalLimits, RefusalRoom } from './refusal-limits.ts'
 import { type RefusalOrigin, refusalOrigin } from './refusal-origin.ts'
 
 export type RecordingDeps = DecideDeps & {
@@ -32,27 +32,37 @@ export async function decideAndRecord<D extends Decision | DryRun>(
   request: ExchangeRequest,
   as: (decision: Decision) => D,
 ): Promise<{ readonly decision: Outcomes<D>; readonly telling: Telling }> {
+  const countRefusal = oncePerRequest(deps.refusalLimits)
   for (let attempt = 0; attempt < MAX_DECISIONS; attempt++) {
     const { decision: decided, disclosure } = await decide(deps, request)
-    const recorded = await recordWithinLimits(deps, request, as(decided), disclosure)
+    const recorded = await recordWithinLimits({ ...deps, countRefusal }, request, as(decided), disclosure)
     if (recorded !== undefined) return recorded
     deps.forgetCached(decided)
   }
   throw unavailable('The decision could not be recorded; retry the job.')
 }
 
+/** That a decision was made anew must not count, or who counts along learns that an identity is there and was changed. */
+function oncePerRequest({ count }: RefusalLimits): RefusalLimits['count'] {
+  let counted: RefusalRoom | undefined
+  return (origin, isFault) => {
+    counted ??= count(origin, isFault)
+    return counted
+  }
+}
+
 /** Only a refusal is held against the limits; whether it was made on current revisions is asked whatever they say. */
 async function recordWithinLimits<D extends Decision | DryRun>(
-  deps: RecordingDeps,
+  deps: RecordingDeps & { readonly countRefusal: RefusalLimits['count'] },
   request: ExchangeRequest,
   decision: D,
   disclosure: Disclosure,
 ) {
-  const { refusalLimits, recordDecision, countAttempt } = deps
+  const { refusalLimits, countRefusal, recordDecision, countAttempt } = deps
   const origin = refusalOrigin(decision, disclosure)
   const isRefused = decision.outcome !== 'ALLOWED'
   const room = isRefused
-    ? refusalLimits.count(origin, decision.reason === 'issuer_unavailable')
+    ? countRefusal(origin, decision.reason === 'issuer_unavailable')
     : refusalLimits.look(origin)
   const recordBy = request.arrivedAt + RECORD_WITHIN_MS
   const recorded = await recordDecision(decision, { recordBy, keepRefusal: room.keepsRow })
@@ -62,7 +72,7 @@ async function recordWithinLimits<D extends Decision | DryRun>(
   if (recorded.outcome === 'ALLOWED') return { decision: recorded, telling }
   if (!room.keepsRow) countAttempt(origin, recorded)
   // That a token was used before is found only now.
-  const late = isRefused ? room : refusalLimits.count(origin, false)
+  const late = isRefused ? room : countRefusal(origin, false)
   const retryAfterSeconds = room.retryAfterSeconds ?? late.retryAfterSeconds
   return { decision: recorded, telling: { disclosure, retryAfterSeconds } }
 }

@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 
-/** Longer than a policy takes that is not loaded yet, and nothing beside a job's start. */
-const STEP_MS = 25
+/** Longer than a policy takes that is not loaded yet, on a busy machine too, and nothing beside a job's start. */
+const STEP_MS = 100
 
 /**
  * Waits until a whole number of steps has passed since `arrivedAt` (of `performance.now()`), so that the time of an

@@ -41,8 +41,9 @@ const NONE = 'none'
 export function createMetrics(build: { readonly version: string }) {
   const open = new Registry()
   const confined = new Registry()
-  collectDefaultMetrics({ register: open })
-  const seconds = (name: string, help: string, registry = open) =>
+  // The processor time of one more request tells what ran for it.
+  collectDefaultMetrics({ register: confined })
+  const seconds = (name: string, help: string, registry: Registry) =>
     new Histogram({ name, help, buckets: SECONDS, registers: [registry] })
 
   new Gauge({
@@ -98,17 +99,26 @@ export function createMetrics(build: { readonly version: string }) {
     registers: [open],
     aggregator: 'max',
   })
-  const keyFetchSeconds = seconds('claimgate_key_fetch_seconds', "How long fetching an issuer's keys took.")
+  const keyFetchSeconds = seconds(
+    'claimgate_key_fetch_seconds',
+    "How long fetching an issuer's keys took.",
+    open,
+  )
   const batchSize = new Histogram({
     name: 'claimgate_decision_batch_size',
     help: 'Decisions recorded by one statement.',
     buckets: BATCH_SIZES,
-    registers: [open],
+    registers: [confined],
   })
 
   return {
     registries: { open, confined },
-    verifySeconds: seconds('claimgate_token_verify_seconds', "Verifying a job's token, its keys included."),
+    // A decision is made anew where its identity changed meanwhile, so even how often a step was taken tells of one.
+    verifySeconds: seconds(
+      'claimgate_token_verify_seconds',
+      "Verifying a job's token, its keys included.",
+      confined,
+    ),
     evaluateSeconds: seconds(
       'claimgate_policy_evaluate_seconds',
       'Evaluating a policy, with waiting and loading it.',
@@ -117,8 +127,9 @@ export function createMetrics(build: { readonly version: string }) {
     recordSeconds: seconds(
       'claimgate_decision_record_seconds',
       'From a decision to its commit, with waiting for the statement before.',
+      confined,
     ),
-    signSeconds: seconds('claimgate_token_sign_seconds', 'Signing an access token.'),
+    signSeconds: seconds('claimgate_token_sign_seconds', 'Signing an access token.', open),
 
     countExchange({ kind, outcome, reason, isDisclosed }: ExchangeSeen, tookSeconds: number): void {
       // A policy that failed is answered like a stranger, so the outcome would tell as well.

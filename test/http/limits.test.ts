@@ -232,6 +232,21 @@ for (const kind of DATABASES) {
       assert.equal(mended.status, 200, mended.text)
     })
 
+    test('an identity that was changed meanwhile counts a refusal once, as one that there is not', async () => {
+      const claims = { project_path: 'outsider/app', namespace_path: 'outsider', ...newProject() }
+      const changed = await world.createIdentity([RULE])
+      const send = (identity: string) => exchange('203.0.113.9', sign(claims), identity)
+      await send(changed)
+      await times(298, () => send(`nobody@${IDENTITY_DOMAIN}`))
+      await world.admin('PATCH', `/v1/workloadIdentities/${changed}`, { title: 'Changed' })
+
+      const last = await send(changed)
+      const beyond = await send(changed)
+
+      assert.equal(last.status, 401, last.text)
+      assert.equal(beyond.status, 429, beyond.text)
+    })
+
     test("an issuer that does not answer is nobody's fault: no one is told of too many, and rows are bounded", async () => {
       const other = await startWorld(kind)
       const identity = await other.createIdentity([RULE])
