@@ -1,5 +1,6 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
@@ -45,16 +46,25 @@ export async function startServiceProcess(
     })
     child.once('close', (code) => reject(new Error(`It ended with ${code}: ${lines.join('\n')}`)))
   })
+  hold(child, false)
   return {
     url,
     child,
     lines,
     async stop(signal = 'SIGTERM') {
       if (child.exitCode !== null || child.signalCode !== null) return child.exitCode
+      hold(child, true)
       const closed = once(child, 'close')
       child.kill(signal)
       await closed
       return child.exitCode
     },
+  }
+}
+
+/** Whether a process keeps this one from ending: one that a test that failed left running must not. */
+function hold(child: ChildProcess, isHeld: boolean): void {
+  for (const each of [child, child.stdout, child.stderr]) {
+    if (each instanceof ChildProcess || each instanceof Socket) isHeld ? each.ref() : each.unref()
   }
 }
