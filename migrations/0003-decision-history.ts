@@ -78,6 +78,10 @@ async function makePartitionsWithoutWaiting(db: Kysely<unknown>): Promise<void> 
     create function ensure_decision_partitions(from_time timestamptz, months_ahead integer) returns integer
       language plpgsql security definer as $$
     begin
+      -- The names of partitions have four digits for the year, and no sign.
+      if from_time not between '2020-01-01' and '2200-01-01' then
+        raise exception 'from_time is out of range';
+      end if;
       perform pg_advisory_xact_lock(hashtext('claimgate.decision_partitions'));
       perform set_config('lock_timeout', '200ms', true);
       return make_decision_partitions(from_time, months_ahead);

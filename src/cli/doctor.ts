@@ -17,13 +17,15 @@ export const doctorCommand: Command = {
   does: 'looks at settings, database, keys and issuers, and says what to mend; changes nothing',
   flags: { json: { type: 'boolean' } },
   async run({ config, log, flags }) {
-    const findings = [
-      ...(await runChecks(settingsChecks(config, log))),
-      ...(await lookAtDatabase(config, log)),
-    ]
+    const findings = await examine(config, log)
     process.stdout.write(flags.json === true ? `${JSON.stringify({ findings })}\n` : describe(findings))
     return findings.every(({ status }) => status === 'ok') ? DONE : FOUND_SOMETHING
   },
+}
+
+/** What there is to say about a set-up, good or bad. */
+export async function examine(config: Config, log: Log): Promise<readonly Finding[]> {
+  return [...(await runChecks(settingsChecks(config, log))), ...(await lookAtDatabase(config, log))]
 }
 
 async function lookAtDatabase(config: Config, log: Log): Promise<readonly Finding[]> {

@@ -16,11 +16,11 @@ const MAX_SHOWN_RULES = 4000 // a message that no longer fits a terminal helps n
 export function completeRule(body: RuleBody, id: string, former?: Rule): Rule {
   const refs = body.refs ?? []
   const sources = body.pipelineSources ?? []
-  const kept = former !== undefined && keepsRefDefaults(former, id, refs.length > 0) ? former : undefined
+  const kept = former !== undefined && keepsRefDefaults(former, id, body) ? former : undefined
   return {
     id,
     title: body.title ?? '',
-    disabled: body.disabled ?? false,
+    disabled: body.disabled ?? (former?.id === id && former.disabled),
     group: body.group,
     project: body.project ?? '',
     refs,
@@ -35,10 +35,13 @@ export function completeRule(body: RuleBody, id: string, former?: Rule): Rule {
 
 /**
  * Whether what the request leaves open stays as it was. A change of refs from empty to given decides anew; from given
- * to empty nothing is opened. A rule that only takes another's place is never more open by it than a new one.
+ * to empty nothing is opened. A rule that only takes another's place, or is now about another one, is never more open
+ * by it than a new one.
  */
-function keepsRefDefaults(former: Rule, id: string, hasRefs: boolean): boolean {
-  return former.id === id ? former.refs.length > 0 || !hasRefs : !hasRefs
+function keepsRefDefaults(former: Rule, id: string, { group, project = '', refs = [] }: RuleBody): boolean {
+  if (refs.length === 0) return true
+  const isSamePlace = former.group === group && former.project === project
+  return former.id === id && isSamePlace && former.refs.length > 0
 }
 
 /** The first thing in a rule that its shape does not show; the path begins at the rule. */

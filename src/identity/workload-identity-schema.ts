@@ -17,6 +17,7 @@ const ruleId = z
     /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/,
     "must be 1 to 63 letters, digits, '-' and '_', with a letter or digit first",
   )
+  .regex(/^(?!rule-[0-9]{10})/, "must have at most nine digits after 'rule-'")
 const claimName = z
   .string()
   .regex(

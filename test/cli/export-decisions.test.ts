@@ -30,7 +30,9 @@ import { createDecisionStore } from '../../src/decision/decision-store.ts'
 import { createDecisionRecorder } from '../../src/decision/record-decisions.ts'
 import { createLog } from '../../src/log.ts'
 import { addIdentity, allowed, denied } from '../decision/sample-decisions.ts'
-import { createDatabase, DATABASES } from '../support/world.ts'
+import { copyEmbeddedTemplate } from '../support/embedded-template.ts'
+import { processEnv } from '../support/service-process.ts'
+import { createMigratedDatabase, DATABASES } from '../support/world.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 const START = Date.UTC(2026, 10, 24, 12)
@@ -49,12 +51,13 @@ for (const kind of DATABASES) {
     const directory = mkdtempSync(join(tmpdir(), 'claimgate-export-'))
     /** What does not depend on the database is shown on the first alone: each export is a process. */
     const oncePerSuite = { skip: kind !== DATABASES[0] }
-    let database: Awaited<ReturnType<typeof createDatabase>> | undefined
+    let database: Awaited<ReturnType<typeof createMigratedDatabase>> | undefined
     let env: Record<string, string>
     const ids: string[] = []
 
     before(async () => {
-      database = kind === 'postgresql' ? await createDatabase() : undefined
+      database = kind === 'postgresql' ? await createMigratedDatabase() : undefined
+      if (kind === 'embedded') copyEmbeddedTemplate(join(directory, 'data'))
       const db = database
         ? openPostgresql(database.url, createLog('silent'))
         : await openEmbedded(join(directory, 'data'))
@@ -99,7 +102,7 @@ for (const kind of DATABASES) {
 
     const start = (...flags: string[]): ChildProcess =>
       spawn(process.execPath, [MAIN, 'decisions', 'export', ...flags], {
-        env: { PATH: process.env.PATH, ...env },
+        env: { ...processEnv(), ...env },
         stdio: ['ignore', 'pipe', 'pipe'],
       })
     async function run(...flags: string[]) {

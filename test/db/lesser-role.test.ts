@@ -176,18 +176,18 @@ describe('a service role beside the owner', { skip: !DATABASES.includes('postgre
     assert.deepEqual([unasked, inTime, late], [null, null, 'decisions_2020_01'])
   })
 
-  test('cannot hand in a number of days of its own', async () => {
+  test('cannot hand in a number of days of its own', async (t) => {
     await runSql(
       database.url,
       `grant temporary on database ${new URL(database.url).pathname.slice(1)} to ${role}`,
     )
     await asService(`select ensure_decision_partitions('2020-01-15', 0)`)
     const client = new pg.Client({ connectionString: as(database.url, role) })
+    t.after(() => client.end())
     await client.connect()
 
     await client.query('create temporary table decision_retention as select 1 as days')
     const { rows } = await client.query('select retire_decision_partition(now()) as name')
-    await client.end()
 
     assert.deepEqual(rows, [{ name: null }])
   })

@@ -69,11 +69,14 @@ for (const kind of DATABASES) {
 }
 
 describe('four instances on postgresql', { skip: !DATABASES.includes('postgresql' as never) }, () => {
-  test('migrate at once: one of them does it, the others wait for it', async () => {
+  test('migrate at once: one of them does it, the others wait for it', async (t) => {
     const database = await createDatabase()
+    t.after(() => database.drop())
     const instances = Array.from({ length: 4 }, () =>
       openPostgresql(database.url, createLog('silent'), MIGRATION_LIMITS),
     )
+
+    t.after(() => Promise.all(instances.map((db) => db.close())))
 
     const applied = await Promise.all(instances.map((db) => migrate(db)))
     const migrated = await Promise.all(instances.map((db) => isMigrated(db)))
@@ -83,12 +86,11 @@ describe('four instances on postgresql', { skip: !DATABASES.includes('postgresql
       [ALL, [], [], []],
     )
     assert.deepEqual(migrated, [true, true, true, true])
-    for (const db of instances) await db.close()
-    await database.drop()
   })
 
-  test('that fail midway leave nothing behind, and the next attempt succeeds', async () => {
+  test('that fail midway leave nothing behind, and the next attempt succeeds', async (t) => {
     const database = await openTestDatabase('postgresql', { migrate: false })
+    t.after(() => database.close())
     await database.query('create table used_tokens (in_the_way text)')
 
     await assert.rejects(migrate(database.db), /used_tokens/)
@@ -100,6 +102,5 @@ describe('four instances on postgresql', { skip: !DATABASES.includes('postgresql
 
     assert.deepEqual(tables, [{ issuers: null, decisions: null }])
     assert.deepEqual(applied, ALL)
-    await database.close()
   })
 })

@@ -7,7 +7,8 @@ import { openEmbedded } from '../../src/db/embedded.ts'
 import { migrate } from '../../src/db/migrate.ts'
 import { openPostgresql } from '../../src/db/postgresql.ts'
 import { createLog } from '../../src/log.ts'
-import { createDatabase, type DatabaseKind } from '../support/world.ts'
+import { copyEmbeddedTemplate } from '../support/embedded-template.ts'
+import { createDatabase, createMigratedDatabase, type DatabaseKind } from '../support/world.ts'
 
 export type TestDatabase = {
   readonly db: Database
@@ -26,9 +27,12 @@ export async function openTestDatabase(
   kind: DatabaseKind,
   options = { migrate: true },
 ): Promise<TestDatabase> {
-  const database = kind === 'postgresql' ? await createDatabase() : undefined
+  const create = options.migrate ? createMigratedDatabase : createDatabase
+  const database = kind === 'postgresql' ? await create() : undefined
   const directory = mkdtempSync(join(tmpdir(), 'claimgate-database-'))
+  if (kind === 'embedded' && options.migrate) copyEmbeddedTemplate(directory)
   const db = database ? openPostgresql(database.url, createLog('silent')) : await openEmbedded(directory)
+  // Where a template was copied, there is nothing left to do.
   if (options.migrate) await migrate(db)
 
   const query = async (text: string) => (await sql.raw(text).execute(db.kysely)).rows

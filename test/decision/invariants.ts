@@ -46,7 +46,7 @@ function unanswered(error: Error): Answer {
 export async function eventually(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  withinMs = 10_000,
+  withinMs = 30_000,
 ) {
   const end = performance.now() + withinMs
   while (!(await condition())) {
@@ -57,10 +57,14 @@ export async function eventually(
 
 /** The service exchanges tokens again, without a hand, within ten seconds (I5). */
 export function healthyAgain(world: World, email: string): Promise<void> {
-  return eventually('an exchange succeeds', async () => {
-    const { status } = await world.exchange(world.gitlab.signToken(gitlabClaims('18.4')), email)
-    return status === 200
-  })
+  return eventually(
+    'an exchange succeeds',
+    async () => {
+      const { status } = await world.exchange(world.gitlab.signToken(gitlabClaims('18.4')), email)
+      return status === 200
+    },
+    10_000,
+  )
 }
 
 /** The ids of the decisions that are committed now. */

@@ -20,6 +20,8 @@ import {
 import { assertInvariants, committedIds, eventually, healthyAgain, startLoad } from './invariants.ts'
 
 const RULE = { id: 'deploy', group: 'acme', project: 'app', refs: [{ type: 'BRANCH', pattern: 'main' }] }
+/** An answer has eight seconds; a machine that is busy may be late with it. */
+const ANSWERED_MS = 10_000
 const SKIP = !DATABASES.includes('postgresql' as never)
 
 describe('with a PostgreSQL server that fails', { skip: SKIP }, () => {
@@ -120,14 +122,15 @@ describe('with a PostgreSQL server that fails', { skip: SKIP }, () => {
     const answers = await Promise.all([
       world.exchange(token, email),
       world.exchange(jobToken(), `unknown@${IDENTITY_DOMAIN}`),
-    ])
+    ]).finally(() => {
+      for (const id of processes) process.kill(id, 'SIGCONT')
+    })
     const took = performance.now() - started
-    for (const id of processes) process.kill(id, 'SIGCONT')
     await healthyAgain(world, email)
     const again = await world.exchange(token, email)
 
     for (const answer of answers) assert.equal(answer.status, 503)
-    assert.ok(took < 8_500, `${took} ms`)
+    assert.ok(took < ANSWERED_MS, `${took} ms`)
     assert.ok([200, 403].includes(again.status), again.text)
     const attempts = await load.stop()
     await assertInvariants(url(), email, [...attempts, { token, answer: again }], earlier)
@@ -145,8 +148,9 @@ describe('with a PostgreSQL server that fails', { skip: SKIP }, () => {
     assert.doesNotMatch(answer.text, /connection|service/)
   })
 
-  test('all our connections wait for a lock: every wait ends, and all is well afterwards', async () => {
+  test('all our connections wait for a lock: every wait ends, and all is well afterwards', async (t) => {
     const locker = new pg.Client({ connectionString: url() })
+    t.after(() => locker.end())
     await locker.connect()
     await locker.query('begin; lock table workload_identities in access exclusive mode')
 
@@ -158,17 +162,17 @@ describe('with a PostgreSQL server that fails', { skip: SKIP }, () => {
     )
     const took = performance.now() - started
     await locker.query('rollback')
-    await locker.end()
     await healthyAgain(world, email)
 
     for (const answer of answers) assert.equal(answer.status, 503, answer.text)
-    assert.ok(took < 8_500, `${took} ms`)
+    assert.ok(took < ANSWERED_MS, `${took} ms`)
   })
 })
 
 describe('a clock that jumps years ahead', { skip: SKIP }, () => {
-  test('loses no decision: the row lies outside of the monthly partitions', async () => {
+  test('loses no decision: the row lies outside of the monthly partitions', async (t) => {
     const world = await startWorld('postgresql')
+    t.after(() => world.close())
     const email = await world.createIdentity([RULE])
     world.clock.advance(5 * 365 * 86_400_000)
 
@@ -181,7 +185,6 @@ describe('a clock that jumps years ahead', { skip: SKIP }, () => {
 
     assert.equal(answer.status, 200)
     assert.equal(row?.name, 'decisions_default')
-    await world.close()
   })
 })
 
@@ -295,8 +298,9 @@ describe('the service as a process', { skip: SKIP }, () => {
     })
   })
 
-  test('starts several times at once on an empty database: they agree on one signing key', async () => {
+  test('starts several times at once on an empty database: they agree on one signing key', async (t) => {
     const empty = await createDatabase()
+    t.after(() => empty.drop())
 
     const services = await Promise.all(
       Array.from({ length: 3 }, () => startServiceProcess({ ...env, DATABASE_URL: empty.url })),
@@ -308,7 +312,6 @@ describe('the service as a process', { skip: SKIP }, () => {
     assert.equal(new Set(published).size, 1)
     assert.equal(JSON.parse(published[0] ?? '').keys.length, 1)
     for (const service of services) await service.stop()
-    await empty.drop()
   })
 
   test('starts with several encryption keys, in any order', async () => {

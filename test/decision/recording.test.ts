@@ -231,9 +231,10 @@ describe('PostgreSQL refuses', { skip: !DATABASES.includes('postgresql' as never
     assert.equal((await world.exchange(jobToken(), email)).status, 200)
   })
 
-  test('access to a locked table: the wait has an end, and the token is good afterwards', async () => {
+  test('access to a locked table: the wait has an end, and the token is good afterwards', async (t) => {
     const token = jobToken()
     const locker = new pg.Client({ connectionString: database.url })
+    t.after(() => locker.end())
     await locker.connect()
     await locker.query('begin; lock table decisions in access exclusive mode')
 
@@ -241,11 +242,10 @@ describe('PostgreSQL refuses', { skip: !DATABASES.includes('postgresql' as never
     const answer = await world.exchange(token, email)
     const took = performance.now() - started
     await locker.query('rollback')
-    await locker.end()
     const again = await world.exchange(token, email)
 
     assertUnavailable(answer)
-    assert.ok(took < 3_000, `${took} ms`)
+    assert.ok(took < 6_000, `${took} ms`)
     assert.equal(again.status, 200, again.text)
   })
 

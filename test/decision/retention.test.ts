@@ -127,7 +127,7 @@ for (const kind of DATABASES) {
       for (const days of [0, -1, 36_501]) await assert.rejects(storeRetention(database.db, days))
     })
 
-    test('go once in the hourly work of whichever instance is first, which says so', async () => {
+    test('go once in the hourly work of whichever instance is first, which says so', async (t) => {
       await storeRetention(database.db, 7)
       const singleUse = { jtiHash: sha256('used long ago'), keepUntil: JANUARY }
       await record(allowed(ground, 'used long ago', { singleUse }))
@@ -135,6 +135,8 @@ for (const kind of DATABASES) {
         database.url === undefined
           ? [database.db]
           : [1, 2].map(() => openPostgresql(database.url ?? '', createLog('silent')))
+
+      if (database.url !== undefined) t.after(() => Promise.all(instances.map((db) => db.close())))
 
       const logs = await Promise.all(
         instances.map((db) => housekeepingLog(createDecisionStore(db), FEBRUARY_END + 8 * DAY_MS)),
@@ -147,7 +149,6 @@ for (const kind of DATABASES) {
       assert.deepEqual(dropped.toSorted(), ['decisions_2020_01', 'decisions_2020_02'])
       assert.ok(!(await partitions()).includes('decisions_2020_01'))
       assert.deepEqual(await database.query('select * from used_tokens'), [])
-      if (database.url !== undefined) for (const db of instances) await db.close()
     })
   })
 }

@@ -19,7 +19,7 @@ describe('the work of an exchange', { skip: hasServer ? false : 'there is no Pos
   })
   after(async () => {
     await world?.close()
-    proxy?.close()
+    await proxy?.close()
   })
 
   /** The statements that one more exchange takes, once the service knows everything about it that it remembers. */

@@ -247,8 +247,9 @@ for (const kind of DATABASES) {
       assert.equal(beyond.status, 429, beyond.text)
     })
 
-    test("an issuer that does not answer is nobody's fault: no one is told of too many, and rows are bounded", async () => {
+    test("an issuer that does not answer is nobody's fault: no one is told of too many, and rows are bounded", async (t) => {
       const other = await startWorld(kind)
+      t.after(() => other.close())
       const identity = await other.createIdentity([RULE])
       other.gitlab.behave({ discovery: { status: 500 }, jwks: { status: 500 } })
       const ip = '203.0.113.7'
@@ -267,7 +268,6 @@ for (const kind of DATABASES) {
         const counts = decisions.map(({ count }: { count: number }) => count)
         return counts.length === 11 && Math.max(...counts) === 120
       })
-      await other.close()
     })
 
     test('what nobody wrote down yet is written when the service ends', {
@@ -308,7 +308,7 @@ describe('a flood of bad tokens', {
   })
   after(async () => {
     await world?.close()
-    proxy?.close()
+    await proxy?.close()
   })
 
   test('costs the database nothing beyond its rows where no registered issuer is named', async () => {

@@ -169,7 +169,7 @@ for (const kind of DATABASES) {
 
       const unknown = await told(`nobody@${IDENTITY_DOMAIN}`)
 
-      assert.ok(unknown.some(([key]) => key.startsWith("claimgate_exchanges_total")))
+      assert.ok(unknown.some(([key]) => key.startsWith('claimgate_exchanges_total')))
       // The first time, when nothing of it is in any cache, and again.
       for (const target of [never, never, deleted, email])
         assert.deepEqual(await told(target), unknown, target)

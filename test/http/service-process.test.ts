@@ -175,7 +175,7 @@ for (const kind of DATABASES) {
 
       assert.match(answer.toString(), /^HTTP\/1\.1 200 /)
       assert.equal(exitCode, 0)
-      assert.ok(performance.now() - begin < 5_000, 'a connection without a request held it up')
+      assert.ok(performance.now() - begin < 9_000, 'a connection without a request held it up')
       assert.match(service.lines.at(-1) ?? '', /"stopped"/)
       await assert.rejects(send('/healthz'))
     })

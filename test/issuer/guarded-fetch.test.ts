@@ -33,7 +33,7 @@ function answering(
 function fetchPrivately(
   issuerUrl: string,
   url = `${issuerUrl}/keys`,
-  signal = AbortSignal.timeout(5000),
+  signal = AbortSignal.timeout(30_000),
 ): Promise<FetchedJson> {
   return createGuardedFetch({ privateIssuers: [issuerUrl] })(url, issuerUrl, signal)
 }
@@ -161,7 +161,7 @@ describe('an issuer that is not listed as private is not fetched from', () => {
     const issuerUrl = origin.replace('http:', 'https:')
     const fetchJson = createGuardedFetch({ privateIssuers: [`${issuerUrl}/`, origin] })
 
-    await assertFails(fetchJson(`${issuerUrl}/keys`, issuerUrl, AbortSignal.timeout(5000)), 'address')
+    await assertFails(fetchJson(`${issuerUrl}/keys`, issuerUrl, AbortSignal.timeout(30_000)), 'address')
     assert.equal(requests, 0)
   })
 
@@ -169,7 +169,7 @@ describe('an issuer that is not listed as private is not fetched from', () => {
     test(`when it is ${issuerUrl}`, async () => {
       const fetchJson = createGuardedFetch({ privateIssuers: [] })
 
-      await assertFails(fetchJson(`${issuerUrl}/keys`, issuerUrl, AbortSignal.timeout(5000)), 'url')
+      await assertFails(fetchJson(`${issuerUrl}/keys`, issuerUrl, AbortSignal.timeout(30_000)), 'url')
     })
   }
 })

@@ -190,7 +190,7 @@ describe('a policy that does not end', () => {
     )
 
     assert.deepEqual(reasons(results), ['policy_timeout', 'ok', 'ok', 'ok', 'ok', 'ok', 'ok'])
-    assert.ok(performance.now() - started < 3000)
+    assert.ok(performance.now() - started < 10_000)
     assert.equal(evaluator.stats().replacedWorkers, 1)
   })
 

@@ -39,18 +39,22 @@ export async function startCluster(settings: readonly string[] = []): Promise<Cl
     'max_connections=200',
     ...settings,
   ]
+  const stop = () => {
+    process.off('exit', stop)
+    try {
+      control('stop', '-m', 'immediate')
+    } finally {
+      rmSync(directory, { recursive: true, force: true })
+    }
+  }
+  // It is no child of this process: where a test does not come to stop it, it would stay.
+  process.once('exit', stop)
   control('start', '-l', join(directory, 'log'), '-o', options.map((option) => `-c ${option}`).join(' '))
   return {
     url: `postgresql://postgres@127.0.0.1:${port}`,
     dataDir,
     control,
-    stop() {
-      try {
-        control('stop', '-m', 'immediate')
-      } finally {
-        rmSync(directory, { recursive: true, force: true })
-      }
-    },
+    stop,
   }
 }
 

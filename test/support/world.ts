@@ -9,6 +9,7 @@ import { createLog } from '../../src/log.ts'
 import { assertDescribed, loadDescription } from './described-answers.ts'
 import { copyEmbeddedTemplate } from './embedded-template.ts'
 import { startGitlab } from './gitlab.ts'
+import { POSTGRESQL_TEMPLATE } from './postgresql-template.ts'
 
 /** The databases that there are to test on: the embedded one always, PostgreSQL where the runner started a server. */
 export const DATABASES = process.env.TEST_POSTGRES_URL
@@ -76,11 +77,28 @@ export const IDENTITY_DOMAIN = 'workload.example.com'
 
 /** A whole service on a database of its own (or the one that `env` names), with a GitLab look-alike whose keys are real. */
 export async function startWorld(kind: DatabaseKind, env: Record<string, string> = {}): Promise<World> {
+  const opened = new AsyncDisposableStack()
+  try {
+    return await openWorld(opened, kind, env)
+  } catch (error) {
+    await opened.disposeAsync()
+    throw error
+  }
+}
+
+async function openWorld(
+  opened: AsyncDisposableStack,
+  kind: DatabaseKind,
+  env: Record<string, string>,
+): Promise<World> {
   const clock = createTestClock()
   const gitlab = await startGitlab({ clock })
+  opened.defer(() => gitlab.close())
   const isOwnDatabase = kind === 'postgresql' && env.DATABASE_URL === undefined
-  const database = isOwnDatabase ? await createDatabase() : undefined
+  const database = isOwnDatabase ? await createMigratedDatabase() : undefined
+  opened.defer(() => database?.drop())
   const dataDir = mkdtempSync(join(tmpdir(), 'claimgate-test-'))
+  opened.defer(() => rmSync(dataDir, { recursive: true, force: true }))
   if (kind === 'embedded') copyEmbeddedTemplate(dataDir)
   const adminToken = randomBytes(24).toString('hex')
   const settings = {
@@ -96,12 +114,13 @@ export async function startWorld(kind: DatabaseKind, env: Record<string, string>
     ...(database && { DATABASE_URL: database.url }),
     ...env,
   }
-  const start = (more: Record<string, string> = {}) => {
+  const start = async (more: Record<string, string> = {}) => {
     const { config } = readConfig({ ...settings, ...more })
-    return startApp({ config, log: createLog(config.logLevel), clock, migrate: true })
+    const app = await startApp({ config, log: createLog(config.logLevel), clock, migrate: true })
+    opened.defer(() => app.close())
+    return app
   }
-  const apps = [await start()]
-  const [app] = apps as [App]
+  const app = await start()
   await loadDescription(app.url)
 
   const world: World = {
@@ -147,17 +166,8 @@ export async function startWorld(kind: DatabaseKind, env: Record<string, string>
       )
       return answer.json.decisions[0]
     },
-    async startInstance(more) {
-      const instance = await start(more)
-      apps.push(instance)
-      return instance
-    },
-    async close() {
-      for (const each of apps) await each.close()
-      await gitlab.close()
-      await database?.drop()
-      rmSync(dataDir, { recursive: true, force: true })
-    },
+    startInstance: start,
+    close: () => opened.disposeAsync(),
   }
   return world
 }
@@ -191,11 +201,22 @@ async function send(url: string, method: string, path: string, options: RequestO
   }
 }
 
+type OwnDatabase = { readonly url: string; readonly drop: () => Promise<void> }
+
 /** An empty database on the test server. */
-export async function createDatabase(): Promise<{ url: string; drop: () => Promise<void> }> {
+export function createDatabase(): Promise<OwnDatabase> {
+  return createDatabaseFrom('template1')
+}
+
+/** A database with the schema and nothing in it, on the test server. */
+export function createMigratedDatabase(): Promise<OwnDatabase> {
+  return createDatabaseFrom(POSTGRESQL_TEMPLATE)
+}
+
+async function createDatabaseFrom(template: string): Promise<OwnDatabase> {
   const server = process.env.TEST_POSTGRES_URL ?? ''
   const name = `test_${randomBytes(6).toString('hex')}`
-  await runSql(`${server}/postgres`, `create database ${name}`)
+  await runSql(`${server}/postgres`, `create database ${name} template ${template}`)
   return {
     url: `${server}/${name}`,
     drop: async () =>

@@ -157,10 +157,10 @@ for (const kind of DATABASES) {
         await exchange(sign())
         const begin = performance.now()
 
-        const answers = await Promise.all(Array.from({ length: 50 }, () => exchange(sign())))
+        // A collector has five seconds to answer in: waiting for it, they would take twenty.
+        for (let n = 0; n < 4; n++) assert.equal((await exchange(sign())).status, 200)
 
-        assert.ok(answers.every(({ status }) => status === 200))
-        assert.ok(performance.now() - begin < 5_000)
+        assert.ok(performance.now() - begin < 10_000)
       })
     }
 
@@ -186,15 +186,17 @@ for (const kind of DATABASES) {
 
       await service.close()
 
-      assert.ok(performance.now() - begin < 10_000)
+      assert.ok(performance.now() - begin < 13_000)
     })
   })
 }
 
 describe('a process', () => {
-  test('is called as OTEL_SERVICE_NAME says, and its log names the trace', async () => {
+  test('is called as OTEL_SERVICE_NAME says, and its log names the trace', async (t) => {
     const collector = await startOtlpReceiver()
+    t.after(() => collector.close())
     const dataDir = mkdtempSync(join(tmpdir(), 'claimgate-trace-'))
+    t.after(() => rmSync(dataDir, { recursive: true }))
     copyEmbeddedTemplate(dataDir)
     const service = await startServiceProcess({
       PORT: '0',
@@ -203,6 +205,7 @@ describe('a process', () => {
       OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
       OTEL_SERVICE_NAME: 'gate-of-team-a',
     })
+    t.after(() => service.stop('SIGKILL'))
     const traceId = randomBytes(16).toString('hex')
     await fetch(`${service.url}/healthz`, { headers: { traceparent: `00-${traceId}-00f067aa0ba902b7-01` } })
 
@@ -213,8 +216,6 @@ describe('a process', () => {
     const line = service.lines.map((text) => JSON.parse(text)).find(({ route }) => route === '/healthz')
     assert.equal(line.trace_id, traceId)
     assert.ok(!service.lines.some((text) => /is not a setting/.test(text)))
-    await collector.close()
-    rmSync(dataDir, { recursive: true })
   })
 
   test('that is not asked for traces loads nothing of what makes them', async () => {

@@ -22,7 +22,7 @@ before(async () => {
   issuer = issuerOf(gitlab.issuerUrl)
   deps = depsFor([issuer])
 })
-after(() => gitlab.close())
+after(() => gitlab?.close())
 
 function depsFor(issuers: readonly Issuer[], more: Partial<VerifyTokenDeps> = {}): VerifyTokenDeps {
   const fetchJson = createGuardedFetch({ privateIssuers: issuers.map(({ issuerUrl }) => issuerUrl) })
@@ -283,15 +283,15 @@ describe('the key must be named, published and strong', () => {
   test('the right key under no kid is not guessed', () =>
     assertRefused(token({}, { kid: 'undefined' }), 'token_key'))
 
-  test('a key of another issuer, though it has the same kid', async () => {
+  test('a key of another issuer, though it has the same kid', async (t) => {
     const other = await startGitlab({ clock, firstKey: 5 })
+    t.after(() => other.close())
     const key = { ...other.key, kid: gitlab.key.kid }
     const jwks = { keys: [publicJwk(key)] } as unknown as Issuer['jwks']
     const using = depsFor([issuer, issuerOf(other.issuerUrl, { id: 'other', jwks })])
 
     await assertVerified(other.signToken({ ...gitlabClaims('18.4') }, { key }), using)
     await assertRefused(gitlab.signToken(gitlabClaims('18.4'), { key }), 'token_signature', using)
-    await other.close()
   })
 
   const rsa = (bits: number, publicExponent = 65_537) =>
