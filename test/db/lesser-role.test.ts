@@ -162,6 +162,12 @@ describe('a service role beside the owner', { skip: !DATABASES.includes('postgre
     assert.equal(partition.owner, owner)
   })
 
+  test('makes none for a time that would take the names of others', async () => {
+    for (const time of ['2027-02-15 BC', '12027-06-15', 'infinity', '1999-12-31']) {
+      await assert.rejects(asService(`select ensure_decision_partitions('${time}', 2)`), /out of range/, time)
+    }
+  })
+
   test('drops months only as the owner has it written down, whatever time it gives', async () => {
     await asService(`select ensure_decision_partitions('2020-01-15', 0)`)
     const retire = async (time: string) =>

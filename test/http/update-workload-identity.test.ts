@@ -183,6 +183,51 @@ for (const kind of DATABASES) {
       assert.deepEqual(await rules({ group: 'acme' }, { group: 'gamma' }), ['rule-1', 'rule-3'])
     })
 
+    test('a list of rules given again enables and opens nothing that it does not speak of', async () => {
+      const asleep = { ...RULE, id: 'asleep', disabled: true }
+      const open = { ...RULE, id: 'open', protectedRefsOnly: false }
+      const email = await world.createIdentity([asleep, open])
+      const rules = (list: object[]) => patch(email, { [CONFIG]: { rules: list } }, `${CONFIG}.rules`)
+      const { disabled: _, ...silent } = asleep
+
+      const same = await rules([silent, { ...RULE, id: 'open' }])
+      const moved = await rules([silent, { ...RULE, id: 'open', project: 'other' }])
+      const enabled = await rules([
+        { ...silent, disabled: false },
+        { ...RULE, id: 'open' },
+      ])
+
+      const shown = (answer: typeof same) =>
+        answer.json[CONFIG].rules.map(({ disabled, protectedRefsOnly }: Record<string, unknown>) => [
+          disabled,
+          protectedRefsOnly,
+        ])
+      assert.deepEqual(shown(same), [
+        [true, true],
+        [false, false],
+      ])
+      assert.deepEqual(shown(moved), [
+        [true, true],
+        [false, true],
+      ])
+      assert.deepEqual(shown(enabled), [
+        [false, true],
+        [false, true],
+      ])
+    })
+
+    test('no author can use up the numbers of rules', async () => {
+      const email = await world.createIdentity([RULE])
+
+      const answer = await patch(
+        email,
+        { [CONFIG]: { rules: [{ ...RULE, id: 'rule-1000000000' }] } },
+        `${CONFIG}.rules`,
+      )
+
+      assertProblem(answer, 400, 3, /rules\[0\]\.id must have at most nine digits/)
+    })
+
     test('a new issuer is registered with the change, or not at all', async () => {
       const email = await world.createIdentity([RULE])
       const issuerUrl = `https://gitlab.${email.split('@')[0]}.example`
