@@ -12,14 +12,14 @@ const COMMANDS: readonly Command[] = [serveCommand, migrateCommand, doctorComman
 
 const USAGE = `Usage: claimgate COMMAND
 
-${usageOf(COMMANDS)}
+${aligned(COMMANDS.map(({ name, usage, does }) => [`${name} ${usage}`, does]))}
 
-Settings are environment variables: see README.md.
+${COMMANDS.map(optionsOf).join('')}Settings are environment variables: see README.md.
 `
 
 /** Runs one command; returns the process's exit code. */
 export async function runCli(args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
-  if (['help', '--help', '-h'].includes(args[0] ?? '')) {
+  if (args[0] === 'help' || args.includes('--help') || args.includes('-h')) {
     process.stdout.write(USAGE)
     return DONE
   }
@@ -57,10 +57,14 @@ function readArguments(args: readonly string[]): { command: Command; flags: Flag
   }
 }
 
-function usageOf(commands: readonly Command[]): string {
-  const lines = commands.map(({ name, usage, does }) => [`  ${name} ${usage}`, does] as const)
-  const width = Math.max(...lines.map(([call]) => call.length))
-  return lines.map(([call, does]) => `${call.padEnd(width)}   ${does}`).join('\n')
+function optionsOf({ name, options }: Command): string {
+  return options === undefined ? '' : `Options of ${name}:\n\n${aligned(options)}\n\n`
+}
+
+/** Two columns, a line for each pair. */
+function aligned(lines: readonly (readonly [left: string, right: string])[]): string {
+  const width = Math.max(...lines.map(([left]) => left.length))
+  return lines.map(([left, right]) => `  ${left.padEnd(width)}   ${right}`).join('\n')
 }
 
 /** What an operator is told: every mistake of the configuration, or the fault and what is behind it. */

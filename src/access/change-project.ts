@@ -9,15 +9,18 @@ import { title } from '../fields/title.ts'
 import type { Project } from './project.ts'
 import { insertProject, lockProject, writeProject } from './project-store.ts'
 
-/** The body of a create or a change; what is ours is ignored (AIP-203), the name must be the project's. */
+/** The body of a create; what is ours is ignored (AIP-203), the name must be the project's. */
 export const projectBody = z.strictObject({
   name: z.string().optional(),
   title: title.optional(),
-  state: z.enum(['ACTIVE', 'DELETED']).optional(),
+  state: z.literal('ACTIVE').optional(),
   etag: z.string().optional(),
   createTime: z.unknown().optional(),
   updateTime: z.unknown().optional(),
 })
+
+/** The body of a change; the state may be what it is. */
+export const projectPatch = projectBody.extend({ state: z.string().optional() })
 
 /** The fields that an update may name, and the others. */
 export const PROJECT_FIELDS = {
@@ -26,6 +29,7 @@ export const PROJECT_FIELDS = {
 }
 
 export type ProjectBody = z.infer<typeof projectBody>
+export type ProjectPatch = z.infer<typeof projectPatch>
 export type ChangeProjectDeps = { readonly db: Database; readonly clock: Clock }
 
 /** Creates a project. Throws `invalid_argument`, or `already_exists` where the id is taken, by a deleted one too. */
@@ -36,8 +40,6 @@ export async function createProject(
 ): Promise<Project> {
   if (!isResourceId(id)) throw invalidArgument(`projectId ${RESOURCE_ID_RULE}.`)
   checkName(id, body)
-  if (body.state === 'DELETED')
-    throw invalidArgument('state must be ACTIVE, or left out: a project begins active.')
   const project = await insertProject(db.kysely, { id, title: body.title ?? id }, new Date(clock()))
   if (project !== undefined) return project
   throw new RequestError('already_exists', `projects/${id} exists already; a deleted one can be undeleted.`)
@@ -47,8 +49,11 @@ export async function createProject(
 export async function updateProject(
   deps: ChangeProjectDeps,
   id: string,
-  { body, mask, ifMatch }: Update<ProjectBody>,
+  { body, mask, ifMatch }: Update<ProjectPatch>,
 ): Promise<Project> {
+  if (body.state !== undefined && body.state !== 'ACTIVE') {
+    throw invalidArgument('state cannot be changed: use DELETE and :undelete.')
+  }
   const updated = readUpdatedFields(mask, body, PROJECT_FIELDS.updatable)
   if (!updated.ok) throw invalidArgument(updated.message)
   checkName(id, body)
@@ -82,7 +87,7 @@ export function undeleteProject(deps: ChangeProjectDeps, id: string, ifMatch: If
   })
 }
 
-function checkName(id: string, { name }: ProjectBody): void {
+function checkName(id: string, { name }: ProjectPatch): void {
   if (name !== undefined && name !== `projects/${id}`) {
     throw invalidArgument(`name must be projects/${id}, or left out: it follows from the id.`)
   }

@@ -36,6 +36,7 @@ export function identityRoutes(parts: Parts): readonly Route[] {
     findProject: projects.get,
     findIdentity: identities.find,
     findIssuer: issuers.findByUrl,
+    findSimilarIssuer: issuers.findSimilar,
     checkIssuerUrl: parts.checkIssuerUrl,
     freeIssuerId: (url) => issuerIdFromUrl(url, issuers.isTaken),
     defaultAlgorithms: DEFAULT_ALGORITHMS,

@@ -3,6 +3,7 @@ import {
   deleteProject,
   PROJECT_FIELDS,
   projectBody,
+  projectPatch,
   undeleteProject,
   updateProject,
 } from '../access/change-project.ts'
@@ -24,7 +25,7 @@ export function projectRoutes({ db, clock, pageTokens, projects }: Parts): reado
     listProjectsRoute({ projects, pageTokens }),
     getProjectRoute({ projects }),
     updateProjectRoute({
-      projectBody,
+      projectPatch,
       projectFields: PROJECT_FIELDS,
       updateProject: (id, update) => inTurn(id, () => updateProject(changes, id, update)),
     }),

@@ -18,6 +18,8 @@ export type Command = {
   /** The flags as people read them, and what it does, in a line each of the usage. */
   readonly usage: string
   readonly does: string
+  /** Its flags and what each is for, where there are too many for that line. */
+  readonly options?: readonly (readonly [flag: string, meaning: string])[]
   readonly flags: ParseArgsOptionsConfig
   readonly logsToStdout?: true
   /** Returns the exit code; what it throws is told in a sentence, and the exit code is COULD_NOT_RUN. */

@@ -22,8 +22,20 @@ const parameters = {
 /** `claimgate decisions export`: decisions as the API answers them, a line each. */
 export const exportDecisionsCommand: Command = {
   name: 'decisions export',
-  usage: '[FILTERS] [--output FILE] [--compress gzip|zstd] [--json]',
-  does: 'writes decisions as lines of JSON, oldest first; FILTERS: --since --until --identity --outcome --reason --kind --project',
+  usage: '[OPTIONS]',
+  does: 'writes decisions as lines of JSON, oldest first',
+  options: [
+    ['--since TIME', 'none from before it, as in 2026-11-25T08:00:00Z'],
+    ['--until TIME', 'only from before it'],
+    ['--identity EMAIL', 'those that were asked for this identity'],
+    ['--outcome OUTCOME', `${decisionParameters.outcome.options.join(', ')}`],
+    ['--reason REASON', 'as the decisions have it, for example condition_not_met'],
+    ['--kind KIND', `${decisionParameters.kind.options.join(', ')}`],
+    ['--project PROJECT', "a GitLab project's path, or a project of claimgate"],
+    ['--output FILE', 'there once it is whole; without it, standard output'],
+    ['--compress gzip|zstd', "without it, as the file's ending says (.gz, .zst)"],
+    ['--json', 'with --output, what was written as JSON'],
+  ],
   flags: {
     ...Object.fromEntries(Object.keys(parameters).map((name) => [name, { type: 'string' as const }])),
     json: { type: 'boolean' },

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { shownList, shownText } from './field-path.ts'
-import { nearestName } from './nearest-name.ts'
+import { nearestName, sameName } from './nearest-name.ts'
 
 export type FieldProblem = { readonly path: readonly PropertyKey[]; readonly message: string }
 type Issue = z.core.$ZodIssue
@@ -31,14 +31,24 @@ function messageOf(schema: z.ZodType, issue: Issue, path: readonly PropertyKey[]
     return near === undefined ? 'is not a field' : `is not a field: the nearest is ${near}`
   }
   if (issue.code === 'invalid_key') return issue.issues[0]?.message ?? 'is not valid'
-  return describe(issue, value)
+  return describe(issue, value, exampleAt(schema, path))
+}
+
+/** What fits at a place, where the schema gives an example of it. */
+function exampleAt(schema: z.ZodType, path: readonly PropertyKey[]): unknown {
+  const place = schemaAt(schema, path)
+  const examples = place instanceof z.ZodType ? z.globalRegistry.get(place)?.examples : undefined
+  return Array.isArray(examples) ? examples[0] : undefined
 }
 
 /** The fields there are at a place, to suggest one for a name that is none. */
 function namesAt(schema: z.ZodType, path: readonly PropertyKey[]): readonly string[] {
-  const place = path.reduce<unknown>((at, part) => innerOf(unwrapped(at), part), schema)
-  const object = unwrapped(place)
+  const object = schemaAt(schema, path)
   return object instanceof z.ZodObject ? Object.keys(object.shape) : []
+}
+
+function schemaAt(schema: z.ZodType, path: readonly PropertyKey[]): unknown {
+  return unwrapped(path.reduce<unknown>((at, part) => innerOf(unwrapped(at), part), schema))
 }
 
 function innerOf(schema: unknown, part: PropertyKey): unknown {
@@ -53,10 +63,10 @@ function unwrapped(schema: unknown): unknown {
     : schema
 }
 
-function describe(issue: Issue, value: unknown): string {
+function describe(issue: Issue, value: unknown, example: unknown): string {
   switch (issue.code) {
     case 'invalid_type':
-      return wrongType(issue.expected, value)
+      return wrongType(issue.expected, value, example)
     case 'invalid_value':
       return wrongValue(issue.values.map(String), value)
     case 'too_big':
@@ -72,7 +82,7 @@ function describe(issue: Issue, value: unknown): string {
   }
 }
 
-function wrongType(expected: string, value: unknown): string {
+function wrongType(expected: string, value: unknown, example: unknown): string {
   if (value === undefined) return 'is required'
   if (expected === 'int' && typeof value === 'number') return 'must be a whole number'
   const name = typeNames.get(expected) ?? expected
@@ -81,15 +91,34 @@ function wrongType(expected: string, value: unknown): string {
   }
   if (expected === 'array' && typeof value === 'string')
     return `must be a list: write [${shownText(value)}] as one`
+  if (typeof value === 'string' && LITERALS.get(expected)?.test(value)) {
+    return `must be ${name}, not a string: write ${value} without quotes`
+  }
+  if (expected === 'object' && example !== undefined) {
+    return `must be an object, not ${jsonType(value)}: for example ${JSON.stringify(example)}`
+  }
   return `must be ${name}, not ${jsonType(value)}`
 }
+
+/** What is written without quotes, by the type that it has then. */
+const LITERALS: ReadonlyMap<string, RegExp> = new Map([
+  ['number', /^-?(0|[1-9]\d{0,14})$/],
+  ['int', /^-?(0|[1-9]\d{0,14})$/],
+  ['boolean', /^(true|false)$/],
+])
 
 function wrongValue(values: readonly string[], value: unknown): string {
   if (value === undefined) return `is required: ${shownList(values)}`
   if (typeof value !== 'string') return `must be ${shownList(values)}, not ${jsonType(value)}`
-  const near = nearestName(value, values)
+  const near = nearestValue(value, values)
   const nearest = near === undefined ? '' : `: the nearest is ${shownText(near)}`
   return `must be ${shownList(values)}, not ${shownText(value)}${nearest}`
+}
+
+/** Of a code with digits one letter's difference is another one: who writes HS256 does not mean RS256. */
+function nearestValue(value: string, values: readonly string[]): string | undefined {
+  if (values.length === 1) return undefined
+  return /\d/.test(value) ? sameName(value, values) : nearestName(value, values)
 }
 
 function size(origin: string, bound: string, limit: number): string {

@@ -21,7 +21,8 @@ const GROUPS: Readonly<Record<RouteGroup, string>> = {
     'Who may come: identities, the rules that let jobs in, and the policies they become.',
   Issuers: 'Whose tokens are trusted, and their keys.',
   Projects: 'Projects, and who has which roles in them.',
-  Decisions: 'What was decided, and why; nothing is ever changed or removed.',
+  Decisions:
+    'What was decided, and why; never changed, and kept for as long as DECISION_RETENTION_DAYS says, or for ever.',
   Operation: 'Whether the service runs, and what it can be asked.',
 }
 

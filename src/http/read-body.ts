@@ -16,7 +16,7 @@ export async function readJsonBody(request: IncomingMessage, limit: BodyLimit): 
   const text = decodeUtf8(bytes)
   if (text === undefined) throw invalidArgument('The body is not UTF-8.')
   const parsed = parseJsonStrictly(text, BODY_LIMITS)
-  if (!parsed.ok) throw invalidArgument(`The body is not acceptable JSON: ${parsed.problem}.`)
+  if (!parsed.ok) throw invalidArgument(`The body ${parsed.problem}.`)
   if (typeof parsed.value !== 'object' || parsed.value === null || Array.isArray(parsed.value)) {
     throw invalidArgument('The body must be a JSON object.')
   }

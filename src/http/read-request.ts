@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { isIP } from 'node:net'
 import type { Request } from 'express'
 import { invalidArgument, RequestError } from '../errors.ts'
+import { nearestName } from '../fields/nearest-name.ts'
 import { parse, parseParameter } from './parse.ts'
 import { readJsonBody } from './read-body.ts'
 import type { Route, RouteBody, RouteRequest } from './route.ts'
@@ -30,7 +31,9 @@ export async function readRequest(
     if (!context.isAdministrator(authorization)) {
       throw new RequestError(
         'unauthenticated',
-        'This needs an admin token: Authorization: Bearer ADMIN_TOKEN.',
+        authorization === undefined
+          ? 'This needs an admin token: Authorization: Bearer ADMIN_TOKEN.'
+          : 'What Authorization carries is not the admin token: Authorization: Bearer ADMIN_TOKEN.',
       )
     }
   }
@@ -67,12 +70,17 @@ function readQuery(route: Route, request: Request): Readonly<Record<string, unkn
   const query: Record<string, unknown> = {}
   for (const [name, value] of given) {
     const schema = Object.hasOwn(route.query, name) ? route.query[name] : undefined
-    if (schema === undefined) throw invalidArgument(`The parameter '${name}' is not supported here.`)
+    if (schema === undefined) throw invalidArgument(unknownParameter(name, Object.keys(route.query)))
     if (/\p{Cc}/u.test(value)) throw invalidArgument(`The parameter '${name}' has a control character.`)
     if (Object.hasOwn(query, name)) throw invalidArgument(`The parameter '${name}' is given twice.`)
     query[name] = value === '' ? undefined : parseParameter(name, schema, value)
   }
   return query
+}
+
+function unknownParameter(name: string, names: readonly string[]): string {
+  const near = nearestName(name, names)
+  return `The parameter '${name}' is not supported here${near === undefined ? '' : `: the nearest is ${near}`}.`
 }
 
 /** RFC 9110 section 13.1.1, by strong comparison: a weak etag is nobody's. */

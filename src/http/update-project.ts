@@ -8,7 +8,7 @@ import { updateMaskParameter } from './update-mask.ts'
 
 /** `PATCH /v1/projects/{project}?updateMask=title`: its title is all that can be changed. */
 export function updateProjectRoute<Body>(deps: {
-  projectBody: ZodType<Body>
+  projectPatch: ZodType<Body>
   projectFields: MaskFields
   updateProject: (id: string, update: Update<Body>) => Promise<Project>
 }): Route {
@@ -19,7 +19,7 @@ export function updateProjectRoute<Body>(deps: {
     summary: "Change a project's title.",
     access: 'administrator',
     query: { updateMask: updateMaskParameter(deps.projectFields) },
-    body: { schema: deps.projectBody, limit: SMALL_BODY },
+    body: { schema: deps.projectPatch, limit: SMALL_BODY },
     answer: projectAnswer,
     honoursIfMatch: true,
     async handle({ params: { project = '' }, query, body, ifMatch }) {

@@ -9,6 +9,7 @@ export type IssuerDeps = {
   /** Says what is wrong with a URL that is to be registered, or undefined. */
   readonly checkIssuerUrl: (issuerUrl: string) => string | undefined
   readonly freeIssuerId: (issuerUrl: string) => Promise<string>
+  readonly findSimilarIssuer: (issuerUrl: string) => Promise<Issuer | undefined>
   readonly defaultAlgorithms: Readonly<Record<ProviderType, readonly SignatureAlgorithm[]>>
   readonly insertIssuer: typeof insertIssuer
 }
@@ -26,7 +27,9 @@ export async function issuerFor(
   { issuerUrl, providerType }: WorkloadIdentityConfig,
 ): Promise<IdentityIssuer> {
   const known = await deps.findIssuer(issuerUrl)
-  if (known !== undefined) return { id: known.id, notices: [], register: async () => undefined }
+  if (known !== undefined) {
+    return { id: known.id, notices: stateNotices(known), register: async () => undefined }
+  }
 
   const problem = deps.checkIssuerUrl(issuerUrl)
   if (problem !== undefined) throw invalidArgument(`workloadIdentityConfig.issuerUrl ${problem}.`)
@@ -39,9 +42,33 @@ export async function issuerFor(
     algorithms: deps.defaultAlgorithms[providerType],
     jwks: null,
   }
+  const similar = await deps.findSimilarIssuer(issuerUrl)
   return {
     id: issuer.id,
-    notices: [`The issuer ${issuerUrl} was not known yet and is now registered as issuers/${issuer.id}.`],
+    notices: [
+      `The issuer ${issuerUrl} was not known yet and is now registered as issuers/${issuer.id}.`,
+      ...(similar === undefined ? [] : [similarityNotice(issuerUrl, similar)]),
+    ],
     register: async (trx, now) => void (await deps.insertIssuer(trx, issuer, now)),
   }
+}
+
+/** What keeps an issuer from letting anybody in, whatever the rules say. */
+function stateNotices({ id, state }: Pick<Issuer, 'id' | 'state'>): readonly string[] {
+  return state === 'ACTIVE' ? [] : [`issuers/${id} is ${state.toLowerCase()}, so no token of it is accepted.`]
+}
+
+function similarityNotice(issuerUrl: string, similar: Issuer): string {
+  const differences = [
+    ...(issuerUrl.endsWith('/') === similar.issuerUrl.endsWith('/') ? [] : ['a slash at the end']),
+    ...(withoutSlash(issuerUrl) === withoutSlash(similar.issuerUrl) ? [] : ['upper and lower case']),
+  ]
+  return (
+    `${issuerUrl} differs from issuers/${similar.id} (${similar.issuerUrl}) only by ${differences.join(' and ')}: ` +
+    'tokens are compared to the letter.'
+  )
+}
+
+function withoutSlash(url: string): string {
+  return url.endsWith('/') ? url.slice(0, -1) : url
 }

@@ -25,7 +25,7 @@ type Plan = {
 type Prepared = {
   readonly spec: WorkloadIdentitySpec
   readonly policy: PreparedPolicy | undefined
-  readonly issuer: IdentityIssuer | undefined
+  readonly issuer: IdentityIssuer
 }
 
 /** How often a change is planned anew because somebody else's came between; a busier identity is a fault. */
@@ -112,8 +112,7 @@ async function prepare(
 ): Promise<Prepared> {
   const { workloadIdentityConfig: config } = spec
   const policy = hasSameRules(spec, identity) ? undefined : await deps.preparePolicy(config.rules)
-  const issuer = hasSameIssuer(spec, identity) ? undefined : await issuerFor(deps, config)
-  return { spec, policy, issuer }
+  return { spec, policy, issuer: await issuerFor(deps, config) }
 }
 
 /** Undefined where the identity is another by now, for which something else has to be prepared. */
@@ -127,24 +126,24 @@ function save(
     const now = new Date(deps.clock())
     const current = await lockIdentity(trx, id)
     const { spec, state, notices } = planFor(current)
-    const [rulesStay, issuerStays] = [hasSameRules(spec, current), hasSameIssuer(spec, current)]
+    const rulesStay = hasSameRules(spec, current)
     const policy = rulesStay ? undefined : prepared.policy
-    const issuer = issuerStays ? undefined : prepared.issuer
+    const { issuer } = prepared
     const isPrepared =
       (rulesStay || (policy !== undefined && hasSameRules(spec, prepared.spec))) &&
-      (issuerStays || (issuer !== undefined && hasSameIssuer(spec, prepared.spec)))
+      hasSameIssuer(spec, prepared.spec)
     if (!isPrepared) return undefined
 
-    await issuer?.register(trx, now)
+    await issuer.register(trx, now)
     if (policy?.policy !== undefined) await deps.insertPolicy(trx, policy.policy, now)
     const policyDigest = policy?.digest ?? current.policyDigest
     const identity = await writeIdentity(
       trx,
       current,
-      { spec, state, issuerId: issuer?.id, policyDigest },
+      { spec, state, issuerId: issuer.id, policyDigest },
       now,
     )
-    return { identity, notices: [...notices, ...(issuer?.notices ?? [])] }
+    return { identity, notices: [...notices, ...issuer.notices] }
   })
 }
 

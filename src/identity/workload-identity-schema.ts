@@ -33,10 +33,12 @@ const pipelineSource = z
   )
 
 const PATTERN = '`*` is any text without a slash, `/**` at the end any further segments.'
-const refPatternSchema = z.strictObject({
-  type: z.enum(['BRANCH', 'TAG']),
-  pattern: z.string().describe(PATTERN),
-})
+const refPatternSchema = z
+  .strictObject({
+    type: z.enum(['BRANCH', 'TAG']),
+    pattern: z.string().describe(PATTERN),
+  })
+  .meta({ examples: [{ type: 'BRANCH', pattern: 'main' }] })
 
 const ruleSchema = z.strictObject({
   id: ruleId.optional(),

@@ -16,6 +16,8 @@ export type IssuerStore = {
   get(id: string): Promise<StoredIssuer | undefined>
   /** By exact code points of the URL. */
   findByUrl(issuerUrl: string): Promise<StoredIssuer | undefined>
+  /** One whose URL differs by case or a slash at the end alone. */
+  findSimilar(issuerUrl: string): Promise<StoredIssuer | undefined>
   isTaken(id: string): Promise<boolean>
 }
 
@@ -36,6 +38,15 @@ export function createIssuerStore(db: Database): IssuerStore {
     },
     async findByUrl(issuerUrl) {
       const row = await select().where('issuer_url', '=', issuerUrl).executeTakeFirst()
+      return row && fromRow(row)
+    },
+    async findSimilar(issuerUrl) {
+      const bare = issuerUrl.toLowerCase().replace(/\/$/, '')
+      const row = await select()
+        .where(sql<string>`lower(issuer_url collate "C")`, 'in', [bare, `${bare}/`])
+        .where('issuer_url', '<>', issuerUrl)
+        .orderBy(sql`id collate "C"`)
+        .executeTakeFirst()
       return row && fromRow(row)
     },
     async isTaken(id) {

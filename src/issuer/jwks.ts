@@ -16,6 +16,7 @@ type ReadKeys = { readonly ok: true; readonly keys: Jwks } | { readonly ok: fals
 
 const MAX_KEYS = 100
 const MAX_TEXT_LENGTH = 255
+const KID = `kid of 1 to ${MAX_TEXT_LENGTH} characters`
 const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']
 
 /** Reads a JWK set (RFC 7517). Keys that nothing may be verified with are kept with the reason; no keys at all is a problem. */
@@ -28,7 +29,8 @@ export function readJwks(jwks: unknown): ReadKeys {
     if (kid === undefined) continue
     keys.set(kid, keys.has(kid) ? { usable: false, problem: 'has a kid that stands twice' } : readKey(jwk))
   }
-  return keys.size === 0 ? { ok: false, problem: 'has no keys' } : { ok: true, keys }
+  if (keys.size > 0) return { ok: true, keys }
+  return { ok: false, problem: list.length === 0 ? 'has no keys' : `has no key with a ${KID}` }
 }
 
 export function hasUsableKey(keys: Jwks): boolean {
@@ -79,7 +81,7 @@ function unusedProblem(
   key: PublishedKey | undefined,
   algorithms: readonly SignatureAlgorithm[],
 ): string | undefined {
-  if (key === undefined) return `has no kid of 1 to ${MAX_TEXT_LENGTH} characters`
+  if (key === undefined) return `has no ${KID}`
   if (!key.usable) return key.problem
   return algorithms.some((name) => key.byAlgorithm.has(name))
     ? undefined

@@ -195,10 +195,14 @@ describe('the guide for GitLab users', { skip: CANNOT_RUN }, () => {
     const asked = { ...selfHosted.requests }
 
     const registered = await run(blockWith('issuerId=our-gitlab'))
-    const shown = await run(blockWith('/v1/issuers/our-gitlab'))
+    const changed = await run(blockWith('our-gitlab?updateMask=jwks'))
+    const shown = await run(blockWith('/v1/issuers/our-gitlab" -H'))
 
     assert.equal(JSON.parse(registered.output).name, 'issuers/our-gitlab', registered.output)
-    assert.deepEqual(JSON.parse(shown.output).keys.keyIds.length, 1, shown.output)
+    const { etag, keys } = JSON.parse(shown.output)
+    assert.equal(keys.keyIds.length, 1, shown.output)
+    assert.equal(JSON.parse(changed.output).etag, etag, 'the change of keys is what is shown')
+    assert.notEqual(JSON.parse(registered.output).etag, etag)
     const email = await world.createIdentity([{ group: 'my-group' }], {
       config: { issuerUrl: selfHosted.issuerUrl },
     })

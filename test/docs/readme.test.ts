@@ -27,9 +27,13 @@ test("the README's walk with curl does what it says", { skip: CANNOT_RUN }, asyn
     const { output, exitCode } = await runShell(`{ ${walk} } | jq -sc .`, {}, directory)
 
     assert.equal(exitCode, 0, output)
-    const [created, identity, policy, refused, { decisions }] = JSON.parse(output)
+    const [created, identity, policy, found, refused, { decisions }] = JSON.parse(output)
     assert.equal(created.email, 'gitlab-deploy@workload.claimgate.internal')
     assert.equal(identity.policyDigest, policy.digest)
+    assert.deepEqual(
+      found.workloadIdentities.map(({ email }: { email: string }) => email),
+      [created.email],
+    )
     assert.equal(refused.code, 16)
     assert.equal(decisions[0].reason, 'token_malformed')
   } finally {

@@ -13,6 +13,12 @@ test('the nearest of several is suggested, and only up to two letters away', () 
   assert.equal(nearestName('enrnment', ['environment']), undefined)
 })
 
+test('two letters that changed places are found from five letters on', () => {
+  assert.equal(nearestName('titel', ['title']), 'title')
+  assert.equal(nearestName('ttiel', ['title']), undefined)
+  assert.equal(nearestName('resf', ['refs']), undefined)
+})
+
 test('a short name must be nearer', () => {
   assert.equal(nearestName('reft', ['refs']), 'refs')
   assert.equal(nearestName('rxxs', ['refs']), undefined)

@@ -172,6 +172,36 @@ for (const kind of DATABASES) {
       }
     })
 
+    test('what is wrong with a body, a parameter or the admin token is said as it is', async () => {
+      const send = (text: string) => {
+        const headers = { Authorization: `Bearer ${world.adminToken}` }
+        return world.request('POST', '/v1/projects?projectId=said', { headers, raw: text })
+      }
+      const list = (headers: Record<string, string>) => world.request('GET', '/v1/projects', { headers })
+
+      assertProblem(await send('{'), 400, 3, 'The body is not JSON.')
+      assertProblem(await send('{"title":"a","title":"b"}'), 400, 3, 'The body has a member twice.')
+      assertProblem(
+        await world.admin('GET', '/v1/projects?pagesize=2'),
+        400,
+        3,
+        "The parameter 'pagesize' is not supported here: the nearest is pageSize.",
+      )
+      assertProblem(
+        await world.admin('GET', '/v1/projects?colour=red'),
+        400,
+        3,
+        "The parameter 'colour' is not supported here.",
+      )
+      assertProblem(await list({}), 401, 16, /^This needs an admin token/)
+      assertProblem(
+        await list({ Authorization: `Bearer ${'x'.repeat(40)}` }),
+        401,
+        16,
+        /is not the admin token/,
+      )
+    })
+
     test('a body over 512 KiB is refused, one over 32 KiB only where no rules are carried', async () => {
       const padded = (size: number) => body({}, { updateTime: 'x'.repeat(size) })
 

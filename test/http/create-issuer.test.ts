@@ -90,7 +90,8 @@ for (const kind of DATABASES) {
         [{ issuerUrl: undefined }, /issuerUrl/],
         [{ providerType: undefined }, /providerType/],
         [{ algorithms: ['none'] }, /algorithms/],
-        [{ algorithms: ['HS256'] }, /algorithms/],
+        [{ algorithms: ['HS256'] }, /algorithms\[0\] .*, not 'HS256'\.$/],
+        [{ algorithms: ['rs256'] }, /the nearest is 'RS256'/],
         [{ algorithms: [] }, /algorithms/],
         [{ algorithms: 'RS256' }, /algorithms/],
         [{ title: 'a\\b' }, /title/],
@@ -101,6 +102,8 @@ for (const kind of DATABASES) {
         [keys(jwk(privateKey)), /jwks/],
         [keys({ kty: 'oct', k: 'AAAA', kid: 'k' }), /jwks/],
         [{ jwks: [] }, /jwks/],
+        [{ jwks: { keys: [] } }, /jwks has no keys\./],
+        [{ jwks: { keys: [jwk(publicKey, { kid: undefined })] } }, /jwks has no key with a kid of 1 to 255/],
         [{ jwks: { keys: 'x' } }, /jwks/],
       ]
       for (const [change, names] of cases) {

@@ -119,6 +119,55 @@ for (const kind of DATABASES) {
       assert.equal(made.filter(({ json }) => json.notices?.join().includes('at-once')).length, 1)
     })
 
+    test('a notice tells that the issuer lets nobody in, when an identity is made and when it is changed', async () => {
+      const issuerUrl = 'https://gitlab.stopped.example.com'
+      const active = await create('stopped-active', body({ issuerUrl }))
+      const title = async () =>
+        (
+          await world.admin('PATCH', `/v1/workloadIdentities/stopped-active@${IDENTITY_DOMAIN}`, {
+            title: 'X',
+          })
+        ).json.notices ?? []
+      const notices = async (id: string) => (await create(id, body({ issuerUrl }))).json.notices ?? []
+      const issuer = '/v1/issuers/gitlab-stopped-example-com'
+      const isStopped = /^issuers\/gitlab-stopped-example-com is (\w+), so no token of it is accepted\.$/
+      const told = (all: readonly string[]) => all.flatMap((notice) => isStopped.exec(notice)?.[1] ?? [])
+
+      assert.deepEqual(told(active.json.notices), [])
+      assert.deepEqual(told(await title()), [])
+      await world.admin('PATCH', issuer, { state: 'DISABLED' })
+      assert.deepEqual(told(await notices('stopped-disabled')), ['disabled'])
+      assert.deepEqual(told(await title()), ['disabled'])
+      await world.admin('DELETE', issuer)
+      assert.deepEqual(told(await notices('stopped-deleted')), ['deleted'])
+      assert.deepEqual(told(await title()), ['deleted'])
+      await world.admin('POST', `${issuer}:undelete`)
+      assert.deepEqual(told(await notices('stopped-again')), [])
+    })
+
+    test("a notice tells that a new issuer's URL is nearly that of another", async () => {
+      const registered = 'https://gitlab.near.example.com/Git'
+      await create('near-first', body({ issuerUrl: registered }))
+      const notice = async (id: string, issuerUrl: string) =>
+        (await create(id, body({ issuerUrl }))).json.notices.find((text: string) => /differs/.test(text))
+
+      assert.equal(
+        await notice('near-slash', `${registered}/`),
+        `${registered}/ differs from issuers/gitlab-near-example-com-git (${registered}) only by a slash at the end: ` +
+          'tokens are compared to the letter.',
+      )
+      assert.match(
+        await notice('near-case', 'https://GitLab.near.example.com/Git'),
+        /only by upper and lower case:/,
+      )
+      assert.match(
+        await notice('near-both', 'https://gitlab.near.example.com/git/'),
+        /only by (a slash at the end and )?upper and lower case:/,
+      )
+      assert.equal(await notice('near-path', `${registered}/Lab`), undefined)
+      assert.equal(await notice('near-host', 'https://gitlab.nearer.example.com/Git'), undefined)
+    })
+
     test('a deleted identity is shown as deleted, exchanges nothing, and its email can be given anew', async () => {
       const email = await world.createIdentity([RULE], { id: 'mortal' })
       const before = (await get(email)).json

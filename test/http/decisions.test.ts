@@ -224,7 +224,8 @@ for (const kind of DATABASES) {
         assert.match(answer.json.message, new RegExp(`'${reason}'`))
       assert.match(answer.json.message, /the nearest is 'condition_not_met'/)
       assertProblem(await list('kind=dry-run'), 400, 3, /kind must be .*the nearest is 'DRY_RUN'/)
-      assertProblem(await list('outcome=allow'), 400, 3, /'ALLOWED', 'DENIED' or 'FAILED', not 'allow'\./)
+      assertProblem(await list('outcome=allow'), 400, 3, /not 'allow': the nearest is 'ALLOWED'/)
+      assertProblem(await list('outcome=yes'), 400, 3, /'ALLOWED', 'DENIED' or 'FAILED', not 'yes'\./)
     })
 
     test('what nobody has is an empty list without a next page', async () => {

@@ -64,7 +64,7 @@ for (const kind of DATABASES) {
         [{ title: 'x'.repeat(201) }, /title/],
         [{ title: 5 }, /title must be a string/],
         [{ name: 'projects/other' }, /name must be projects\/wrong/],
-        [{ state: 'DELETED' }, /state must be ACTIVE/],
+        [{ state: 'DELETED' }, /state must be 'ACTIVE'/],
       ]
       for (const [body, names] of cases) assertProblem(await create('wrong', body), 400, 3, names)
       assertProblem(await get('wrong'), 404, 5, /./)
@@ -93,6 +93,10 @@ for (const kind of DATABASES) {
         )
       }
       assertProblem(await patch('titled', { title: 'x' }, 'tittle'), 400, 3, /the nearest is title/)
+      for (const state of ['DELETED', 'DISABLED']) {
+        const answer = await patch('titled', { title: 'x', state })
+        assertProblem(answer, 400, 3, 'state cannot be changed: use DELETE and :undelete.')
+      }
       assertProblem(await patch('titled', {}), 400, 3, /no field that can be changed/)
       assertProblem(await patch('titled', { title: 'x', name: 'projects/web' }), 400, 3, /name must be/)
       assertProblem(await patch('none', { title: 'x' }), 404, 5, /no such project/)

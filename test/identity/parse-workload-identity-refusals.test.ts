@@ -56,6 +56,18 @@ describe('each refusal names the field and how to mend it', () => {
       /at most 3600/,
     ],
     [
+      'a lifetime as text',
+      { ...bodyWith({}), tokenLifetimeSeconds: '600' },
+      'tokenLifetimeSeconds',
+      /not a string: write 600 without quotes$/,
+    ],
+    [
+      'a lifetime as words',
+      { ...bodyWith({}), tokenLifetimeSeconds: 'an hour' },
+      'tokenLifetimeSeconds',
+      /a number, not a string$/,
+    ],
+    [
       'half a second',
       { ...bodyWith({}), tokenLifetimeSeconds: 60.5 },
       'tokenLifetimeSeconds',
@@ -166,14 +178,24 @@ describe('each refusal names the field and how to mend it', () => {
     ['an id with a number sign', bodyWith({ id: 'a#b' }), `${rule}.id`, /letters, digits/],
     ['an empty id', bodyWith({ id: '' }), `${rule}.id`, /must not be empty/],
     ['a newline in an id', bodyWith({ id: 'a\n' }), `${rule}.id`, /control character/],
-    ['disabled as text', bodyWith({ disabled: 'false' }), `${rule}.disabled`, /true or false, not a string/],
+    [
+      'disabled as text',
+      bodyWith({ disabled: 'false' }),
+      `${rule}.disabled`,
+      /true or false, not a string: write false without quotes$/,
+    ],
     [
       'refs as one object',
       bodyWith({ refs: { type: 'TAG', pattern: 'v*' } }),
       `${rule}.refs`,
       /a list, not an object/,
     ],
-    ['a ref as text', bodyWith({ refs: ['main'] }), `${rule}.refs[0]`, /an object, not a string/],
+    [
+      'a ref as text',
+      bodyWith({ refs: ['main'] }),
+      `${rule}.refs[0]`,
+      /an object, not a string: for example \{"type":"BRANCH","pattern":"main"\}$/,
+    ],
     [
       'a ref without a type',
       bodyWith({ refs: [{ pattern: 'main' }] }),
