@@ -33,6 +33,8 @@ export type AppOptions = {
   readonly migrate: boolean
   /** The process that migrates, keeps house and answers for the metrics of all, where this is one of several. */
   readonly primary?: Primary
+  /** How long it goes on accepting once it is not ready any more, so that senders hear of it; 0 by default. */
+  readonly lameDuckMs?: number
 }
 
 type Primary = {
@@ -73,11 +75,12 @@ export async function startApp(options: AppOptions): Promise<App> {
       routes: withDescription(routes, { ...config, version: readVersion() }),
       trustProxy: config.trustProxy,
       isAdministrator: createAdministratorCheck(parts.adminToken),
+      isDraining: readiness.isDropped,
       watchRequest: telemetry.request,
       log,
     })
-    const listening = await listen(server, config)
-    opened.defer(() => listening.drain())
+    const listening = await listen(server, { ...config, setting: 'PORT' })
+    opened.defer(() => listening.drain(options.lameDuckMs))
     const metricsListening =
       primary === undefined
         ? await listenForMetrics(config, { log, readMetrics: () => readMetrics('everybody') })

@@ -6,7 +6,7 @@ import { migrateCommand } from './cli/migrate.ts'
 import { serveCommand } from './cli/serve.ts'
 import { ConfigError, readConfig } from './config/env.ts'
 import { createLog } from './log.ts'
-import { leavePrimary } from './workers/primary-link.ts'
+import { hasPrimary, leavePrimary } from './workers/primary-link.ts'
 
 const COMMANDS: readonly Command[] = [serveCommand, migrateCommand, doctorCommand, exportDecisionsCommand]
 
@@ -32,7 +32,7 @@ export async function runCli(args: readonly string[], env: NodeJS.ProcessEnv): P
   try {
     const { config, warnings } = readConfig(env)
     const log = createLog(config.logLevel, command.logsToStdout ? 1 : 2)
-    for (const warning of warnings) log.warn(warning)
+    if (!hasPrimary()) for (const warning of warnings) log.warn(warning)
     return await command.run({ config, log, flags })
   } catch (error) {
     process.stderr.write(`${reasonOf(error)}\n`)

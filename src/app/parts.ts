@@ -1,7 +1,6 @@
 import { createProjectStore } from '../access/project-store.ts'
 import type { AppOptions } from '../app.ts'
 import { readSecrets } from '../config/secrets.ts'
-import { canChangeDecisions } from '../db/check-database.ts'
 import { openDatabase } from '../db/open-database.ts'
 import { createAttemptSummaries } from '../decision/attempt-summaries.ts'
 import { createDecisionIds } from '../decision/decision-id.ts'
@@ -27,6 +26,8 @@ import { createPreparePolicy, POLICIES_DIR } from '../policy/prepare-policy.ts'
 import { createSmokeRunner } from '../policy/smoke-run.ts'
 import { UNREACHABLE_RULE } from '../policy/unreachable-rule.ts'
 import { openTelemetry } from '../telemetry/telemetry.ts'
+import { compilerFault } from './compiler-fault.ts'
+import { warnOfRole } from './warn-of-role.ts'
 
 /** What the service is made of once it is open. */
 export type Parts = Awaited<ReturnType<typeof openParts>>
@@ -38,18 +39,18 @@ export type Parts = Awaited<ReturnType<typeof openParts>>
 export async function openParts(options: AppOptions, opened: AsyncDisposableStack) {
   const { config, log, clock, primary } = options
   const opa = createOpa({ binary: opaBinary(config.opaBin), log })
+  await opa.version().catch((error: unknown) => {
+    throw compilerFault(error, config.opaBin)
+  })
   const compiler = await createPolicyCompiler({ opa, policiesDir: POLICIES_DIR })
   const db = await openDatabase(config, { log, migrate: options.migrate && primary === undefined })
   opened.defer(() => db.close())
-  if (db.kind === 'postgresql' && (await canChangeDecisions(db))) {
-    log.warn(
-      'the database role could change recorded decisions: set MIGRATION_DATABASE_URL to separate the two',
-    )
-  }
-
   const secrets = readSecrets(config)
   const decisions = createDecisionStore(db)
-  if (primary === undefined) opened.use(await keepHouse({ ...config, decisions, clock, log }))
+  if (primary === undefined) {
+    await warnOfRole(db, log)
+    opened.use(await keepHouse({ ...config, decisions, clock, log }))
+  }
   const newDecisionId = createDecisionIds()
   const summaries = () =>
     opened.use(createAttemptSummaries({ insert: decisions.insertSummaries, newDecisionId, clock, log }))

@@ -7,6 +7,7 @@ import { mergedText, mergedTotals } from '../telemetry/merge-metrics.ts'
 import type { MetricsSnapshot, ReadMetrics } from '../telemetry/metrics.ts'
 import { observeWorkers } from '../telemetry/observe-workers.ts'
 import { createWorkers } from '../workers/workers.ts'
+import { warnOfRole } from './warn-of-role.ts'
 
 /**
  * Puts together the process that starts the serving ones: it brings the schema up to date, keeps house and adds up
@@ -17,6 +18,7 @@ export async function startPrimary({ config, log, clock, migrate }: AppOptions):
   try {
     const db = await openDatabase(config, { log, migrate })
     opened.defer(() => db.close())
+    await warnOfRole(db, log)
     opened.use(await keepHouse({ ...config, decisions: createDecisionStore(db), clock, log }))
 
     let retired = Promise.resolve<MetricsSnapshot>({ open: [], confined: [] })

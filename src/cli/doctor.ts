@@ -40,7 +40,7 @@ async function lookAtDatabase(config: Config, log: Log): Promise<readonly Findin
     return [
       ...findings,
       ...(await runChecks([...tableChecks(deps), signingKeyCheck(db, keyEncryptionKeys(config))])),
-      ...(await checkIssuers(db, createGuardedFetch(config))),
+      ...(await checkIssuers(db, { ...config, fetchJson: createGuardedFetch(config) })),
     ]
   } finally {
     await db.close()

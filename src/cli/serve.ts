@@ -4,6 +4,9 @@ import { systemClock } from '../clock.ts'
 import { findPrimary } from '../workers/primary-link.ts'
 import { type Command, DONE } from './command.ts'
 
+/** Enough for whoever keeps a connection busy; who asks `/readyz` is slower, and is given time before the signal. */
+const LAME_DUCK_MS = 500
+
 /** `claimgate serve`: the service, until it is told to end. */
 export const serveCommand: Command = {
   name: 'serve',
@@ -12,7 +15,13 @@ export const serveCommand: Command = {
   flags: { 'no-migrate': { type: 'boolean' } },
   logsToStdout: true,
   async run({ config, log, flags }) {
-    const options = { config, log, clock: systemClock, migrate: flags['no-migrate'] !== true }
+    const options = {
+      config,
+      log,
+      clock: systemClock,
+      migrate: flags['no-migrate'] !== true,
+      lameDuckMs: LAME_DUCK_MS,
+    }
     const primary = findPrimary()
     if (primary !== undefined) {
       const app = await startApp({ ...options, primary })

@@ -23,6 +23,14 @@ export function sqlState(error: unknown): string | undefined {
   return typeof error.code === 'string' && /^(?=.*\d)[0-9A-Z]{5}$/.test(error.code) ? error.code : undefined
 }
 
+/** SQLSTATE class of a login that is refused: waiting would not help. */
+const LOGIN_REFUSED = '28'
+
+/** Whether an `unavailable` came of a wrong password, or of a role that may not log in. */
+export function isLoginRefused(error: unknown): boolean {
+  return error instanceof Error && sqlState(error.cause)?.startsWith(LOGIN_REFUSED) === true
+}
+
 /** The constraint that a statement violated, if that is what happened. */
 export function violatedConstraint(error: unknown): string | undefined {
   if (!sqlState(error)?.startsWith('23')) return undefined

@@ -28,6 +28,14 @@ export async function readServerSettings(db: Database): Promise<ServerSettings> 
   )
 }
 
+/** How many connections the server has for roles that are no superusers, all of them together. */
+export async function readMaxConnections(db: Database): Promise<number> {
+  const text = `
+    select current_setting('max_connections')::integer - current_setting('superuser_reserved_connections')::integer
+      - coalesce(current_setting('reserved_connections', true)::integer, 0) as max`
+  return one(await db.run<{ max: number }>({ name: 'max-connections', text }, [])).max
+}
+
 /** The database's clock in milliseconds since the epoch. */
 export async function readDatabaseClock(db: Database): Promise<number> {
   const text = 'select (extract(epoch from clock_timestamp()) * 1000)::float8 as now'

@@ -1,7 +1,7 @@
 import type { Log } from '../log.ts'
 import { checkVersion } from './check-database.ts'
 import type { Database } from './database.ts'
-import { sqlState } from './database-fault.ts'
+import { isLoginRefused, sqlState } from './database-fault.ts'
 import { openEmbedded } from './embedded.ts'
 import { checkMigrated, migrate, storeRetention } from './migrate.ts'
 import { MIGRATION_LIMITS, openPostgresql } from './postgresql.ts'
@@ -89,8 +89,6 @@ function report(
 /** A database that starts beside us may need a moment. */
 const ATTEMPTS = 15
 const PAUSE_MS = 1_000
-/** SQLSTATE class 28: waiting would not help. */
-const LOGIN_REFUSED = '28'
 /** SQLSTATE of a right that is missing. */
 const INSUFFICIENT_PRIVILEGE = '42501'
 
@@ -100,7 +98,7 @@ async function untilItAnswers(attempt: () => Promise<void>, log: Log): Promise<v
       return await attempt()
     } catch (error) {
       const { code, cause } = error as { code?: string; cause?: unknown }
-      if (sqlState(cause)?.startsWith(LOGIN_REFUSED)) {
+      if (isLoginRefused(error)) {
         throw new Error('The database refuses the login that DATABASE_URL names.', { cause })
       }
       if (left === 1 || code !== 'unavailable') throw error

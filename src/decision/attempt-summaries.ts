@@ -13,7 +13,7 @@ export type AttemptOrigin = {
 /** A refusal that gets no row of its own. */
 export type Attempt = Pick<Decision | DryRun, 'kind' | 'outcome' | 'reason'>
 
-/** The row that stands for many attempts: kind, outcome and reason are those of most of them. */
+/** The row that stands for many attempts of one kind and outcome; the reason is that of most of them. */
 export type AttemptSummary = AttemptOrigin &
   Attempt &
   Pick<DecisionFacts, 'id' | 'decideTime'> & { readonly count: number }
@@ -27,13 +27,14 @@ export type AttemptSummaries = AsyncDisposable & {
 const MINUTE_MS = 60_000
 /** How often it is looked whether a minute is over when no further attempt comes. */
 const LOOK_EVERY_MS = 1_000
-/** Further origins of the same minute share one row, so that nobody fills the table from many addresses. */
-const MAX_ORIGINS = 1_000
+/** Beyond so many rows further origins of the same minute share one, so that nobody fills the table from many addresses. */
+const MAX_ROWS = 1_000
 const ANY_ORIGIN: AttemptOrigin = { callerIp: null, issuerUrl: null, claims: null }
 /** The column's largest number. */
 const MAX_COUNT = 2_147_483_647
 
-type Tally = { readonly origin: AttemptOrigin; readonly attempts: Map<string, Attempt & { count: number }> }
+type Kind = Pick<Attempt, 'kind' | 'outcome'>
+type Tally = Kind & { readonly origin: AttemptOrigin; readonly reasons: Map<Attempt['reason'], number> }
 type Deps = {
   /** Adds all rows or none; the same rows may come again where nobody knows whether they were added. */
   readonly insert: (rows: readonly AttemptSummary[]) => Promise<void>
@@ -43,8 +44,8 @@ type Deps = {
 }
 
 /**
- * Counts attempts that get no row of their own, and writes one row for each origin when a minute is over, or when it
- * is disposed of. Rows that cannot be written are tried again, while what comes meanwhile goes on being counted.
+ * Counts attempts that get no row of their own, and writes one row for each origin, kind and outcome when a minute is
+ * over, or when it is disposed of. Rows that cannot be written are tried again, while what comes meanwhile goes on being counted.
  */
 export function createAttemptSummaries(deps: Deps): AttemptSummaries {
   const tallies = new Map<string, Tally>()
@@ -55,13 +56,13 @@ export function createAttemptSummaries(deps: Deps): AttemptSummaries {
   const timer = setInterval(() => void flush(), LOOK_EVERY_MS)
   timer.unref()
 
-  function tallyOf(origin: AttemptOrigin): Tally {
-    const key = JSON.stringify([origin.callerIp, origin.issuerUrl, origin.claims])
+  function tallyOf(origin: AttemptOrigin, { kind, outcome }: Kind): Tally {
+    const key = JSON.stringify([origin.callerIp, origin.issuerUrl, origin.claims, kind, outcome])
     const known = tallies.get(key)
     if (known !== undefined) return known
-    if (tallies.size >= MAX_ORIGINS && origin !== ANY_ORIGIN) return tallyOf(ANY_ORIGIN)
+    if (tallies.size >= MAX_ROWS && origin !== ANY_ORIGIN) return tallyOf(ANY_ORIGIN, { kind, outcome })
     if (tallies.size === 0) countedSince = deps.clock()
-    const tally = { origin, attempts: new Map() }
+    const tally = { origin, kind, outcome, reasons: new Map() }
     tallies.set(key, tally)
     return tally
   }
@@ -104,34 +105,30 @@ export function createAttemptSummaries(deps: Deps): AttemptSummaries {
   return {
     count(origin, attempt) {
       if (closeMinute(false)) void write()
-      const { attempts } = tallyOf(origin)
-      const { kind, outcome, reason } = attempt
-      const counted = attempts.get(`${kind} ${reason}`)
-      if (counted === undefined) attempts.set(`${kind} ${reason}`, { kind, outcome, reason, count: 1 })
-      else counted.count++
+      const { reasons } = tallyOf(origin, attempt)
+      reasons.set(attempt.reason, (reasons.get(attempt.reason) ?? 0) + 1)
     },
     flush: () => flush(),
     async [Symbol.asyncDispose]() {
       clearInterval(timer)
       await flush(true)
-      const lost = [...tallies.values()].flatMap(({ attempts }) => [...attempts.values()])
+      const lost = [...tallies.values()].map((tally) => summarise(tally, deps))
       if (lost.length > 0) deps.log.error({ attempts: sumOf(lost) }, 'attempts were never recorded')
     },
   }
 }
 
-function summarise({ origin, attempts }: Tally, deps: Deps): AttemptSummary {
-  const counted = [...attempts.values()].sort((one, other) => other.count - one.count)
-  const [most] = counted
+function summarise({ origin, kind, outcome, reasons }: Tally, deps: Deps): AttemptSummary {
+  const [most] = [...reasons].sort(([, one], [, other]) => other - one)
   if (most === undefined) throw new Error('There is no tally without an attempt.')
   const { callerIp, issuerUrl, claims } = origin
-  const { kind, outcome, reason } = most
-  const count = sumOf(counted)
+  const [reason] = most
+  const count = reasons.values().reduce((sum, each) => sum + each, 0)
   const decideTime = deps.clock()
   const moment = { id: deps.newDecisionId(decideTime), decideTime }
   return { ...moment, kind, outcome, reason, callerIp, issuerUrl, claims, count: Math.min(count, MAX_COUNT) }
 }
 
-function sumOf(counted: readonly { readonly count: number }[]): number {
-  return counted.reduce((sum, { count }) => sum + count, 0)
+function sumOf(rows: readonly AttemptSummary[]): number {
+  return rows.reduce((sum, { count }) => sum + count, 0)
 }

@@ -54,6 +54,7 @@ const READINESS_FOR_MS = 1_000
 export function createReadiness(checks: Readonly<Record<string, () => Promise<unknown>>>): {
   check(): Promise<Readiness>
   drop(): void
+  isDropped(): boolean
 } {
   let dropped = false
   let last: { readonly at: number; readonly found: Promise<Readiness> } | undefined
@@ -68,6 +69,7 @@ export function createReadiness(checks: Readonly<Record<string, () => Promise<un
     drop() {
       dropped = true
     },
+    isDropped: () => dropped,
   }
 }
 

@@ -15,5 +15,5 @@ export async function listenForMetrics(
     isAdministrator: () => false,
     log: deps.log,
   })
-  return listen(server, { host, port: metricsPort })
+  return listen(server, { host, port: metricsPort, setting: 'METRICS_PORT' })
 }

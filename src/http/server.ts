@@ -14,6 +14,8 @@ export type HttpDeps = {
   readonly routes: readonly Route[]
   readonly trustProxy: number | readonly string[]
   readonly isAdministrator: (authorization: string | undefined) => boolean
+  /** Whether this server is about to end, so that senders are told to use another connection. */
+  readonly isDraining?: () => boolean
   /** Counts, times and traces requests; each from its headers on. */
   readonly watchRequest?: (traceparent: string | undefined) => RequestWatch
   readonly log: Log
@@ -113,7 +115,7 @@ async function serve(deps: HttpDeps, request: Request, response: Response, pick:
       return route?.isEchoed ? { ...problem, body: plainJson(problem.body as JsonValue) } : problem
     })
   const status = answer.status ?? 200
-  send(response, answer, requestId)
+  send(response, answer, { requestId, isLast: deps.isDraining?.() === true })
   watch.end({ method: route?.method, route: route?.path, status, notes: logged })
   deps.log.info(
     {
@@ -180,7 +182,11 @@ function logFault(log: Log, error: unknown, known: Readonly<Record<string, strin
 const JSON_TYPE = 'application/json; charset=utf-8'
 const ALWAYS = { 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' }
 
-function send(response: Response, answer: RouteAnswer, requestId: string): void {
+function send(
+  response: Response,
+  answer: RouteAnswer,
+  { requestId, isLast }: { requestId: string; isLast: boolean },
+): void {
   if (response.headersSent || response.destroyed) return
   const { 'Content-Type': type = JSON_TYPE, ...headers } = answer.headers ?? {}
   const body = type === JSON_TYPE ? JSON.stringify(answer.body) : (answer.body as string | Buffer)
@@ -189,6 +195,7 @@ function send(response: Response, answer: RouteAnswer, requestId: string): void 
     .writeHead(answer.status ?? 200, {
       ...ALWAYS,
       'X-Request-Id': requestId,
+      ...(isLast && { Connection: 'close' }),
       ...headers,
       'Content-Type': type,
       'Content-Length': Buffer.byteLength(body),

@@ -46,6 +46,11 @@ export function findPrimary(): PrimaryLink | undefined {
   }
 }
 
+/** Whether this process was started as one of several, by one that says what concerns all of them. */
+export function hasPrimary(): boolean {
+  return cluster.worker !== undefined
+}
+
 /** Lets go of the process that started this one, if one did: what links them would keep it from ending. */
 export function leavePrimary(): void {
   cluster.worker?.disconnect()

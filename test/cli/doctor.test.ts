@@ -98,6 +98,7 @@ describe('the doctor of a set-up without a database server', () => {
         'schema ok',
         'rights ok',
         'append-only ok',
+        'retention ok',
         'partitions ok',
         'signing key ok',
         'issuers ok',
@@ -121,7 +122,13 @@ describe('the doctor of a set-up without a database server', () => {
       'warning',
       /TRUST_PROXY/,
     ],
-    ['no compiler', { OPA_BIN: '/nowhere/opa' }, 'compiler', 'problem', /OPA_BIN/],
+    [
+      'no compiler',
+      { OPA_BIN: '/nowhere/opa' },
+      'compiler',
+      'problem',
+      /OPA_BIN is \/nowhere\/opa, .*ENOENT/,
+    ],
   ]
   for (const [name, env, check, status, message] of settings) {
     test(`finds ${name}`, async () => {
@@ -252,11 +259,13 @@ describe('the doctor of a PostgreSQL with two roles', {
         'address ok',
         'compiler ok',
         'durability ok',
+        'connections ok',
         'clock ok',
         'schema ok',
         'rights ok',
         'append-only ok',
         'migration role ok',
+        'retention ok',
         'partitions ok',
         'signing key ok',
         'issuer gitlab ok',
@@ -368,10 +377,34 @@ describe('the doctor of a PostgreSQL with two roles', {
       expect: ['issuer gitlab', 'problem', /static keys/],
     },
     {
+      name: 'an issuer that is an unlisted address',
+      spoil: () => [`update issuers set issuer_url = 'https://127.0.0.1'`],
+      mend: () => [`update issuers set issuer_url = '${gitlab.issuerUrl}'`],
+      expect: ['issuer gitlab', 'problem', /is an IP address: list it in PRIVATE_ISSUERS/],
+    },
+    {
+      name: 'an issuer whose name leads to an unlisted address',
+      spoil: () => [`update issuers set issuer_url = 'https://localhost'`],
+      mend: () => [`update issuers set issuer_url = '${gitlab.issuerUrl}'`],
+      expect: ['issuer gitlab', 'problem', /localhost has a private address: list it in PRIVATE_ISSUERS/],
+    },
+    {
+      name: 'another retention than the one that is set',
+      spoil: () => ['insert into decision_retention (days) values (90)'],
+      mend: () => ['delete from decision_retention'],
+      expect: ['retention', 'warning', /not set, but .* for 90 days/],
+    },
+    {
+      name: 'a login that is refused',
+      spoil: () => [`alter role ${role} nologin`],
+      mend: () => [`alter role ${role} login`],
+      expect: ['database', 'problem', /refuses the login/],
+    },
+    {
       name: 'an issuer that may not be fetched from',
       spoil: () => [`update issuers set issuer_url = 'http://127.0.0.1:1'`],
       mend: () => [`update issuers set issuer_url = '${gitlab.issuerUrl}'`],
-      expect: ['issuer gitlab', 'problem', /URL of the keys/],
+      expect: ['issuer gitlab', 'problem', /http:\/\/127\.0\.0\.1:1 is http: list it in PRIVATE_ISSUERS/],
     },
   ]
   for (const { name, spoil, mend, expect } of BREAKS) {
@@ -384,6 +417,15 @@ describe('the doctor of a PostgreSQL with two roles', {
       }
     })
   }
+
+  test('finds that the processes may want more connections than there are', async () => {
+    assertOnly(
+      await ailments({ ...env, WORKERS: '64' }),
+      'connections',
+      'warning',
+      /takes 652 .* has 197 for all/,
+    )
+  })
 
   test('finds a schema that is not there, and looks no further', async () => {
     await sql('alter table kysely_migration rename to hidden')
@@ -438,7 +480,7 @@ describe('the doctor of a PostgreSQL with two roles', {
     const stranger = { ...env, MIGRATION_DATABASE_URL: as(database.url, 'nobody_there') }
 
     assertOnly(await ailments(servant), 'migration role', 'problem', /does not own/)
-    assertOnly(await ailments(stranger), 'migration role', 'problem', /cannot be used/)
+    assertOnly(await ailments(stranger), 'migration role', 'problem', /refuses the login/)
   })
 
   test('finds a KEY_ENCRYPTION_KEY that does not open the signing key, and takes one that is second', async () => {

@@ -80,11 +80,12 @@ describe('attempts without a row of their own', () => {
     ])
   })
 
-  test('are told by what most of them were', async () => {
+  test('are told by the reason of most of them, those of another kind or outcome in a row of their own', async () => {
     const { rows, countTimes, summaries } = startSummaries()
     countTimes(2, '198.51.100.1', BAD)
     countTimes(3, '198.51.100.1', OLD)
-    countTimes(1, '198.51.100.2', DOWN)
+    countTimes(1, '198.51.100.1', DOWN)
+    countTimes(1, '198.51.100.1', { ...BAD, kind: 'DRY_RUN' })
 
     await summaries[Symbol.asyncDispose]()
 
@@ -93,6 +94,7 @@ describe('attempts without a row of their own', () => {
       [
         { ...OLD, count: 5 },
         { ...DOWN, count: 1 },
+        { ...BAD, kind: 'DRY_RUN', count: 1 },
       ],
     )
   })
@@ -111,6 +113,25 @@ describe('attempts without a row of their own', () => {
     assert.equal(
       rows.reduce((sum, { count }) => sum + count, 0),
       6_000,
+    )
+  })
+
+  test('of two outcomes share one row of each beyond a thousand rows', async () => {
+    const { rows, countTimes, summaries } = startSummaries()
+    for (let n = 0; n < 1_000; n++) {
+      countTimes(2, `2001:db8:0:${n.toString(16)}::/64`)
+      countTimes(3, `2001:db8:0:${n.toString(16)}::/64`, DOWN)
+    }
+
+    await summaries[Symbol.asyncDispose]()
+
+    assert.equal(rows.length, 1_002)
+    assert.deepEqual(
+      rows.slice(1_000).map(({ callerIp, outcome, count }) => [callerIp, outcome, count]),
+      [
+        [null, 'DENIED', 1_000],
+        [null, 'FAILED', 1_500],
+      ],
     )
   })
 

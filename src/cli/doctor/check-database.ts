@@ -1,16 +1,18 @@
 import type { Config } from '../../config/env.ts'
 import type { Database } from '../../db/database.ts'
+import { isLoginRefused } from '../../db/database-fault.ts'
 import {
   findMissingRights,
   inspectAppendOnly,
   inspectPartitions,
   ownsTables,
   readDatabaseClock,
+  readMaxConnections,
   readServerSettings,
 } from '../../db/inspect-database.ts'
 import { compareMigrations } from '../../db/migrate.ts'
-import { openPostgresql } from '../../db/postgresql.ts'
-import { MONTHS_AHEAD } from '../../decision/decision-store.ts'
+import { MIGRATION_LIMITS, openPostgresql, SERVICE_LIMITS } from '../../db/postgresql.ts'
+import { createDecisionStore, MONTHS_AHEAD } from '../../decision/decision-store.ts'
 import type { Log } from '../../log.ts'
 import { type Check, causeOf, type Seen } from './finding.ts'
 
@@ -40,6 +42,19 @@ export function serverChecks({ config, db }: Deps): readonly Check[] {
         return [
           'problem',
           `${lossy.join(' and ')} ${lossy.length === 1 ? 'is' : 'are'} off: a crash may lose recorded decisions and let used tokens be used again. Set ${lossy.length === 1 ? 'it' : 'them'} to on in PostgreSQL.`,
+        ]
+      },
+    },
+    {
+      name: 'connections',
+      async look() {
+        const max = await readMaxConnections(db)
+        const processes = config.workers > 1 ? config.workers + 1 : 1
+        const needed = processes * SERVICE_LIMITS.maxConnections + MIGRATION_LIMITS.maxConnections
+        if (needed <= max) return ['ok', `One instance takes ${needed} at most, of ${max}.`]
+        return [
+          'warning',
+          `One instance takes ${needed} at most (WORKERS is ${config.workers}), but PostgreSQL has ${max} for all: raise its max_connections, or lower WORKERS.`,
         ]
       },
     },
@@ -92,6 +107,7 @@ export function tableChecks(deps: Deps): readonly Check[] {
     ...(config.migrationDatabaseUrl === undefined
       ? []
       : [{ name: 'migration role', look: () => checkOwner(config.migrationDatabaseUrl ?? '', log) }]),
+    { name: 'retention', look: () => checkRetention(deps) },
     {
       name: 'partitions',
       async look() {
@@ -135,6 +151,16 @@ async function checkAppendOnly({ config, db }: Deps): Promise<Seen> {
   ]
 }
 
+async function checkRetention({ config: { decisionRetentionDays: setting }, db }: Deps): Promise<Seen> {
+  const stored = await createDecisionStore(db).retentionDays()
+  const kept = stored === undefined ? 'for ever' : `for ${stored} days`
+  if (stored === setting) return ['ok', `Decisions are kept ${kept}.`]
+  return [
+    'warning',
+    `DECISION_RETENTION_DAYS is ${setting ?? 'not set'}, but the database keeps decisions ${kept}, and that counts: ${MIGRATE}.`,
+  ]
+}
+
 async function checkOwner(url: string, log: Log): Promise<Seen> {
   const owner = openPostgresql(url, log)
   try {
@@ -144,6 +170,9 @@ async function checkOwner(url: string, log: Log): Promise<Seen> {
       'The role that MIGRATION_DATABASE_URL names does not own the tables: name their owner.',
     ]
   } catch (error) {
+    if (isLoginRefused(error)) {
+      return ['problem', 'The database refuses the login that MIGRATION_DATABASE_URL names: check it.']
+    }
     return ['problem', `MIGRATION_DATABASE_URL cannot be used: ${causeOf(error)}`]
   } finally {
     await owner.close()

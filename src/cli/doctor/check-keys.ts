@@ -6,6 +6,7 @@ import { fetchKeys } from '../../issuer/fetch-keys.ts'
 import type { FetchJson } from '../../issuer/guarded-fetch.ts'
 import type { Issuer } from '../../issuer/issuer.ts'
 import { createIssuerStore } from '../../issuer/issuer-store.ts'
+import { checkFetchUrl } from '../../issuer/issuer-url.ts'
 import { type Jwks, readJwks } from '../../issuer/jwks.ts'
 import { type Check, type Finding, runCheck, type Seen } from './finding.ts'
 
@@ -37,14 +38,16 @@ export function signingKeyCheck(db: Database, keyEncryptionKeys: readonly Uint8A
   }
 }
 
+type IssuerDeps = { readonly fetchJson: FetchJson; readonly privateIssuers: readonly string[] }
+
 /** Whether each active issuer's keys can be had, a finding for each. */
-export async function checkIssuers(db: Database, fetchJson: FetchJson): Promise<readonly Finding[]> {
+export async function checkIssuers(db: Database, deps: IssuerDeps): Promise<readonly Finding[]> {
   const issuers = await activeIssuers(db)
   const findings: Finding[] = []
   for (let at = 0; at < issuers.length; at += ISSUERS_AT_ONCE) {
     const some = issuers.slice(at, at + ISSUERS_AT_ONCE)
     const looked = some.map((issuer) =>
-      runCheck({ name: `issuer ${issuer.id}`, look: () => checkIssuer(issuer, fetchJson) }),
+      runCheck({ name: `issuer ${issuer.id}`, look: () => checkIssuer(issuer, deps) }),
     )
     findings.push(...(await Promise.all(looked)))
   }
@@ -63,7 +66,7 @@ async function activeIssuers(db: Database): Promise<readonly Issuer[]> {
   }
 }
 
-async function checkIssuer(issuer: Issuer, fetchJson: FetchJson): Promise<Seen> {
+async function checkIssuer(issuer: Issuer, { fetchJson, privateIssuers }: IssuerDeps): Promise<Seen> {
   if (issuer.jwks !== null) {
     const read = readJwks(issuer.jwks)
     return read.ok && suits(read.keys, issuer)
@@ -73,6 +76,8 @@ async function checkIssuer(issuer: Issuer, fetchJson: FetchJson): Promise<Seen> 
           `None of its static keys can be used for ${issuer.algorithms.join(', ')}: change its jwks.`,
         ]
   }
+  const unlisted = privateIssuers.includes(issuer.issuerUrl) ? undefined : whyPrivate(issuer.issuerUrl)
+  if (unlisted !== undefined) return ['problem', unlisted]
   try {
     const { keys } = await fetchKeys(fetchJson, issuer.issuerUrl)
     return suits(keys, issuer)
@@ -80,12 +85,23 @@ async function checkIssuer(issuer: Issuer, fetchJson: FetchJson): Promise<Seen> 
       : ['problem', `It publishes no key for ${issuer.algorithms.join(', ')}: change its algorithms.`]
   } catch (error) {
     if (!(error instanceof FetchError)) throw error
+    if (error.code === 'address') return ['problem', listIt(issuer.issuerUrl, 'has a private address')]
     const mend = 'is it up, and reachable from here? Jobs get 503 without its keys.'
     return [
       'problem',
       `The keys of ${issuer.issuerUrl} cannot be fetched. ${error.publicMessage} Mend that: ${mend}`,
     ]
   }
+}
+
+/** What only an issuer that PRIVATE_ISSUERS lists may be; a URL that nobody may have is told of by the fetch. */
+function whyPrivate(url: string): string | undefined {
+  if (checkFetchUrl(url, false) === undefined || checkFetchUrl(url, true) !== undefined) return undefined
+  return listIt(url, url.startsWith('http:') ? 'is http' : 'is an IP address')
+}
+
+function listIt(url: string, what: string): string {
+  return `${url} ${what}: list it in PRIVATE_ISSUERS.`
 }
 
 function suits(keys: Jwks, { algorithms }: Issuer): boolean {

@@ -1,9 +1,10 @@
 import { isIP } from 'node:net'
+import { compilerFault } from '../../app/compiler-fault.ts'
 import type { Config } from '../../config/env.ts'
 import type { Log } from '../../log.ts'
 import { createOpa } from '../../policy/opa.ts'
 import { OPA_VERSION, opaBinary } from '../../policy/opa-binary.ts'
-import type { Check, Seen } from './finding.ts'
+import { type Check, causeOf, type Seen } from './finding.ts'
 
 /** What can be seen without the database. */
 export function settingsChecks(config: Config, log: Log): readonly Check[] {
@@ -15,8 +16,8 @@ export function settingsChecks(config: Config, log: Log): readonly Check[] {
       async look() {
         const version = await createOpa({ binary: opaBinary(config.opaBin), log })
           .version()
-          .catch((error: Error) => error)
-        if (typeof version !== 'string') return ['problem', version.message]
+          .catch((error: unknown) => compilerFault(error, config.opaBin))
+        if (typeof version !== 'string') return ['problem', causeOf(version)]
         if (version === OPA_VERSION) return ['ok', `OPA ${version}.`]
         return [
           'warning',

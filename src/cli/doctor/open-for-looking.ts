@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { Config } from '../../config/env.ts'
 import { checkVersion } from '../../db/check-database.ts'
 import type { Database } from '../../db/database.ts'
+import { isLoginRefused } from '../../db/database-fault.ts'
 import { openEmbedded } from '../../db/embedded.ts'
 import { openPostgresql } from '../../db/postgresql.ts'
 import type { Log } from '../../log.ts'
@@ -31,6 +32,10 @@ async function openServer(url: string, log: Log): Promise<Opened> {
     return { db }
   } catch (error) {
     await db.close()
+    if (isLoginRefused(error)) {
+      const message = 'The database refuses the login: check the user and the password in DATABASE_URL.'
+      return { status: 'problem', message }
+    }
     return {
       status: 'problem',
       message: `It cannot be used: ${causeOf(error)}. Check DATABASE_URL, and that it runs.`,
