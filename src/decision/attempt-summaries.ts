@@ -27,7 +27,7 @@ export type AttemptSummaries = AsyncDisposable & {
 const MINUTE_MS = 60_000
 /** How often it is looked whether a minute is over when no further attempt comes. */
 const LOOK_EVERY_MS = 1_000
-/** Beyond so many rows further origins of the same minute share one, so that nobody fills the table from many addresses. */
+/** Beyond so many rows a minute further origins share one of each kind and outcome: nobody fills the table from afar. */
 const MAX_ROWS = 1_000
 const ANY_ORIGIN: AttemptOrigin = { callerIp: null, issuerUrl: null, claims: null }
 /** The column's largest number. */
@@ -45,7 +45,8 @@ type Deps = {
 
 /**
  * Counts attempts that get no row of their own, and writes one row for each origin, kind and outcome when a minute is
- * over, or when it is disposed of. Rows that cannot be written are tried again, while what comes meanwhile goes on being counted.
+ * over, or when it is disposed of. Rows that cannot be written are tried again, while what comes meanwhile goes on
+ * being counted.
  */
 export function createAttemptSummaries(deps: Deps): AttemptSummaries {
   const tallies = new Map<string, Tally>()

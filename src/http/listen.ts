@@ -1,11 +1,13 @@
 import type { Server } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
-import { setTimeout as pause } from 'node:timers/promises'
+import { setImmediate as nextRound, setTimeout as pause } from 'node:timers/promises'
 
 /** Long enough for every exchange in flight (8 s), and no connection holds up a restart for longer. */
 const DRAIN_MS = 10_000
 /** A connection that is kept alive is idle, and to be closed, only once its last answer has left. */
 const SWEEP_MS = 50
+/** Under load there may be no such round; then some are reset. */
+const NONE_WAITS_MS = 200
 
 export type Listening = {
   readonly url: string
@@ -54,12 +56,30 @@ function listenFault(error: NodeJS.ErrnoException, { host, port, setting }: List
 async function drain(server: Server, sockets: ReadonlySet<Socket>, lameDuckMs: number): Promise<void> {
   const end = setTimeout(() => server.closeAllConnections(), DRAIN_MS)
   // An idle connection that is closed may have a request on its way: let its sender hear `Connection: close` first.
-  if (lameDuckMs > 0) await pause(lameDuckMs)
+  if (lameDuckMs > 0) {
+    await pause(lameDuckMs)
+    await untilNoneWaits(server)
+  }
   const closed = new Promise<void>((resolve) => server.close(() => resolve()))
   const sweep = setInterval(() => closeIdle(server, sockets), SWEEP_MS)
   await closed
   clearInterval(sweep)
   clearTimeout(end)
+}
+
+/** What the system has accepted for us is reset when listening ends: waits for a round that brings no connection. */
+async function untilNoneWaits(server: Server): Promise<void> {
+  const until = performance.now() + NONE_WAITS_MS
+  let came = true
+  const note = () => {
+    came = true
+  }
+  server.on('connection', note)
+  while (came && performance.now() < until) {
+    came = false
+    await nextRound()
+  }
+  server.off('connection', note)
 }
 
 function closeIdle(server: Server, sockets: ReadonlySet<Socket>): void {
