@@ -17,7 +17,7 @@ export function createProjectRoute<Body>(deps: {
     summary: 'Create a project, which can have identities of its own.',
     access: 'administrator',
     query: { projectId: z.string().meta({ description: 'Required: the last part of its name.' }) },
-    body: { schema: deps.projectBody, limit: SMALL_BODY },
+    body: { schema: deps.projectBody.meta({ examples: [{ title: 'Payments' }] }), limit: SMALL_BODY },
     answer: projectAnswer,
     async handle({ query, body }) {
       if (!query.projectId) throw invalidArgument('The parameter projectId is required.')

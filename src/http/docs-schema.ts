@@ -50,7 +50,7 @@ export function typeOf(schema: JsonSchema): Html {
   if (value !== undefined) return html`<code>${JSON.stringify(value)}</code>`
   if (Array.isArray(type)) return alternatives(type.map((each) => typeOf({ ...schema, type: each })))
   if (Array.isArray(anyOf)) return alternatives(anyOf.map((each) => typeOf(each)))
-  if (type === 'array') return html`list${of(innerOf(schema))}${bounds(schema, 'Items', 'long')}`
+  if (type === 'array') return listOf(innerOf(schema), bounds(schema, 'Items', 'long'))
   if (type === 'object') {
     const values = innerOf(schema)
     return values === undefined ? html`object` : html`map of names to ${typeOf(values)}`
@@ -64,8 +64,13 @@ export function typeOf(schema: JsonSchema): Html {
   return html`${typeof type === 'string' ? type : 'anything'}`
 }
 
-function of(items: JsonSchema | undefined): Html | undefined {
-  return items && html` of ${typeOf(items)}`
+/** How long its entries are comes after how many they are. */
+function listOf(items: JsonSchema | undefined, howMany: string): Html {
+  if (items === undefined) return html`list${howMany}`
+  if (items.type !== 'string') return html`list of ${typeOf(items)}${howMany}`
+  const { minLength, maxLength, ...entry } = items
+  const each = bounds({ minLength, maxLength }, 'Length', 'characters long').replace(', ', ', each ')
+  return html`list of ${typeOf(entry)}${howMany}${each}`
 }
 
 /** "1 to 20 long", "at most 200 characters long", "60 to 3600". */

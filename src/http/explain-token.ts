@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { ExchangeRequest } from '../exchange/decide.ts'
 import type { ExplainResult } from '../exchange/explain-token.ts'
 import { requirementAnswer, ruleAnswer } from './decision-json.ts'
+import { EXCHANGE } from './exchange-examples.ts'
 import { explanationRefusals } from './exchange-refusals.ts'
 import { jobTokenFields, readJobToken } from './job-token.ts'
 import { refusalAnswer } from './problem.ts'
@@ -34,7 +35,7 @@ export function explainTokenRoute(deps: {
     summary: 'Say what an exchange would come to, and why, without making one.',
     access: 'public',
     query: 'ignored',
-    body: { schema: z.strictObject(jobTokenFields), limit: SMALL_BODY },
+    body: { schema: z.strictObject(jobTokenFields).meta({ examples: [EXCHANGE] }), limit: SMALL_BODY },
     answer: explanationAnswer,
     refusals: explanationRefusals,
     isEchoed: true,

@@ -66,7 +66,9 @@ function refusal(
 ): Response {
   const { name, description, errors } = COMMON_REFUSALS[status] ?? unknownStatus(status)
   if (own.length === 0) return { $ref: `#/components/responses/${name}` }
-  const others = errors.filter((error) => own.every(({ code }) => code !== error))
+  // What can exist already is only made now, and has no etag yet that could be another.
+  const isCreate = own.some(({ code }) => code === 'already_exists')
+  const others = isCreate ? [] : errors.filter((error) => own.every(({ code }) => code !== error))
   const schemas = [
     ...(others.length === 0 ? [] : [errorSchema(others, NO_DETAILS)]),
     ...own.map(({ code, details }) =>

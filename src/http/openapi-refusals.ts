@@ -41,8 +41,8 @@ export const COMMON_REFUSALS: Readonly<
   },
   409: {
     name: 'Conflict',
-    description: 'It exists already (code 6), or was changed since the etag of If-Match (code 10).',
-    errors: ['already_exists', 'aborted'],
+    description: 'The resource has another etag by now than the request names.',
+    errors: ['aborted'],
   },
   413: { name: 'PayloadTooLarge', description: 'The body is too large.', errors: ['payload_too_large'] },
   415: {
@@ -69,17 +69,20 @@ export const COMMON_REFUSALS: Readonly<
 
 export type OwnRefusal = RouteRefusal & { readonly code: ErrorCode }
 
+const ALREADY_EXISTS: OwnRefusal = { code: 'already_exists', description: 'It exists already.' }
+
 /** The statuses other than 200 that an operation may answer with, and what it says of them itself. */
 export function refusalsOf(route: Route): ReadonlyMap<number, readonly OwnRefusal[]> {
-  const own = Object.entries(route.refusals ?? {}).map(([code, refusal]) => ({
+  const given = Object.entries(route.refusals ?? {}).map(([code, refusal]) => ({
     ...refusal,
     code: code as ErrorCode,
   }))
+  const own = isCreate(route) ? [...given, ALREADY_EXISTS] : given
   const statuses = [
     400,
     ...(route.access === 'public' ? [] : [401]),
     ...(route.path.includes('{') ? [404] : []),
-    ...(isCreate(route) || route.honoursIfMatch ? [409] : []),
+    ...(route.honoursIfMatch ? [409] : []),
     ...(route.body === undefined ? [] : [413, 415]),
     500,
     503,

@@ -21,7 +21,7 @@ export function updateIssuerRoute<Body>(deps: {
     summary: 'Change an issuer: title, state, algorithms, static keys. It holds for the next exchange.',
     access: 'administrator',
     query: { updateMask: updateMaskParameter(deps.issuerFields) },
-    body: { schema: deps.issuerPatch, limit: SMALL_BODY },
+    body: { schema: deps.issuerPatch.meta({ examples: [{ state: 'DISABLED' }] }), limit: SMALL_BODY },
     answer: issuerAnswer,
     honoursIfMatch: true,
     async handle({ params: { id = '' }, query, body, ifMatch }) {

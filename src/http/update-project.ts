@@ -19,7 +19,7 @@ export function updateProjectRoute<Body>(deps: {
     summary: "Change a project's title.",
     access: 'administrator',
     query: { updateMask: updateMaskParameter(deps.projectFields) },
-    body: { schema: deps.projectPatch, limit: SMALL_BODY },
+    body: { schema: deps.projectPatch.meta({ examples: [{ title: 'Payments' }] }), limit: SMALL_BODY },
     answer: projectAnswer,
     honoursIfMatch: true,
     async handle({ params: { project = '' }, query, body, ifMatch }) {

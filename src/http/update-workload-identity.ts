@@ -19,7 +19,13 @@ export function updateWorkloadIdentityRoute(deps: {
     summary: 'Change an identity; the fields that its updateMask names, or those that the body has.',
     access: 'administrator',
     query: { updateMask: updateMaskParameter(deps.identityFields) },
-    body: { schema: deps.workloadIdentityPatch, limit: LARGE_BODY, isReadByHandler: true },
+    body: {
+      schema: deps.workloadIdentityPatch.meta({
+        examples: [{ title: 'GitLab Deploy', tokenLifetimeSeconds: 900 }],
+      }),
+      limit: LARGE_BODY,
+      isReadByHandler: true,
+    },
     answer: workloadIdentityAnswer,
     honoursIfMatch: true,
     async handle({ params: { email = '' }, query, body, ifMatch, note }) {

@@ -93,6 +93,8 @@ const configSchema = z.strictObject({
   rules: z.array(ruleSchema).min(1).max(MAX_RULES),
 })
 
+const STATES = ['ACTIVE', 'DISABLED', 'DELETED'] as const
+
 const EXAMPLE = {
   title: 'GitLab Deploy',
   workloadIdentityConfig: {
@@ -116,7 +118,11 @@ export const workloadIdentitySchema = z
     name: z.string().optional(),
     email: z.string().optional(),
     title: title.optional(),
-    state: z.enum(['ACTIVE', 'DISABLED', 'DELETED']).optional(),
+    // The others have a message of their own, so that what is described is what passes.
+    state: z
+      .enum(STATES)
+      .optional()
+      .meta({ enum: ['ACTIVE'] }),
     etag: z.unknown().optional(),
     createTime: z.unknown().optional(),
     updateTime: z.unknown().optional(),
@@ -150,6 +156,10 @@ export type RuleBody = z.infer<typeof ruleSchema>
  */
 export const workloadIdentityPatchSchema = workloadIdentitySchema.extend({
   etag: z.string().optional(),
+  state: z
+    .enum(STATES)
+    .optional()
+    .meta({ enum: ['ACTIVE', 'DISABLED'] }),
   workloadIdentityConfig: configSchema.partial().optional(),
 })
 

@@ -30,6 +30,11 @@ describe('a type is said as', () => {
     [z.enum(['ONCE', 'MANY']), '"ONCE" or "MANY"'],
     [z.array(z.string()), 'list of string'],
     [z.array(z.string()).min(1).max(20), 'list of string, 1 to 20 long'],
+    [
+      z.array(z.string().min(1).max(255)).max(20),
+      'list of string, at most 20 long, each 1 to 255 characters long',
+    ],
+    [z.array(z.string().min(1)), 'list of string, each not empty'],
     [z.tuple([z.strictObject({ a: z.string() })]), 'list of object, 1 long'],
     [z.record(z.string(), z.array(z.string())), 'map of names to list of string'],
     [z.strictObject({ a: z.string() }), 'object'],

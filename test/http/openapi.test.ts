@@ -79,6 +79,19 @@ describe('the description of the API', () => {
     }
   })
 
+  test('says of a conflict only what the operation can give', async () => {
+    const { paths, components } = (await world.request('GET', '/openapi.json')).json
+
+    const create = paths['/v1/projects'].post.responses['409']
+    const change = paths['/v1/projects/{project}'].patch.responses['409']
+
+    assert.equal(create.description, 'It exists already.')
+    assert.deepEqual(create.content['application/json'].schema.allOf[1].properties.code.enum, [6])
+    assert.deepEqual(change, { $ref: '#/components/responses/Conflict' })
+    const { schema } = components.responses.Conflict.content['application/json']
+    assert.deepEqual(schema.allOf[1].properties.code.enum, [10])
+  })
+
   test('gives examples that its own schemas accept, of requests and of answers', () => {
     const validate = createValidation(api)
     let count = 0
