@@ -37,7 +37,7 @@ const MAX_BATCH = 64
 /** Of claims and verdicts in one statement, so that large ones do not make it run into its time limit. */
 const MAX_BATCH_CHARACTERS = 1_000_000
 /** So many wait before another statement begins beside the one in flight: fewer are not worth a commit of their own. */
-const WORTH_A_STATEMENT = 16
+const WORTH_A_STATEMENT = 28
 /** With one, 64 callers came to wait for the database together and then for the processor (15 % less, measured). */
 const MAX_STATEMENTS = 2
 /** What may wait behind the statements in flight: about a third of a second's work. */

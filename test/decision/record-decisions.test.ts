@@ -430,8 +430,8 @@ for (const kind of DATABASES) {
     test('what waits is bounded: the rest is turned away at once, and what waits is recorded', async () => {
       const { db, open } = gated(database.db)
       const gatedRecord = createDecisionRecorder({ db, log })
-      // One in the first statement, sixteen in the second, and two thousand behind them.
-      const waiting = Array.from({ length: 2_017 }, () => gatedRecord(denied(ground)))
+      // One in the first statement, twenty-eight in the second, and two thousand behind them.
+      const waiting = Array.from({ length: 2_029 }, () => gatedRecord(denied(ground)))
 
       await assert.rejects(gatedRecord(denied(ground)), { code: 'unavailable' })
 
