@@ -112,5 +112,8 @@ test('the demo says what is missing where the service cannot start', async () =>
   const { output, exitCode } = await runDemo({ env: { OPA_BIN: opaBin } })
 
   assert.equal(exitCode, 2)
-  assert.match(output, /The service did not start\. There is no Rego compiler/)
+  assert.match(
+    output,
+    /The service did not start\. OPA_BIN is \S*no-such-opa, which does not work as a compiler/,
+  )
 })
