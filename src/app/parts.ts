@@ -39,10 +39,9 @@ export type Parts = Awaited<ReturnType<typeof openParts>>
 export async function openParts(options: AppOptions, opened: AsyncDisposableStack) {
   const { config, log, clock, primary } = options
   const opa = createOpa({ binary: opaBinary(config.opaBin), log })
-  await opa.version().catch((error: unknown) => {
+  const compiler = await createPolicyCompiler({ opa, policiesDir: POLICIES_DIR }).catch((error: unknown) => {
     throw compilerFault(error, config.opaBin)
   })
-  const compiler = await createPolicyCompiler({ opa, policiesDir: POLICIES_DIR })
   const db = await openDatabase(config, { log, migrate: options.migrate && primary === undefined })
   opened.defer(() => db.close())
   const secrets = readSecrets(config)

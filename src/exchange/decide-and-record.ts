@@ -32,10 +32,10 @@ export async function decideAndRecord<D extends Decision | DryRun>(
   request: ExchangeRequest,
   as: (decision: Decision) => D,
 ): Promise<{ readonly decision: Outcomes<D>; readonly telling: Telling }> {
-  const countRefusal = oncePerRequest(deps.refusalLimits)
+  const limits = countingOnce(deps.refusalLimits)
   for (let attempt = 0; attempt < MAX_DECISIONS; attempt++) {
     const { decision: decided, disclosure } = await decide(deps, request)
-    const recorded = await recordWithinLimits({ ...deps, countRefusal }, request, as(decided), disclosure)
+    const recorded = await recordWithinLimits(deps, limits, request, as(decided), disclosure)
     if (recorded !== undefined) return recorded
     deps.forgetCached(decided)
   }
@@ -43,27 +43,31 @@ export async function decideAndRecord<D extends Decision | DryRun>(
 }
 
 /** That a decision was made anew must not count, or who counts along learns that an identity is there and was changed. */
-function oncePerRequest({ count }: RefusalLimits): RefusalLimits['count'] {
+function countingOnce({ count, look }: RefusalLimits): RefusalLimits {
   let counted: RefusalRoom | undefined
-  return (origin, isFault) => {
-    counted ??= count(origin, isFault)
-    return counted
+  return {
+    look,
+    count(origin, isFault) {
+      counted ??= count(origin, isFault)
+      return counted
+    },
   }
 }
 
 /** Only a refusal is held against the limits; whether it was made on current revisions is asked whatever they say. */
 async function recordWithinLimits<D extends Decision | DryRun>(
-  deps: RecordingDeps & { readonly countRefusal: RefusalLimits['count'] },
+  deps: RecordingDeps,
+  limits: RefusalLimits,
   request: ExchangeRequest,
   decision: D,
   disclosure: Disclosure,
 ) {
-  const { refusalLimits, countRefusal, recordDecision, countAttempt } = deps
+  const { recordDecision, countAttempt } = deps
   const origin = refusalOrigin(decision, disclosure)
   const isRefused = decision.outcome !== 'ALLOWED'
   const room = isRefused
-    ? countRefusal(origin, decision.reason === 'issuer_unavailable')
-    : refusalLimits.look(origin)
+    ? limits.count(origin, decision.reason === 'issuer_unavailable')
+    : limits.look(origin)
   const recordBy = request.arrivedAt + RECORD_WITHIN_MS
   const recorded = await recordDecision(decision, { recordBy, keepRefusal: room.keepsRow })
   if (recorded === undefined) return undefined
@@ -72,7 +76,7 @@ async function recordWithinLimits<D extends Decision | DryRun>(
   if (recorded.outcome === 'ALLOWED') return { decision: recorded, telling }
   if (!room.keepsRow) countAttempt(origin, recorded)
   // That a token was used before is found only now.
-  const late = isRefused ? room : countRefusal(origin, false)
+  const late = isRefused ? room : limits.count(origin, false)
   const retryAfterSeconds = room.retryAfterSeconds ?? late.retryAfterSeconds
   return { decision: recorded, telling: { disclosure, retryAfterSeconds } }
 }

@@ -27,15 +27,13 @@ export async function readRequest(
     throw invalidArgument('The host header is missing.')
   }
   const { authorization } = request.headers
-  if (route.access === 'administrator') {
-    if (!context.isAdministrator(authorization)) {
-      throw new RequestError(
-        'unauthenticated',
-        authorization === undefined
-          ? 'This needs an admin token: Authorization: Bearer ADMIN_TOKEN.'
-          : 'What Authorization carries is not the admin token: Authorization: Bearer ADMIN_TOKEN.',
-      )
-    }
+  if (route.access === 'administrator' && !context.isAdministrator(authorization)) {
+    throw new RequestError(
+      'unauthenticated',
+      authorization === undefined
+        ? 'This needs an admin token: Authorization: Bearer ADMIN_TOKEN.'
+        : 'What Authorization carries is not the admin token: Authorization: Bearer ADMIN_TOKEN.',
+    )
   }
   return {
     requestId: context.requestId,
