@@ -8,7 +8,17 @@ import { fileURLToPath } from 'node:url'
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 
 const LEAVES = ['errors', 'log', 'clock', 'json', 'fields']
-const CONCEPTS = ['token', 'issuer', 'policy', 'identity', 'decision', 'issuance', 'access', 'change']
+const CONCEPTS = [
+  'token',
+  'issuer',
+  'policy',
+  'policy-file',
+  'identity',
+  'decision',
+  'issuance',
+  'access',
+  'change',
+]
 
 /** What a room of the house may import: functions and types, or types alone. Its own files always. */
 type Rights = { readonly values: readonly string[]; readonly types?: readonly string[] }
@@ -36,6 +46,7 @@ const PACKAGES: Readonly<Record<string, RegExp>> = {
   pg: /^(src\/db\/|migrations\/|src\/\w+\/[\w-]+-store\.ts$)/,
   '@electric-sql/pglite': /^src\/db\/embedded\.ts$/,
   pino: /^src\/log\.ts$/,
+  yaml: /^src\/policy-file\//,
   undici: /^src\/issuer\//,
   'node:child_process': /^src\/policy\/opa\.ts$/,
   'node:worker_threads': /^src\/policy\//,

@@ -9,7 +9,7 @@ import { createDecisionStore, type DecisionFilter, type DecisionStore } from '..
 import { invalidArgument } from '../errors.ts'
 import { readFields } from '../fields/read-fields.ts'
 import { decisionJson } from '../http/decision-json.ts'
-import { type Command, DONE, type Flags } from './command.ts'
+import { DONE, type Flags, type ServiceCommand } from './command.ts'
 import { createProgressBar } from './progress-bar.ts'
 import { writeWhole } from './write-whole.ts'
 
@@ -20,7 +20,7 @@ const parameters = {
 }
 
 /** `claimgate decisions export`: decisions as the API answers them, a line each. */
-export const exportDecisionsCommand: Command = {
+export const exportDecisionsCommand: ServiceCommand = {
   name: 'decisions export',
   usage: '[OPTIONS]',
   does: 'writes decisions as lines of JSON, oldest first',

@@ -39,10 +39,30 @@ export function parseWorkloadIdentity(body: unknown, context: ParseContext): Par
   if (!read.ok) return refused(read.problem)
 
   const rules = matchRules(read.value.workloadIdentityConfig.rules, context.former ?? NO_RULES)
-  const problem = identityProblem(read.value, context) ?? rulesProblem(read.value, rules, context)
+  const [problem] = problemsOf(read.value, rules, context)
   if (problem !== undefined) return refused(problem)
   const spec = complete(read.value, rules, context)
   return { ok: true, spec, notices: [...changeNotices(read.value, rules, spec), ...noticesFor(spec)] }
+}
+
+/** What is wrong with a body of an identity beyond its shape, which must fit: at most one problem of each rule. */
+export function findIdentityProblems(
+  body: WorkloadIdentityBody,
+  context: ParseContext,
+): readonly FieldProblem[] {
+  const textProblem = findTextProblem(withoutOutputOnly(body))
+  if (textProblem !== undefined) return [textProblem]
+  return [...problemsOf(body, matchRules(body.workloadIdentityConfig.rules, NO_RULES), context)]
+}
+
+function* problemsOf(
+  body: WorkloadIdentityBody,
+  matched: readonly MatchedRule[],
+  context: ParseContext,
+): Generator<FieldProblem> {
+  const problem = identityProblem(body, context)
+  if (problem !== undefined) yield problem
+  yield* rulesProblems(body, matched, context)
 }
 
 /** Reads a body of an identity, whole or in part, by its schema; text that must not be stored is refused before. */
@@ -101,23 +121,23 @@ function emailMessage(given: string, email: string): string {
   return `must be ${email}, or left out: it follows from the id`
 }
 
-function rulesProblem(
+function* rulesProblems(
   body: WorkloadIdentityBody,
   matched: readonly MatchedRule[],
   context: ParseContext,
-): FieldProblem | undefined {
+): Generator<FieldProblem> {
   const { rules } = body.workloadIdentityConfig
   for (const [index, rule] of rules.entries()) {
     const at = ['workloadIdentityConfig', 'rules', index]
     const id = matched[index]?.id ?? ''
     const first = matched.findIndex((other) => other.id === id)
     if (first < index) {
-      return { path: [...at, 'id'], message: `${shownText(id)} is the id of rules[${first}] already` }
+      yield { path: [...at, 'id'], message: `${shownText(id)} is the id of rules[${first}] already` }
+      continue
     }
     const problem = checkRule(rule, id, context.knownRoles)
-    if (problem !== undefined) return { path: [...at, ...problem.path], message: problem.message }
+    if (problem !== undefined) yield { path: [...at, ...problem.path], message: problem.message }
   }
-  return undefined
 }
 
 function complete(

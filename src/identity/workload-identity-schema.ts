@@ -81,7 +81,8 @@ const ruleSchema = z.strictObject({
     .describe('What an access token carries that this rule let in.'),
 })
 
-const configSchema = z.strictObject({
+/** The shape of its config. */
+export const configSchema = z.strictObject({
   providerType: z.enum(['GITLAB']),
   issuerUrl: text,
   allowedAudiences: z

@@ -1,0 +1,62 @@
+import { styleText } from 'node:util'
+import { systemClock } from '../../clock.ts'
+import type { PolicyFile } from '../../policy-file/read-policy-file.ts'
+import { type ClientCommand, DONE, FOUND_SOMETHING } from '../command.ts'
+import { openOfflinePolicies } from './offline-policies.ts'
+import { openPolicyFolder } from './open-folder.ts'
+import { runPolicyTests, type TestResult } from './run-tests.ts'
+
+type FileResults = { readonly file: string; readonly email: string; readonly tests: readonly TestResult[] }
+
+/** `claimgate policy test`: runs the tests of a folder's identities, without a service. */
+export const policyTestCommand: ClientCommand = {
+  name: 'policy test',
+  usage: 'FOLDER [--json]',
+  does: 'runs the tests in the identities of a folder (or one file); needs no service',
+  flags: { json: { type: 'boolean' } },
+  operands: ['FOLDER'],
+  async run({ config, flags, operands: [path = ''] }) {
+    const files = openPolicyFolder(config, path)
+    const policies = await openOfflinePolicies(config)
+    try {
+      const results = await Promise.all(
+        files.map(async (file): Promise<FileResults> => {
+          const { policy } = await policies.prepare(file)
+          const deps = {
+            ...policies,
+            provider: providerOf(file),
+            timeSeconds: Math.floor(systemClock() / 1000),
+          }
+          return { file: file.file, email: file.email, tests: await runPolicyTests(file, policy.wasm, deps) }
+        }),
+      )
+      process.stdout.write(
+        flags.json === true ? `${JSON.stringify({ files: results })}\n` : describe(results),
+      )
+      return results.every(({ tests }) => tests.every(({ passed }) => passed)) ? DONE : FOUND_SOMETHING
+    } finally {
+      await policies.close()
+    }
+  },
+}
+
+function providerOf({ body }: PolicyFile): string {
+  return body.workloadIdentityConfig.providerType
+}
+
+/** A line for each test, with its reason where it failed, and one that sums up. */
+function describe(results: readonly FileResults[]): string {
+  const tests = results.flatMap((result) => result.tests)
+  const failed = tests.filter(({ passed }) => !passed).length
+  const without = results.filter((result) => result.tests.length === 0).map(({ file }) => file)
+  const lines = results.flatMap(({ file, tests: own }) => [
+    ...(own.length === 0 ? [] : [file]),
+    ...own.map(({ title, passed, explanation }) =>
+      passed
+        ? `  ${styleText('green', 'ok')}    ${title}`
+        : `  ${styleText('red', 'FAIL')}  ${title}: ${explanation}`,
+    ),
+  ])
+  const sum = `${tests.length} tests, ${failed} failed; without tests: ${without.length} of ${results.length} files.`
+  return `${[...lines, sum].join('\n')}\n`
+}
