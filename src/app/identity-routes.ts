@@ -1,4 +1,5 @@
 import { BUILT_IN_ROLES } from '../access/built-in-roles.ts'
+import { authorityOf, type Caller } from '../access/caller.ts'
 import { createOneAtATime } from '../db/one-at-a-time.ts'
 import { createWorkloadIdentityRoutes } from '../http/create-workload-identity.ts'
 import { deleteWorkloadIdentityRoute } from '../http/delete-workload-identity.ts'
@@ -28,8 +29,9 @@ import type { Parts } from './parts.ts'
 
 export function identityRoutes(parts: Parts): readonly Route[] {
   const { config, clock, db, policies, pageTokens, identities, issuers, projects } = parts
-  const changes: UpdateWorkloadIdentityDeps = {
+  const changesOf = (caller: Caller): UpdateWorkloadIdentityDeps => ({
     ...config,
+    ...authorityOf(caller),
     db,
     clock,
     knownRoles: Object.keys(BUILT_IN_ROLES),
@@ -43,30 +45,31 @@ export function identityRoutes(parts: Parts): readonly Route[] {
     preparePolicy: parts.preparePolicy,
     insertIssuer,
     insertPolicy,
-  }
+  })
   const inTurn = createOneAtATime()
   return [
     ...createWorkloadIdentityRoutes({
       workloadIdentityBody: workloadIdentitySchema,
-      createWorkloadIdentity: (id, body, projectId) => createWorkloadIdentity(changes, id, body, projectId),
+      createWorkloadIdentity: (caller, id, body, projectId) =>
+        createWorkloadIdentity(changesOf(caller), id, body, projectId),
     }),
     ...listWorkloadIdentitiesRoutes({ identities, projects, pageTokens }),
     getWorkloadIdentityRoute({ identities }),
     updateWorkloadIdentityRoute({
       workloadIdentityPatch: workloadIdentityPatchSchema,
       identityFields: IDENTITY_FIELDS,
-      updateWorkloadIdentity: async (email, { body, mask, ifMatch }) => {
+      updateWorkloadIdentity: async (caller, email, { body, mask, ifMatch }) => {
         const patch = readIdentityPatch(body, mask)
-        return inTurn(email, () => updateWorkloadIdentity(changes, email, patch, ifMatch))
+        return inTurn(email, () => updateWorkloadIdentity(changesOf(caller), email, patch, ifMatch))
       },
     }),
     deleteWorkloadIdentityRoute({
-      deleteIdentity: (email, ifMatch) =>
-        inTurn(email, () => deleteWorkloadIdentity(changes, email, ifMatch)),
+      deleteIdentity: (caller, email, ifMatch) =>
+        inTurn(email, () => deleteWorkloadIdentity(changesOf(caller), email, ifMatch)),
     }),
     undeleteWorkloadIdentityRoute({
-      undeleteIdentity: (email, ifMatch) =>
-        inTurn(email, () => undeleteWorkloadIdentity(changes, email, ifMatch)),
+      undeleteIdentity: (caller, email, ifMatch) =>
+        inTurn(email, () => undeleteWorkloadIdentity(changesOf(caller), email, ifMatch)),
     }),
     getIdentityPolicyRoute({ identities, policies }),
   ]

@@ -1,4 +1,5 @@
 import { type ZodType, z } from 'zod'
+import type { Caller } from '../access/caller.ts'
 import { invalidArgument } from '../errors.ts'
 import type { SavedIdentity } from '../identity/create-workload-identity.ts'
 import { defineRoute, LARGE_BODY, type Route } from './route.ts'
@@ -7,7 +8,12 @@ import { workloadIdentityAnswer, workloadIdentityJson } from './workload-identit
 
 type Deps = {
   workloadIdentityBody: ZodType
-  createWorkloadIdentity: (id: string, body: unknown, projectId?: string) => Promise<SavedIdentity>
+  createWorkloadIdentity: (
+    caller: Caller,
+    id: string,
+    body: unknown,
+    projectId?: string,
+  ) => Promise<SavedIdentity>
 }
 
 /** `POST …/workloadIdentities?workloadIdentityId=ID` of the workspace, and of a project. */
@@ -32,17 +38,17 @@ function createRoute(deps: Deps, path: string, summary: string): Route {
     path,
     group: 'Workload identities',
     summary,
-    access: 'administrator',
+    access: 'claimgate.workloadIdentities.create',
     query: {
       workloadIdentityId: z.string().meta({ description: 'Required: the part of its email before @.' }),
     },
     body: { schema: deps.workloadIdentityBody, limit: LARGE_BODY, isReadByHandler: true },
     answer: workloadIdentityAnswer,
-    async handle({ params: { project }, query, body, note }) {
+    async handle({ caller, params: { project }, query, body, note }) {
       const id = query.workloadIdentityId
       if (!id)
         throw invalidArgument('The parameter workloadIdentityId is required: the part of the email before @.')
-      const { identity, notices } = await deps.createWorkloadIdentity(id, body, project)
+      const { identity, notices } = await deps.createWorkloadIdentity(caller, id, body, project)
       note({ identity: identity.email })
       return taggedAnswer(workloadIdentityJson(identity, notices))
     },

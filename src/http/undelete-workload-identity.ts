@@ -1,3 +1,4 @@
+import type { Caller } from '../access/caller.ts'
 import type { StoredIdentity } from '../identity/identity-store.ts'
 import { defineRoute, type Route, type RouteRequest } from './route.ts'
 import { taggedAnswer } from './tagged-answer.ts'
@@ -5,20 +6,24 @@ import { workloadIdentityAnswer, workloadIdentityJson } from './workload-identit
 
 /** `POST /v1/workloadIdentities/{email}:undelete`; not once its email was given anew. */
 export function undeleteWorkloadIdentityRoute(deps: {
-  undeleteIdentity: (email: string, ifMatch: RouteRequest['ifMatch']) => Promise<StoredIdentity>
+  undeleteIdentity: (
+    caller: Caller,
+    email: string,
+    ifMatch: RouteRequest['ifMatch'],
+  ) => Promise<StoredIdentity>
 }): Route {
   return defineRoute({
     method: 'POST',
     path: '/v1/workloadIdentities/{email}:undelete',
     group: 'Workload identities',
     summary: 'Bring a deleted identity back, unless its email was given anew.',
-    access: 'administrator',
+    access: 'claimgate.workloadIdentities.undelete',
     query: {},
     answer: workloadIdentityAnswer,
     honoursIfMatch: true,
-    async handle({ params: { email = '' }, ifMatch, note }) {
+    async handle({ caller, params: { email = '' }, ifMatch, note }) {
       note({ identity: email })
-      return taggedAnswer(workloadIdentityJson(await deps.undeleteIdentity(email, ifMatch)))
+      return taggedAnswer(workloadIdentityJson(await deps.undeleteIdentity(caller, email, ifMatch)))
     },
   })
 }

@@ -1,4 +1,5 @@
 import type { ZodType } from 'zod'
+import type { Caller } from '../access/caller.ts'
 import type { MaskFields, Update } from '../fields/field-mask.ts'
 import type { SavedIdentity } from '../identity/create-workload-identity.ts'
 import { defineRoute, LARGE_BODY, type Route } from './route.ts'
@@ -10,14 +11,14 @@ import { workloadIdentityAnswer, workloadIdentityJson } from './workload-identit
 export function updateWorkloadIdentityRoute(deps: {
   workloadIdentityPatch: ZodType
   identityFields: MaskFields
-  updateWorkloadIdentity: (email: string, update: Update<unknown>) => Promise<SavedIdentity>
+  updateWorkloadIdentity: (caller: Caller, email: string, update: Update<unknown>) => Promise<SavedIdentity>
 }): Route {
   return defineRoute({
     method: 'PATCH',
     path: '/v1/workloadIdentities/{email}',
     group: 'Workload identities',
     summary: 'Change an identity; the fields that its updateMask names, or those that the body has.',
-    access: 'administrator',
+    access: 'claimgate.workloadIdentities.update',
     query: { updateMask: updateMaskParameter(deps.identityFields) },
     body: {
       schema: deps.workloadIdentityPatch.meta({
@@ -28,10 +29,10 @@ export function updateWorkloadIdentityRoute(deps: {
     },
     answer: workloadIdentityAnswer,
     honoursIfMatch: true,
-    async handle({ params: { email = '' }, query, body, ifMatch, note }) {
+    async handle({ caller, params: { email = '' }, query, body, ifMatch, note }) {
       note({ identity: email })
       const update = { body, mask: query.updateMask, ifMatch }
-      const { identity, notices } = await deps.updateWorkloadIdentity(email, update)
+      const { identity, notices } = await deps.updateWorkloadIdentity(caller, email, update)
       return taggedAnswer(workloadIdentityJson(identity, notices))
     },
   })

@@ -1,3 +1,4 @@
+import type { Authority } from '../access/caller.ts'
 import type { Project } from '../access/project.ts'
 import type { Clock } from '../clock.ts'
 import type { Database } from '../db/database.ts'
@@ -9,18 +10,20 @@ import { checkIdentityId, emailOf, parseEmail } from './identity-email.ts'
 import { type IssuerDeps, issuerFor } from './identity-issuer.ts'
 import { EMAIL_TAKEN, insertIdentity, type NewIdentity, type StoredIdentity } from './identity-store.ts'
 import { parseWorkloadIdentity } from './parse-workload-identity.ts'
+import { rolesOf } from './workload-identity.ts'
 
-export type CreateWorkloadIdentityDeps = IssuerDeps & {
-  readonly db: Database
-  readonly clock: Clock
-  readonly identityDomain: string
-  readonly tokenLifetimeSeconds: number
-  readonly knownRoles: readonly string[]
-  readonly findProject: (id: string) => Promise<Project | undefined>
-  /** The policy of these rules, compiled and tried; throws `invalid_argument` with the problems that it has. */
-  readonly preparePolicy: PreparePolicy
-  readonly insertPolicy: typeof insertPolicy
-}
+export type CreateWorkloadIdentityDeps = IssuerDeps &
+  Authority & {
+    readonly db: Database
+    readonly clock: Clock
+    readonly identityDomain: string
+    readonly tokenLifetimeSeconds: number
+    readonly knownRoles: readonly string[]
+    readonly findProject: (id: string) => Promise<Project | undefined>
+    /** The policy of these rules, compiled and tried; throws `invalid_argument` with the problems that it has. */
+    readonly preparePolicy: PreparePolicy
+    readonly insertPolicy: typeof insertPolicy
+  }
 
 /** What a create or a change made of an identity, and what it did beside. */
 export type SavedIdentity = { readonly identity: StoredIdentity; readonly notices: readonly string[] }
@@ -42,6 +45,7 @@ export async function createWorkloadIdentity(
   if (!parsed.ok) throw invalidArgument(`${parsed.field} ${parsed.message}.`)
 
   const { spec, notices } = parsed
+  deps.checkMayGive(rolesOf(spec))
   const policy = await deps.preparePolicy(spec.workloadIdentityConfig.rules)
   const identity = { email, projectId: projectId ?? null, spec, policyDigest: policy.digest }
   try {

@@ -1,10 +1,11 @@
+import type { Authority } from '../access/caller.ts'
 import type { Database } from '../db/database.ts'
-import { invalidArgument } from '../errors.ts'
+import { invalidArgument, RequestError } from '../errors.ts'
 import type { Issuer, ProviderType, SignatureAlgorithm } from '../issuer/issuer.ts'
 import type { insertIssuer, NewIssuer } from '../issuer/issuer-store.ts'
 import type { WorkloadIdentityConfig } from './workload-identity.ts'
 
-export type IssuerDeps = {
+export type IssuerDeps = Pick<Authority, 'mayRegisterIssuers'> & {
   readonly findIssuer: (issuerUrl: string) => Promise<Issuer | undefined>
   /** Says what is wrong with a URL that is to be registered, or undefined. */
   readonly checkIssuerUrl: (issuerUrl: string) => string | undefined
@@ -33,6 +34,12 @@ export async function issuerFor(
 
   const problem = deps.checkIssuerUrl(issuerUrl)
   if (problem !== undefined) throw invalidArgument(`workloadIdentityConfig.issuerUrl ${problem}.`)
+  if (!deps.mayRegisterIssuers) {
+    throw new RequestError(
+      'permission_denied',
+      'workloadIdentityConfig.issuerUrl is of no registered issuer, and to register it needs claimgate.issuers.create.',
+    )
+  }
   const issuer: NewIssuer = {
     id: await deps.freeIssuerId(issuerUrl),
     issuerUrl,

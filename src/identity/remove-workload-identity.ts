@@ -1,10 +1,12 @@
+import type { Authority } from '../access/caller.ts'
 import type { Clock } from '../clock.ts'
 import { checkRevision, type IfMatch } from '../db/check-revision.ts'
 import type { Database } from '../db/database.ts'
 import { RequestError } from '../errors.ts'
 import { deleteIdentity, lockIdentity, type StoredIdentity, undeleteIdentity } from './identity-store.ts'
+import { rolesOf } from './workload-identity.ts'
 
-export type RemoveWorkloadIdentityDeps = {
+export type RemoveWorkloadIdentityDeps = Pick<Authority, 'checkMayGive'> & {
   readonly db: Database
   readonly clock: Clock
   readonly findIdentity: (email: string) => Promise<StoredIdentity | undefined>
@@ -52,7 +54,9 @@ async function withLocked(
   if (found === undefined) {
     throw new RequestError('not_found', 'There is no such workload identity.')
   }
-  return deps.db.kysely
-    .transaction()
-    .execute(async (trx) => change(trx, await lockIdentity(trx, found.id), new Date(deps.clock())))
+  return deps.db.kysely.transaction().execute(async (trx) => {
+    const identity = await lockIdentity(trx, found.id)
+    deps.checkMayGive(rolesOf(identity))
+    return change(trx, identity, new Date(deps.clock()))
+  })
 }

@@ -8,7 +8,7 @@ import { type IdentityIssuer, issuerFor } from './identity-issuer.ts'
 import { type IdentityPatch, patchedBody } from './identity-patch.ts'
 import { lockIdentity, type StoredIdentity, writeIdentity } from './identity-store.ts'
 import { parseWorkloadIdentity } from './parse-workload-identity.ts'
-import type { WorkloadIdentitySpec } from './workload-identity.ts'
+import { rolesOf, type WorkloadIdentitySpec } from './workload-identity.ts'
 
 export type UpdateWorkloadIdentityDeps = CreateWorkloadIdentityDeps & {
   readonly findIdentity: (email: string) => Promise<StoredIdentity | undefined>
@@ -82,15 +82,13 @@ function planChange(
     knownRoles: patch.changesRules ? deps.knownRoles : [...deps.knownRoles, ...rolesOf(identity)],
   })
   if (!parsed.ok) throw invalidArgument(`${parsed.field} ${parsed.message}.`)
+  // Of both: who may not give a role may not choose either to whom it is given.
+  deps.checkMayGive([...rolesOf(identity), ...rolesOf(parsed.spec)])
   return {
     spec: parsed.spec,
     state: patch.state ?? identity.state,
     notices: patch.changesJudgement ? [...parsed.notices, ...audienceNotices(identity, parsed.spec)] : [],
   }
-}
-
-function rolesOf({ workloadIdentityConfig }: WorkloadIdentitySpec): readonly string[] {
-  return workloadIdentityConfig.rules.flatMap(({ roles }) => roles)
 }
 
 function audienceNotices(before: WorkloadIdentitySpec, after: WorkloadIdentitySpec): readonly string[] {

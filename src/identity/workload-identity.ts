@@ -20,6 +20,11 @@ export type WorkloadIdentitySpec = {
   readonly workloadIdentityConfig: WorkloadIdentityConfig
 }
 
+/** All roles that an identity's rules give, those of disabled rules too. */
+export function rolesOf({ workloadIdentityConfig }: WorkloadIdentitySpec): readonly string[] {
+  return workloadIdentityConfig.rules.flatMap(({ roles }) => roles)
+}
+
 /** The resource as it is answered; times are RFC 3339. `notices` only in answers to a change. */
 export type WorkloadIdentity = WorkloadIdentitySpec & {
   readonly name: string
