@@ -1,16 +1,20 @@
 import { BUILT_IN_ROLES } from '../access/built-in-roles.ts'
-import { authorityOf, type Caller } from '../access/caller.ts'
+import { authorityOf, type Caller, FIRST_ADMINISTRATOR } from '../access/caller.ts'
 import { createOneAtATime } from '../db/one-at-a-time.ts'
 import { createWorkloadIdentityRoutes } from '../http/create-workload-identity.ts'
 import { deleteWorkloadIdentityRoute } from '../http/delete-workload-identity.ts'
 import { getIdentityPolicyRoute } from '../http/get-identity-policy.ts'
 import { getWorkloadIdentityRoute } from '../http/get-workload-identity.ts'
 import { listWorkloadIdentitiesRoutes } from '../http/list-workload-identities.ts'
+import { applyPoliciesRoute, planPoliciesRoute } from '../http/policy-changes.ts'
 import type { Route } from '../http/route.ts'
 import { undeleteWorkloadIdentityRoute } from '../http/undelete-workload-identity.ts'
 import { updateWorkloadIdentityRoute } from '../http/update-workload-identity.ts'
+import { applyIdentityChanges } from '../identity/apply-identity-changes.ts'
 import { createWorkloadIdentity } from '../identity/create-workload-identity.ts'
+import { applyBody, planBody } from '../identity/identity-changes.ts'
 import { readIdentityPatch } from '../identity/identity-patch.ts'
+import { planIdentities } from '../identity/plan-identities.ts'
 import { deleteWorkloadIdentity, undeleteWorkloadIdentity } from '../identity/remove-workload-identity.ts'
 import {
   type UpdateWorkloadIdentityDeps,
@@ -24,6 +28,7 @@ import {
 import { DEFAULT_ALGORITHMS } from '../issuer/algorithms.ts'
 import { insertIssuer } from '../issuer/issuer-store.ts'
 import { issuerIdFromUrl } from '../issuer/issuer-url.ts'
+import { limitConcurrency } from '../policy/limit-concurrency.ts'
 import { insertPolicy } from '../policy/policy-store.ts'
 import type { Parts } from './parts.ts'
 
@@ -40,13 +45,15 @@ export function identityRoutes(parts: Parts): readonly Route[] {
     findIssuer: issuers.findByUrl,
     findSimilarIssuer: issuers.findSimilar,
     checkIssuerUrl: parts.checkIssuerUrl,
-    freeIssuerId: (url) => issuerIdFromUrl(url, issuers.isTaken),
+    freeIssuerId: (url, isReserved) =>
+      issuerIdFromUrl(url, async (id) => isReserved?.(id) === true || issuers.isTaken(id)),
     defaultAlgorithms: DEFAULT_ALGORITHMS,
     preparePolicy: parts.preparePolicy,
     insertIssuer,
     insertPolicy,
   })
   const inTurn = createOneAtATime()
+  const atATime = limitConcurrency(2, 8, 'Too many plans are being made or applied: try again in a minute.')
   return [
     ...createWorkloadIdentityRoutes({
       workloadIdentityBody: workloadIdentitySchema,
@@ -72,5 +79,16 @@ export function identityRoutes(parts: Parts): readonly Route[] {
         inTurn(email, () => undeleteWorkloadIdentity(changesOf(caller), email, ifMatch)),
     }),
     getIdentityPolicyRoute({ identities, policies }),
+    planPoliciesRoute({
+      planBody,
+      // It saves nothing, so it asks for no right to give what is planned.
+      planIdentities: (asked) =>
+        atATime(() => planIdentities({ ...changesOf(FIRST_ADMINISTRATOR), identities }, asked)),
+    }),
+    applyPoliciesRoute({
+      applyBody,
+      applyChanges: (caller, wanted) =>
+        atATime(() => applyIdentityChanges({ ...changesOf(caller), identities }, wanted)),
+    }),
   ]
 }

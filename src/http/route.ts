@@ -59,6 +59,8 @@ export type Route = {
   readonly refusals?: Readonly<Partial<Record<ErrorCode, RouteRefusal>>>
   /** It changes a resource that has an etag. */
   readonly honoursIfMatch?: true
+  /** How long it may take, where that is more than other calls may: it compiles, and does not serve jobs. */
+  readonly answerWithinMs?: number
   /** Its refusals are echoed unquoted by jobs' scripts, whatever stands in them. */
   readonly isEchoed?: true
   readonly handle: (request: RouteRequest) => Promise<RouteAnswer>
@@ -86,7 +88,10 @@ export const SMALL_BODY = 32_768
 /** For bodies that carry rules, Rego or tests. */
 export const LARGE_BODY = 524_288
 
-export type BodyLimit = typeof SMALL_BODY | typeof LARGE_BODY
+/** For a thousand identities in one body: 8 KiB each, of which one with a rule and its tests takes about two. */
+export const BATCH_BODY = 8_388_608
+
+export type BodyLimit = typeof SMALL_BODY | typeof LARGE_BODY | typeof BATCH_BODY
 
 type Output<Schemas> =
   Schemas extends Readonly<Record<string, ZodType>>

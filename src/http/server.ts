@@ -107,7 +107,7 @@ async function serve(deps: HttpDeps, request: Request, response: Response, pick:
     return route.handle(await readRequest(route, request, { requestId, arrivedAt, findCaller, note }))
   }
   const answer = await watch
-    .run(() => answerInTime(work))
+    .run(() => answerInTime(work, () => route?.answerWithinMs ?? ANSWER_WITHIN_MS))
     .catch((error: unknown) => {
       logFault(deps.log, error, { requestId, ...traced })
       // Not the message, nor the path: a caller may have put its token there.
@@ -133,16 +133,15 @@ async function serve(deps: HttpDeps, request: Request, response: Response, pick:
 
 type Logged = Record<string, string | null>
 
-async function answerInTime(work: () => Promise<RouteAnswer>): Promise<RouteAnswer> {
+/** `withinMs` is asked once the work has begun, and so has its route. */
+async function answerInTime(work: () => Promise<RouteAnswer>, withinMs: () => number): Promise<RouteAnswer> {
   let timer: NodeJS.Timeout | undefined
+  const answer = work()
   const tooLate = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(unavailable('The answer took too long; retry the job.')),
-      ANSWER_WITHIN_MS,
-    )
+    timer = setTimeout(() => reject(unavailable('The answer took too long; retry the job.')), withinMs())
   })
   try {
-    return await Promise.race([work(), tooLate])
+    return await Promise.race([answer, tooLate])
   } finally {
     clearTimeout(timer)
   }

@@ -3,11 +3,11 @@ import type { Project } from '../access/project.ts'
 import type { Clock } from '../clock.ts'
 import type { Database } from '../db/database.ts'
 import { violatedConstraint } from '../db/database-fault.ts'
-import { invalidArgument, RequestError } from '../errors.ts'
+import { FieldError, invalidArgument, RequestError } from '../errors.ts'
 import type { insertPolicy } from '../policy/policy-store.ts'
 import type { PreparedPolicy, PreparePolicy } from '../policy/prepare-policy.ts'
 import { checkIdentityId, emailOf, parseEmail } from './identity-email.ts'
-import { type IssuerDeps, issuerFor } from './identity-issuer.ts'
+import { type IdentityIssuer, type IssuerDeps, issuerFor } from './identity-issuer.ts'
 import { EMAIL_TAKEN, insertIdentity, type NewIdentity, type StoredIdentity } from './identity-store.ts'
 import { parseWorkloadIdentity } from './parse-workload-identity.ts'
 import { rolesOf } from './workload-identity.ts'
@@ -39,25 +39,49 @@ export async function createWorkloadIdentity(
   body: unknown,
   projectId?: string,
 ): Promise<SavedIdentity> {
+  const prepared = await prepareCreate(deps, id, body, projectId)
+  try {
+    return await save(deps, prepared)
+  } catch (error) {
+    const constraint = violatedConstraint(error)
+    if (constraint === EMAIL_TAKEN) {
+      throw new RequestError(
+        'already_exists',
+        `workloadIdentities/${prepared.identity.email} exists already.`,
+      )
+    }
+    if (constraint === undefined) throw error
+    // Another request registered the same new issuer a moment ago: now it is there.
+    return save(deps, prepared)
+  }
+}
+
+/** An identity that is about to be created, and its policy; nothing of it is saved. */
+export type PreparedCreate = {
+  readonly identity: Omit<NewIdentity, 'issuerId'>
+  readonly policy: PreparedPolicy
+  readonly notices: readonly string[]
+}
+
+/** All of a create that takes long or may be refused. Throws as the create does. */
+export async function prepareCreate(
+  deps: CreateWorkloadIdentityDeps,
+  id: string,
+  body: unknown,
+  projectId: string | undefined,
+): Promise<PreparedCreate> {
   if (projectId !== undefined) await checkProject(deps, projectId)
   const email = newEmail(deps, id, projectId)
   const parsed = parseWorkloadIdentity(body, { ...deps, email })
-  if (!parsed.ok) throw invalidArgument(`${parsed.field} ${parsed.message}.`)
+  if (!parsed.ok) throw new FieldError(parsed.field, parsed.message)
 
   const { spec, notices } = parsed
   deps.checkMayGive(rolesOf(spec))
   const policy = await deps.preparePolicy(spec.workloadIdentityConfig.rules)
-  const identity = { email, projectId: projectId ?? null, spec, policyDigest: policy.digest }
-  try {
-    return await save(deps, identity, policy, notices)
-  } catch (error) {
-    const constraint = violatedConstraint(error)
-    if (constraint === EMAIL_TAKEN) {
-      throw new RequestError('already_exists', `workloadIdentities/${email} exists already.`)
-    }
-    if (constraint === undefined) throw error
-    // Another request registered the same new issuer a moment ago: now it is there.
-    return save(deps, identity, policy, notices)
+  return {
+    identity: { email, projectId: projectId ?? null, spec, policyDigest: policy.digest },
+    policy,
+    notices,
   }
 }
 
@@ -77,18 +101,23 @@ function newEmail(deps: CreateWorkloadIdentityDeps, id: string, projectId: strin
   throw invalidArgument('workloadIdentityId makes an email of more than 255 characters: it must be shorter.')
 }
 
-async function save(
-  deps: CreateWorkloadIdentityDeps,
-  identity: Omit<NewIdentity, 'issuerId'>,
-  { policy }: PreparedPolicy,
-  notices: readonly string[],
+async function save(deps: CreateWorkloadIdentityDeps, prepared: PreparedCreate): Promise<SavedIdentity> {
+  const issuer = await issuerFor(deps, prepared.identity.spec.workloadIdentityConfig)
+  return deps.db.kysely
+    .transaction()
+    .execute((trx) => saveCreate(deps, trx, prepared, issuer, new Date(deps.clock())))
+}
+
+/** Saves what was prepared. Throws the database's unique violation where a living identity has the email by now. */
+export async function saveCreate(
+  deps: Pick<CreateWorkloadIdentityDeps, 'insertPolicy'>,
+  trx: Database['kysely'],
+  { identity, policy: { policy }, notices }: PreparedCreate,
+  issuer: IdentityIssuer,
+  now: Date,
 ): Promise<SavedIdentity> {
-  const now = new Date(deps.clock())
-  const issuer = await issuerFor(deps, identity.spec.workloadIdentityConfig)
-  const saved = await deps.db.kysely.transaction().execute(async (trx) => {
-    await issuer.register(trx, now)
-    if (policy !== undefined) await deps.insertPolicy(trx, policy, now)
-    return insertIdentity(trx, { ...identity, issuerId: issuer.id }, now)
-  })
+  await issuer.register(trx, now)
+  if (policy !== undefined) await deps.insertPolicy(trx, policy, now)
+  const saved = await insertIdentity(trx, { ...identity, issuerId: issuer.id }, now)
   return { identity: saved, notices: [...notices, ...issuer.notices] }
 }

@@ -1,6 +1,6 @@
 import type { Authority } from '../access/caller.ts'
 import type { Database } from '../db/database.ts'
-import { invalidArgument, RequestError } from '../errors.ts'
+import { FieldError, RequestError } from '../errors.ts'
 import type { Issuer, ProviderType, SignatureAlgorithm } from '../issuer/issuer.ts'
 import type { insertIssuer, NewIssuer } from '../issuer/issuer-store.ts'
 import type { WorkloadIdentityConfig } from './workload-identity.ts'
@@ -9,10 +9,11 @@ export type IssuerDeps = Pick<Authority, 'mayRegisterIssuers'> & {
   readonly findIssuer: (issuerUrl: string) => Promise<Issuer | undefined>
   /** Says what is wrong with a URL that is to be registered, or undefined. */
   readonly checkIssuerUrl: (issuerUrl: string) => string | undefined
-  readonly freeIssuerId: (issuerUrl: string) => Promise<string>
+  /** An id that no issuer has, and that is not reserved either. */
+  readonly freeIssuerId: (issuerUrl: string, isReserved?: (id: string) => boolean) => Promise<string>
   readonly findSimilarIssuer: (issuerUrl: string) => Promise<Issuer | undefined>
   readonly defaultAlgorithms: Readonly<Record<ProviderType, readonly SignatureAlgorithm[]>>
-  readonly insertIssuer: typeof insertIssuer
+  readonly insertIssuer: (...args: Parameters<typeof insertIssuer>) => Promise<unknown>
 }
 
 /** An identity's issuer, which `register` adds where it is new, in the transaction that saves the identity. */
@@ -33,7 +34,7 @@ export async function issuerFor(
   }
 
   const problem = deps.checkIssuerUrl(issuerUrl)
-  if (problem !== undefined) throw invalidArgument(`workloadIdentityConfig.issuerUrl ${problem}.`)
+  if (problem !== undefined) throw new FieldError('workloadIdentityConfig.issuerUrl', problem)
   if (!deps.mayRegisterIssuers) {
     throw new RequestError(
       'permission_denied',

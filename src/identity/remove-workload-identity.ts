@@ -18,13 +18,23 @@ export async function deleteWorkloadIdentity(
   email: string,
   ifMatch: IfMatch,
 ): Promise<void> {
-  await withLocked(deps, email, async (trx, identity, now) => {
-    if (identity.state === 'DELETED') {
-      throw new RequestError('not_found', 'There is no such workload identity, or it is deleted already.')
-    }
-    checkRevision(identity.revision, ifMatch)
-    return deleteIdentity(trx, identity, now)
-  })
+  await withLocked(deps, email, (trx, identity, now) => saveDelete(deps, trx, identity, ifMatch, now))
+}
+
+/** Deletes an identity, which is locked. Throws as above, and `permission_denied`. */
+export async function saveDelete(
+  deps: Pick<RemoveWorkloadIdentityDeps, 'checkMayGive'>,
+  trx: Database['kysely'],
+  identity: StoredIdentity,
+  ifMatch: IfMatch,
+  now: Date,
+): Promise<StoredIdentity> {
+  deps.checkMayGive(rolesOf(identity))
+  if (identity.state === 'DELETED') {
+    throw new RequestError('not_found', 'There is no such workload identity, or it is deleted already.')
+  }
+  checkRevision(identity.revision, ifMatch)
+  return deleteIdentity(trx, identity, now)
 }
 
 /**
@@ -37,6 +47,7 @@ export function undeleteWorkloadIdentity(
   ifMatch: IfMatch,
 ): Promise<StoredIdentity> {
   return withLocked(deps, email, async (trx, identity, now) => {
+    deps.checkMayGive(rolesOf(identity))
     if (identity.isSuperseded || identity.state !== 'DELETED') {
       throw new RequestError('failed_precondition', `workloadIdentities/${email} is not deleted.`)
     }
@@ -54,9 +65,7 @@ async function withLocked(
   if (found === undefined) {
     throw new RequestError('not_found', 'There is no such workload identity.')
   }
-  return deps.db.kysely.transaction().execute(async (trx) => {
-    const identity = await lockIdentity(trx, found.id)
-    deps.checkMayGive(rolesOf(identity))
-    return change(trx, identity, new Date(deps.clock()))
-  })
+  return deps.db.kysely
+    .transaction()
+    .execute(async (trx) => change(trx, await lockIdentity(trx, found.id), new Date(deps.clock())))
 }

@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
 import { checkRevision, type IfMatch } from '../db/check-revision.ts'
+import type { Database } from '../db/database.ts'
 import { violatedConstraint } from '../db/database-fault.ts'
-import { invalidArgument, RequestError } from '../errors.ts'
+import { FieldError, RequestError } from '../errors.ts'
 import type { PreparedPolicy } from '../policy/prepare-policy.ts'
 import type { CreateWorkloadIdentityDeps, SavedIdentity } from './create-workload-identity.ts'
 import { type IdentityIssuer, issuerFor } from './identity-issuer.ts'
@@ -15,14 +16,14 @@ export type UpdateWorkloadIdentityDeps = CreateWorkloadIdentityDeps & {
 }
 
 /** What an identity would be after a change. */
-type Plan = {
+export type PlannedUpdate = {
   readonly spec: WorkloadIdentitySpec
   readonly state: 'ACTIVE' | 'DISABLED'
   readonly notices: readonly string[]
 }
 
 /** What takes long or asks others, and is therefore made before the row is locked, for what was planned then. */
-type Prepared = {
+export type PreparedUpdate = {
   readonly spec: WorkloadIdentitySpec
   readonly policy: PreparedPolicy | undefined
   readonly issuer: IdentityIssuer
@@ -45,9 +46,9 @@ export async function updateWorkloadIdentity(
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     const identity = await deps.findIdentity(email)
     if (identity === undefined) throw new RequestError('not_found', 'There is no such workload identity.')
-    const plan = planChange(deps, identity, patch, ifMatch)
-    const saved = await save(deps, identity, await prepare(deps, identity, plan.spec), (current) =>
-      current.revision === identity.revision ? plan : planChange(deps, current, patch, ifMatch),
+    const plan = planUpdate(deps, identity, patch, ifMatch)
+    const saved = await save(deps, identity, await prepareUpdate(deps, identity, plan.spec), (current) =>
+      current.revision === identity.revision ? plan : planUpdate(deps, current, patch, ifMatch),
     ).catch((error: unknown) => {
       // Another request registered the same new issuer a moment ago: now it is there.
       if (violatedConstraint(error) === undefined) throw error
@@ -61,12 +62,13 @@ export async function updateWorkloadIdentity(
   )
 }
 
-function planChange(
+/** What a change would make of an identity. Throws as the change does. */
+export function planUpdate(
   deps: UpdateWorkloadIdentityDeps,
   identity: StoredIdentity,
   patch: IdentityPatch,
   ifMatch: IfMatch,
-): Plan {
+): PlannedUpdate {
   if (identity.state === 'DELETED') {
     throw new RequestError(
       'failed_precondition',
@@ -81,7 +83,7 @@ function planChange(
     // What the change leaves alone is not judged anew: a role may be gone since.
     knownRoles: patch.changesRules ? deps.knownRoles : [...deps.knownRoles, ...rolesOf(identity)],
   })
-  if (!parsed.ok) throw invalidArgument(`${parsed.field} ${parsed.message}.`)
+  if (!parsed.ok) throw new FieldError(parsed.field, parsed.message)
   // Of both: who may not give a role may not choose either to whom it is given.
   deps.checkMayGive([...rolesOf(identity), ...rolesOf(parsed.spec)])
   return {
@@ -103,46 +105,54 @@ function audienceNotices(before: WorkloadIdentitySpec, after: WorkloadIdentitySp
   ]
 }
 
-async function prepare(
+/** Makes of a planned change what takes long or asks others. Throws as the change does. */
+export async function prepareUpdate(
   deps: UpdateWorkloadIdentityDeps,
   identity: StoredIdentity,
   spec: WorkloadIdentitySpec,
-): Promise<Prepared> {
+): Promise<PreparedUpdate> {
   const { workloadIdentityConfig: config } = spec
   const policy = hasSameRules(spec, identity) ? undefined : await deps.preparePolicy(config.rules)
   return { spec, policy, issuer: await issuerFor(deps, config) }
 }
 
-/** Undefined where the identity is another by now, for which something else has to be prepared. */
 function save(
   deps: UpdateWorkloadIdentityDeps,
   { id }: StoredIdentity,
-  prepared: Prepared,
-  planFor: (current: StoredIdentity) => Plan,
+  prepared: PreparedUpdate,
+  planFor: (current: StoredIdentity) => PlannedUpdate,
 ): Promise<SavedIdentity | undefined> {
   return deps.db.kysely.transaction().execute(async (trx) => {
-    const now = new Date(deps.clock())
     const current = await lockIdentity(trx, id)
-    const { spec, state, notices } = planFor(current)
-    const rulesStay = hasSameRules(spec, current)
-    const policy = rulesStay ? undefined : prepared.policy
-    const { issuer } = prepared
-    const isPrepared =
-      (rulesStay || (policy !== undefined && hasSameRules(spec, prepared.spec))) &&
-      hasSameIssuer(spec, prepared.spec)
-    if (!isPrepared) return undefined
-
-    await issuer.register(trx, now)
-    if (policy?.policy !== undefined) await deps.insertPolicy(trx, policy.policy, now)
-    const policyDigest = policy?.digest ?? current.policyDigest
-    const identity = await writeIdentity(
-      trx,
-      current,
-      { spec, state, issuerId: issuer.id, policyDigest },
-      now,
-    )
-    return { identity, notices: [...notices, ...issuer.notices] }
+    return saveUpdate(deps, trx, current, prepared, planFor(current), new Date(deps.clock()))
   })
+}
+
+/**
+ * Saves a planned change of an identity, which is locked. Undefined where the identity is another by now, for which
+ * something else has to be prepared.
+ */
+export async function saveUpdate(
+  deps: Pick<UpdateWorkloadIdentityDeps, 'insertPolicy'>,
+  trx: Database['kysely'],
+  current: StoredIdentity,
+  prepared: PreparedUpdate,
+  { spec, state, notices }: PlannedUpdate,
+  now: Date,
+): Promise<SavedIdentity | undefined> {
+  const rulesStay = hasSameRules(spec, current)
+  const policy = rulesStay ? undefined : prepared.policy
+  const { issuer } = prepared
+  const isPrepared =
+    (rulesStay || (policy !== undefined && hasSameRules(spec, prepared.spec))) &&
+    hasSameIssuer(spec, prepared.spec)
+  if (!isPrepared) return undefined
+
+  await issuer.register(trx, now)
+  if (policy?.policy !== undefined) await deps.insertPolicy(trx, policy.policy, now)
+  const policyDigest = policy?.digest ?? current.policyDigest
+  const identity = await writeIdentity(trx, current, { spec, state, issuerId: issuer.id, policyDigest }, now)
+  return { identity, notices: [...notices, ...issuer.notices] }
 }
 
 function hasSameRules(a: WorkloadIdentitySpec, b: WorkloadIdentitySpec): boolean {

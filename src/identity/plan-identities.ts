@@ -1,0 +1,139 @@
+import { RequestError } from '../errors.ts'
+import { prepareCreate } from './create-workload-identity.ts'
+import { eachEntry } from './each-entry.ts'
+import { type ChangeAction, saysTheSame, type WantedIdentity } from './identity-changes.ts'
+import { emailOf, placeOf } from './identity-email.ts'
+import { issuerFor } from './identity-issuer.ts'
+import { readIdentityPatch } from './identity-patch.ts'
+import type { IdentityStore, StoredIdentity } from './identity-store.ts'
+import { planUpdate, prepareUpdate, type UpdateWorkloadIdentityDeps } from './update-workload-identity.ts'
+import type { WorkloadIdentitySpec } from './workload-identity.ts'
+
+export type PlanIdentitiesDeps = UpdateWorkloadIdentityDeps & {
+  readonly identities: Pick<IdentityStore, 'findAll' | 'listLiving'>
+}
+
+/** What an identity is, or would be, as far as its author decides it. */
+export type IdentityContent = WorkloadIdentitySpec & { readonly state: 'ACTIVE' | 'DISABLED' }
+
+/** What has to be done about one identity; given to an apply as it is, it does just that. */
+export type PlannedChange = {
+  readonly action: ChangeAction
+  readonly email: string
+  /** Of what is changed or deleted. */
+  readonly etag?: string
+  readonly before?: IdentityContent
+  readonly after?: IdentityContent
+  readonly notices: readonly string[]
+}
+
+export type IdentitiesPlan = { readonly changes: readonly PlannedChange[]; readonly unchanged: number }
+
+/**
+ * What would have to change for these identities to be what is wanted, and with `prune` no others to be there. Nothing
+ * is saved; what changes is compiled and tried, so that an apply of it is not refused for it. Throws
+ * `invalid_argument` with all that is wrong with any of them.
+ */
+export async function planIdentities(
+  deps: PlanIdentitiesDeps,
+  {
+    workloadIdentities,
+    prune,
+  }: { readonly workloadIdentities: readonly WantedIdentity[]; readonly prune: boolean },
+): Promise<IdentitiesPlan> {
+  const emails = workloadIdentities.map((wanted) => emailOfWanted(wanted, deps.identityDomain))
+  const living = prune ? await deps.identities.listLiving() : await deps.identities.findAll(emails)
+  const stored = new Map(living.filter(({ state }) => state !== 'DELETED').map((each) => [each.email, each]))
+  const entries = workloadIdentities.map((wanted, index) => ({ email: emails[index] ?? '', wanted }))
+  const seen = new Set<string>()
+  const planned = await eachEntry(
+    entries,
+    ({ email }) => email,
+    async ({ email, wanted }) => {
+      if (seen.has(email)) throw new RequestError('invalid_argument', 'It is among them already.')
+      seen.add(email)
+      const current = stored.get(email)
+      return current === undefined
+        ? planCreation(deps, email, wanted)
+        : planChange(deps, current, wanted.workloadIdentity)
+    },
+  )
+  const changes = planned.filter((change) => change !== undefined)
+  return {
+    changes: [...changes, ...(prune ? deletionsBeside(emails, living) : [])],
+    unchanged: planned.length - changes.length,
+  }
+}
+
+function emailOfWanted(
+  { workloadIdentityId, project, workloadIdentity }: WantedIdentity,
+  domain: string,
+): string {
+  if (workloadIdentityId === undefined) return workloadIdentity.email ?? ''
+  return emailOf(workloadIdentityId, domain, project)
+}
+
+async function planCreation(
+  deps: PlanIdentitiesDeps,
+  email: string,
+  { workloadIdentity }: WantedIdentity,
+): Promise<PlannedChange> {
+  const { state = 'ACTIVE', ...body } = workloadIdentity
+  const { id, projectId } = placeFor(email, deps.identityDomain)
+  const { identity, notices } = await prepareCreate(deps, id, body, projectId)
+  const issuer = await issuerFor(deps, identity.spec.workloadIdentityConfig)
+  const after = { ...identity.spec, state: checkedState(state) }
+  return { action: 'CREATE', email, after, notices: [...notices, ...issuer.notices] }
+}
+
+/** Throws `invalid_argument` for an email that can be none of this service's. */
+export function placeFor(email: string, domain: string): { id: string; projectId: string | undefined } {
+  const place = placeOf(email, domain)
+  if (place !== undefined) return place
+  throw new RequestError(
+    'invalid_argument',
+    `The email must end with @${domain}, or with @PROJECT.${domain} for an identity of a project.`,
+  )
+}
+
+export function checkedState(state: string): 'ACTIVE' | 'DISABLED' {
+  if (state === 'ACTIVE' || state === 'DISABLED') return state
+  throw new RequestError('invalid_argument', "state must be 'ACTIVE' or 'DISABLED'.")
+}
+
+/** Undefined where it is what is wanted already. */
+async function planChange(
+  deps: PlanIdentitiesDeps,
+  current: StoredIdentity,
+  wanted: WantedIdentity['workloadIdentity'],
+): Promise<PlannedChange | undefined> {
+  const { spec, state, notices } = planUpdate(deps, current, readIdentityPatch(wanted, '*'), undefined)
+  const after = { ...spec, state }
+  if (saysTheSame(after, current)) return undefined
+  const { issuer } = await prepareUpdate(deps, current, spec)
+  return {
+    action: 'UPDATE',
+    email: current.email,
+    etag: current.revision,
+    before: contentOf(current, after),
+    after,
+    notices: [...notices, ...issuer.notices],
+  }
+}
+
+function deletionsBeside(
+  emails: readonly string[],
+  living: readonly StoredIdentity[],
+): readonly PlannedChange[] {
+  const wanted = new Set(emails)
+  return living
+    .filter(({ email }) => !wanted.has(email))
+    .map(({ email, revision }) => ({ action: 'DELETE', email, etag: revision, notices: [] }))
+}
+
+/** Of a stored identity what its author decides, which are the fields of what it is to be. */
+function contentOf(identity: StoredIdentity, after: IdentityContent): IdentityContent {
+  return Object.fromEntries(
+    Object.keys(after).map((name) => [name, Reflect.get(identity, name)]),
+  ) as IdentityContent
+}
