@@ -3,6 +3,8 @@ import { COULD_NOT_RUN, type Command, DONE, type Flags } from './cli/command.ts'
 import { doctorCommand } from './cli/doctor.ts'
 import { exportDecisionsCommand } from './cli/export-decisions.ts'
 import { migrateCommand } from './cli/migrate.ts'
+import { applyCommand } from './cli/policy/apply.ts'
+import { planCommand } from './cli/policy/plan.ts'
 import { policyCheckCommand } from './cli/policy/policy-check.ts'
 import { policyShowCommand } from './cli/policy/policy-show.ts'
 import { policyTestCommand } from './cli/policy/policy-test.ts'
@@ -19,6 +21,8 @@ const COMMANDS: readonly Command[] = [
   policyCheckCommand,
   policyTestCommand,
   policyShowCommand,
+  planCommand,
+  applyCommand,
 ]
 
 const USAGE = `Usage: claimgate COMMAND
@@ -71,7 +75,8 @@ function readArguments(
       options: command.flags,
       allowPositionals: wanted.length > 0,
     })
-    if (positionals.length === wanted.length)
+    const needed = wanted.filter((operand) => !operand.startsWith('[')).length
+    if (positionals.length >= needed && positionals.length <= wanted.length)
       return { command, flags: { ...values } as Flags, operands: positionals }
     return `${command.name} needs ${wanted.join(' and ')}, and nothing else beside its options.\n\n${USAGE}`
   } catch (error) {

@@ -87,8 +87,8 @@ export function identityRoutes(parts: Parts): readonly Route[] {
     }),
     applyPoliciesRoute({
       applyBody,
-      applyChanges: (caller, wanted) =>
-        atATime(() => applyIdentityChanges({ ...changesOf(caller), identities }, wanted)),
+      applyChanges: (caller, wanted, validateOnly) =>
+        atATime(() => applyIdentityChanges({ ...changesOf(caller), identities }, wanted, validateOnly)),
     }),
   ]
 }

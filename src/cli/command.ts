@@ -16,7 +16,7 @@ export type CommandContext = { readonly config: Config; readonly log: Log; reado
 export type ClientContext = {
   readonly config: ClientConfig
   readonly flags: Flags
-  /** As many as it has `operands`. */
+  /** As many as it has `operands`; of those in brackets, maybe none. */
   readonly operands: readonly string[]
 }
 

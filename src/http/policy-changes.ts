@@ -47,34 +47,41 @@ const ENTRY_PROBLEMS: RouteRefusal = {
 
 /** `POST /v1/workspaces/default:planPolicies`: what an apply of these identities would change; changes nothing. */
 export function planPoliciesRoute(deps: {
-  planBody: ZodType<{ workloadIdentities: WantedIdentity[]; prune?: boolean | undefined }>
+  planBody: ZodType<{ workloadIdentities: WantedIdentity[]; keep?: string[] | undefined }>
   planIdentities: (asked: {
     workloadIdentities: readonly WantedIdentity[]
-    prune: boolean
+    keep: readonly string[] | undefined
   }) => Promise<IdentitiesPlan>
 }): Route {
   return defineRoute({
     method: 'POST',
     path: '/v1/workspaces/default:planPolicies',
     group: 'Workload identities',
-    summary: 'Plan: what would change if these identities were to be there, and with prune no others.',
+    summary: 'Plan: what would change if these identities were to be there, and with keep no others.',
     operationId: 'planPolicies',
     access: 'claimgate.workloadIdentities.evaluate',
     query: {},
     body: { schema: deps.planBody, limit: BATCH_BODY },
-    answer: z.strictObject({ changes: z.array(plannedChange), unchanged: z.int() }),
+    answer: z.strictObject({
+      changes: z.array(plannedChange),
+      emails: z.array(z.string()).meta({ description: 'Of these identities, in their order.' }),
+    }),
     refusals: { invalid_argument: ENTRY_PROBLEMS },
     answerWithinMs: ANSWER_WITHIN_MS,
-    async handle({ body: { workloadIdentities, prune = false } }) {
-      return { body: await deps.planIdentities({ workloadIdentities, prune }) }
+    async handle({ body: { workloadIdentities, keep } }) {
+      return { body: await deps.planIdentities({ workloadIdentities, keep }) }
     },
   })
 }
 
 /** `POST /v1/workspaces/default:applyPolicies`: all changes of a plan or none, in one transaction. */
 export function applyPoliciesRoute(deps: {
-  applyBody: ZodType<{ changes: WantedChange[] }>
-  applyChanges: (caller: Caller, changes: readonly WantedChange[]) => Promise<readonly AppliedChange[]>
+  applyBody: ZodType<{ changes: WantedChange[]; validateOnly?: boolean | undefined }>
+  applyChanges: (
+    caller: Caller,
+    changes: readonly WantedChange[],
+    validateOnly: boolean,
+  ) => Promise<readonly AppliedChange[]>
 }): Route {
   return defineRoute({
     method: 'POST',
@@ -101,10 +108,10 @@ export function applyPoliciesRoute(deps: {
       },
     },
     answerWithinMs: ANSWER_WITHIN_MS,
-    async handle({ caller, body: { changes }, note }) {
+    async handle({ caller, body: { changes, validateOnly = false }, note }) {
       for (const action of new Set(changes.map((change) => change.action))) checkAction(caller, action)
       note({ changes: String(changes.length) })
-      const applied = await deps.applyChanges(caller, changes)
+      const applied = await deps.applyChanges(caller, changes, validateOnly)
       const saved = applied.flatMap((change) => change.saved ?? [])
       return {
         body: {

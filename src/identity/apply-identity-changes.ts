@@ -41,13 +41,15 @@ type Prepared =
 
 /**
  * Makes many changes of identities, all of them or none. Everything is read, compiled and tried before the one
- * transaction begins, and there each identity must still be the one that its change was planned for. Throws
+ * transaction begins, and there each identity must still be the one that its change was planned for; with
+ * `validateOnly` that is all, and an apply that follows finds its policies compiled. Throws
  * `invalid_argument` with all that is wrong with any of them, `aborted` naming those that are others by now,
  * `permission_denied`.
  */
 export async function applyIdentityChanges(
   deps: ApplyIdentityChangesDeps,
   changes: readonly WantedChange[],
+  validateOnly: boolean,
 ): Promise<readonly AppliedChange[]> {
   refuseRepeated(changes)
   const found = await deps.identities.findAll(changes.map(({ email }) => email))
@@ -59,6 +61,7 @@ export async function applyIdentityChanges(
     ({ email }) => email,
     (change) => prepareChange(inBatch, change, current.get(change.email)),
   )
+  if (validateOnly) return []
   try {
     return await save(deps, changes, prepared)
   } catch (error) {

@@ -3,8 +3,10 @@ import { z } from 'zod'
 import { workloadIdentityPatchSchema } from './workload-identity-schema.ts'
 
 /** How many identities one plan may be of, and how many changes are made at once: a transaction of some seconds. */
-const MAX_PLANNED = 5_000
+const MAX_PLANNED = 1_000
 const MAX_CHANGES = 1_000
+/** More than a workspace has. */
+const MAX_KEPT = 100_000
 
 /** An identity as its author wants it: told by id and project, or by the email of its body. */
 const wantedIdentity = z.strictObject({
@@ -13,10 +15,16 @@ const wantedIdentity = z.strictObject({
   workloadIdentity: workloadIdentityPatchSchema,
 })
 
-/** The body of a plan: all of the identities that there are to be, or some of them. */
+/** The body of a plan: some of the identities that there are to be. */
 export const planBody = z.strictObject({
   workloadIdentities: z.array(wantedIdentity).max(MAX_PLANNED),
-  prune: z.boolean().optional().describe('Whether all others are to be deleted, in projects too.'),
+  keep: z
+    .array(z.string())
+    .max(MAX_KEPT)
+    .optional()
+    .describe(
+      'Emails of what is to stay beside these; all others, of projects too, are planned to be deleted.',
+    ),
 })
 
 export const CHANGE_ACTIONS = ['CREATE', 'UPDATE', 'DELETE'] as const
@@ -31,7 +39,13 @@ const wantedChange = z.strictObject({
 })
 
 /** The body of an apply: the changes of a plan. */
-export const applyBody = z.strictObject({ changes: z.array(wantedChange).min(1).max(MAX_CHANGES) })
+export const applyBody = z.strictObject({
+  changes: z.array(wantedChange).min(1).max(MAX_CHANGES),
+  validateOnly: z
+    .boolean()
+    .optional()
+    .describe('Whether to compile and check all of it only, so that the apply itself need not compile.'),
+})
 
 export type WantedIdentity = z.infer<typeof wantedIdentity>
 export type WantedChange = z.infer<typeof wantedChange>

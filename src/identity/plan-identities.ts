@@ -27,22 +27,30 @@ export type PlannedChange = {
   readonly notices: readonly string[]
 }
 
-export type IdentitiesPlan = { readonly changes: readonly PlannedChange[]; readonly unchanged: number }
+export type IdentitiesPlan = {
+  readonly changes: readonly PlannedChange[]
+  /** Of those that were planned, in their order. */
+  readonly emails: readonly string[]
+}
 
 /**
- * What would have to change for these identities to be what is wanted, and with `prune` no others to be there. Nothing
- * is saved; what changes is compiled and tried, so that an apply of it is not refused for it. Throws
+ * What would have to change for these identities to be what is wanted, and with `keep` no others to be there than these
+ * and those. Nothing is saved; what changes is compiled and tried, so that an apply of it is not refused for it. Throws
  * `invalid_argument` with all that is wrong with any of them.
  */
 export async function planIdentities(
   deps: PlanIdentitiesDeps,
   {
     workloadIdentities,
-    prune,
-  }: { readonly workloadIdentities: readonly WantedIdentity[]; readonly prune: boolean },
+    keep,
+  }: {
+    readonly workloadIdentities: readonly WantedIdentity[]
+    readonly keep?: readonly string[] | undefined
+  },
 ): Promise<IdentitiesPlan> {
   const emails = workloadIdentities.map((wanted) => emailOfWanted(wanted, deps.identityDomain))
-  const living = prune ? await deps.identities.listLiving() : await deps.identities.findAll(emails)
+  const living =
+    keep === undefined ? await deps.identities.findAll(emails) : await deps.identities.listLiving()
   const stored = new Map(living.filter(({ state }) => state !== 'DELETED').map((each) => [each.email, each]))
   const entries = workloadIdentities.map((wanted, index) => ({ email: emails[index] ?? '', wanted }))
   const seen = new Set<string>()
@@ -60,8 +68,8 @@ export async function planIdentities(
   )
   const changes = planned.filter((change) => change !== undefined)
   return {
-    changes: [...changes, ...(prune ? deletionsBeside(emails, living) : [])],
-    unchanged: planned.length - changes.length,
+    changes: [...changes, ...(keep === undefined ? [] : deletionsBeside([...emails, ...keep], living))],
+    emails,
   }
 }
 

@@ -38,7 +38,7 @@ for (const kind of DATABASES) {
       workloadIdentity: identityBody(world.gitlab.issuerUrl, { rules: [rule(ruleMore)], ...config }, more),
     })
     const plan = (workloadIdentities: readonly object[], prune = false) =>
-      world.admin('POST', PLAN, { workloadIdentities, prune })
+      world.admin('POST', PLAN, { workloadIdentities, ...(prune && { keep: [] }) })
     const toApply = (changes: readonly Change[]) => ({
       changes: changes.map(({ action, email, etag, after: workloadIdentity }) => ({
         action,
@@ -95,7 +95,7 @@ for (const kind of DATABASES) {
           [emailOf('c', 'web'), 'ACTIVE'],
         ],
       )
-      assert.deepEqual(again.json, { changes: [], unchanged: 3 })
+      assert.deepEqual(again.json, { changes: [], emails: [emailOf('a'), emailOf('b'), emailOf('c', 'web')] })
     })
 
     test('what is applied is what a create of the same body makes, and lets the same jobs in', async () => {
@@ -153,7 +153,19 @@ for (const kind of DATABASES) {
       )
     })
 
-    test('with prune all others are deleted, those of projects too, and without it none', async () => {
+    test('what is only validated is checked as an apply is, and changes nothing', async () => {
+      const changes = await changesOf([wanted('a')])
+      const validate = () => world.admin('POST', APPLY, { ...toApply(changes), validateOnly: true })
+
+      const good = await changesNothing(validate)
+      await setUp(wanted('a'))
+      const stale = await changesNothing(validate)
+
+      assert.deepEqual(good.json, { workloadIdentities: [], deleted: [] })
+      assertProblem(stale, 409, 10, /Plan again/)
+    })
+
+    test('with keep all others are deleted, those of projects too, and without it none', async () => {
       await setUp(wanted('a'), wanted('b'), { ...wanted('c'), project: 'web' })
 
       const without = await changesOf([wanted('a')])
