@@ -1,5 +1,6 @@
 import { violatedConstraint } from '../db/database-fault.ts'
 import { RequestError } from '../errors.ts'
+import type { PreparePolicy } from '../policy/prepare-policy.ts'
 import {
   type PreparedCreate,
   prepareCreate,
@@ -11,6 +12,7 @@ import type { WantedChange } from './identity-changes.ts'
 import { type IdentityIssuer, issuerFor } from './identity-issuer.ts'
 import { readIdentityPatch } from './identity-patch.ts'
 import { type IdentityStore, lockIdentities, type StoredIdentity, writeIdentity } from './identity-store.ts'
+import { onceEachPolicy } from './once-each-policy.ts'
 import { checkedState, placeFor } from './plan-identities.ts'
 import { saveDelete } from './remove-workload-identity.ts'
 import {
@@ -55,7 +57,7 @@ export async function applyIdentityChanges(
   const found = await deps.identities.findAll(changes.map(({ email }) => email))
   const current = livingByEmail(found)
   refuseStale(changes, current)
-  const inBatch = { ...deps, ...batchIssuers(deps) }
+  const inBatch = { ...deps, ...batchIssuers(deps), preparePolicy: onceEachPolicy(storing(deps)) }
   const prepared = await eachEntry(
     changes,
     ({ email }) => email,
@@ -116,27 +118,25 @@ async function prepareChange(
   if (current !== undefined) {
     const plan = planUpdate(deps, current, readIdentityPatch(workloadIdentity, '*'), undefined)
     const update = await prepareUpdate(deps, current, plan.spec)
-    return { action: 'UPDATE', plan, update: { ...update, policy: await stored(deps, update.policy) } }
+    return { action: 'UPDATE', plan, update }
   }
   const { state = 'ACTIVE', ...body } = workloadIdentity
   const { id, projectId } = placeFor(email, deps.identityDomain)
   const create = await prepareCreate(deps, id, body, projectId)
   const issuer = await issuerFor(deps, create.identity.spec.workloadIdentityConfig)
-  const policy = (await stored(deps, create.policy)) ?? create.policy
-  return { action: 'CREATE', create: { ...create, policy }, issuer, state: checkedState(state) }
+  return { action: 'CREATE', create, issuer, state: checkedState(state) }
 }
 
 /**
- * Stores a policy at once and lets go of it: a thousand of them would take 150 MB and a long transaction. It is named
+ * Stores each policy at once and lets go of it: a thousand of them would take 150 MB and a long transaction. It is named
  * by its content and nobody's until an identity has it.
  */
-async function stored(
-  deps: ApplyIdentityChangesDeps,
-  prepared: PreparedCreate['policy'] | undefined,
-): Promise<PreparedCreate['policy'] | undefined> {
-  if (prepared?.policy === undefined) return prepared
-  await deps.insertPolicy(deps.db.kysely, prepared.policy, new Date(deps.clock()))
-  return { digest: prepared.digest }
+function storing({ preparePolicy, insertPolicy, db, clock }: ApplyIdentityChangesDeps): PreparePolicy {
+  return async (rules) => {
+    const { digest, policy } = await preparePolicy(rules)
+    if (policy !== undefined) await insertPolicy(db.kysely, policy, new Date(clock()))
+    return { digest }
+  }
 }
 
 function save(

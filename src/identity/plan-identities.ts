@@ -6,6 +6,7 @@ import { emailOf, placeOf } from './identity-email.ts'
 import { issuerFor } from './identity-issuer.ts'
 import { readIdentityPatch } from './identity-patch.ts'
 import type { IdentityStore, StoredIdentity } from './identity-store.ts'
+import { onceEachPolicy } from './once-each-policy.ts'
 import { planUpdate, prepareUpdate, type UpdateWorkloadIdentityDeps } from './update-workload-identity.ts'
 import type { WorkloadIdentitySpec } from './workload-identity.ts'
 
@@ -54,6 +55,7 @@ export async function planIdentities(
   const stored = new Map(living.filter(({ state }) => state !== 'DELETED').map((each) => [each.email, each]))
   const entries = workloadIdentities.map((wanted, index) => ({ email: emails[index] ?? '', wanted }))
   const seen = new Set<string>()
+  const planning = { ...deps, preparePolicy: onceEachPolicy(deps.preparePolicy) }
   const planned = await eachEntry(
     entries,
     ({ email }) => email,
@@ -62,8 +64,8 @@ export async function planIdentities(
       seen.add(email)
       const current = stored.get(email)
       return current === undefined
-        ? planCreation(deps, email, wanted)
-        : planChange(deps, current, wanted.workloadIdentity)
+        ? planCreation(planning, email, wanted)
+        : planChange(planning, current, wanted.workloadIdentity)
     },
   )
   const changes = planned.filter((change) => change !== undefined)
