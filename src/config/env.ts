@@ -173,8 +173,9 @@ export function readConfig(env: Environment): { config: Config; warnings: readon
  */
 export function readClientConfig(env: Environment): ClientConfig {
   const problems: string[] = []
+  const secret = (name: string) => readSecret(env, name, problems)
   const config: ClientConfig = {
-    token: readSecret(env, 'ACCESS_TOKEN', problems) ?? readSecret(env, 'ADMIN_TOKEN', problems),
+    token: secret('ACCESS_TOKEN') ?? secret('ADMIN_TOKEN'),
     identityDomain: env.IDENTITY_DOMAIN || DEFAULT_DOMAIN,
     opaBin: env.OPA_BIN || undefined,
     tokenLifetimeSeconds: DEFAULT_LIFETIME_SECONDS,
