@@ -4,8 +4,11 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
+import { parse } from 'yaml'
 import { gitlabClaims, mergeRequest } from '../support/gitlab-claims.ts'
 import { startWorld, type World } from '../support/world.ts'
+import { codeBlocks } from './code-blocks.ts'
+import { CANNOT_RUN, runShell } from './run-shell.ts'
 
 const MAIN = join(import.meta.dirname, '../../src/main.ts')
 const GUIDE = join(import.meta.dirname, '../../docs/policies.md')
@@ -21,6 +24,19 @@ function run(args: readonly string[], more: Record<string, string> = {}): Promis
   child.stdout.on('data', (text) => (out.stdout += text))
   child.stderr.on('data', (text) => (out.stderr += text))
   return new Promise((resolve) => child.on('close', (status) => resolve({ status, ...out })))
+}
+
+type Job = {
+  readonly before_script?: readonly string[]
+  readonly script?: readonly string[]
+  readonly variables?: Readonly<Record<string, string>>
+  readonly allow_failure?: { readonly exit_codes: number }
+}
+
+/** The jobs of the guide's pipeline. */
+function pipeline(): Readonly<Record<string, Job>> {
+  const block = codeBlocks('docs/policies.md').find(({ text }) => text.includes('stages:'))
+  return parse(block?.text ?? '', { merge: true })
 }
 
 test('the guide shows its first example as it is, and links each of them', () => {
@@ -61,16 +77,12 @@ describe('the examples, planned and applied in a service', () => {
     assert.ok(text.includes(from))
     writeFileSync(join(folder, name), text.replaceAll(from, to))
   }
+  function jobToken(claims: object): string {
+    const project = { namespace_path: 'my-group', project_path: 'my-group/policies', project_id: '30' }
+    return world.gitlab.signToken(gitlabClaims('18.4', { ...project, ...claims }))
+  }
   async function signIn(id: string, claims: object): Promise<string> {
-    const token = world.gitlab.signToken(
-      gitlabClaims('18.4', {
-        namespace_path: 'my-group',
-        project_path: 'my-group/policies',
-        project_id: '30',
-        ...claims,
-      }),
-    )
-    const { json, text } = await world.exchange(token, `${id}@workload.example.com`)
+    const { json, text } = await world.exchange(jobToken(claims), `${id}@workload.example.com`)
     assert.ok(json.accessToken, text)
     return json.accessToken
   }
@@ -102,6 +114,44 @@ describe('the examples, planned and applied in a service', () => {
     assert.match(forbidden.stderr, /permission claimgate\.workloadIdentities\.update/)
     assert.equal(applied.status, 0, applied.stderr)
     assert.equal(done.status, 0, done.stdout)
+  })
+
+  test('by the pipeline of the guide, word for word', { skip: CANNOT_RUN }, async () => {
+    const jobs = pipeline()
+    const directory = mkdtempSync(join(tmpdir(), 'pipeline-'))
+    writeFileSync(join(directory, 'claimgate'), `#!/bin/sh\nexec '${process.execPath}' '${MAIN}' "$@"\n`, {
+      mode: 0o755,
+    })
+    cpSync(folder, join(directory, 'policies'), { recursive: true })
+    const runJob = (job: string, claims: object) =>
+      runShell(
+        [...(jobs[job]?.before_script ?? []), ...(jobs[job]?.script ?? [])].join('\n'),
+        {
+          ...jobs[job]?.variables,
+          PATH: `${directory}:${process.env.PATH}`,
+          CLAIMGATE_URL: world.app.url,
+          GITLAB_OIDC_TOKEN: jobToken(claims),
+          ...(process.env.OPA_BIN && { OPA_BIN: process.env.OPA_BIN }),
+        },
+        directory,
+      )
+    await run(service('apply', folder), admin())
+    writeFileSync(
+      join(directory, 'policies/first-rule.yaml'),
+      readFileSync(join(folder, 'first-rule.yaml'), 'utf8').replace('GitLab Deploy', 'From the pipeline'),
+    )
+
+    const planned = await runJob('plan', mergeRequest())
+    const outside = await runJob('apply', mergeRequest())
+    const applied = await runJob('apply', {})
+    rmSync(directory, { recursive: true })
+
+    assert.equal(planned.exitCode, jobs.plan?.allow_failure?.exit_codes, planned.output)
+    assert.match(planned.output, /0 to create, 1 to change, 0 to delete/)
+    assert.equal(outside.exitCode, 2, outside.output)
+    assert.match(outside.output, /^No access token: .*merge_request/m)
+    assert.equal(applied.exitCode, 0, applied.output)
+    assert.match(applied.output, /Done\.$/m)
   })
 
   test('a plan that was written is applied as it is, and refused once its base is another', async () => {
