@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 
-const LEAVES = ['errors', 'log', 'clock', 'json', 'fields']
+const LEAVES = ['errors', 'log', 'clock', 'json', 'fields', 'provider']
 const CONCEPTS = ['token', 'issuer', 'policy', 'identity', 'decision', 'issuance', 'access', 'change']
 
 /** What a room of the house may import: functions and types, or types alone. Its own files always. */

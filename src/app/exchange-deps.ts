@@ -3,8 +3,9 @@ import { createDecisionRecorder, type RecordDecision } from '../decision/record-
 import type { ExchangeDeps } from '../exchange/exchange-token.ts'
 import { createRefusalLimits } from '../exchange/refusal-limits.ts'
 import { createClaimReport } from '../identity/claim-report.ts'
-import { recordableClaims, unknownClaims } from '../identity/gitlab-claims.ts'
+import { recordableClaims, unknownClaims } from '../identity/recordable-claims.ts'
 import { signAccessToken } from '../issuance/access-token.ts'
+import { PROVIDERS } from '../provider/providers.ts'
 import { tokenAudiences } from '../token/token-audiences.ts'
 import { verifyToken } from '../token/verify-token.ts'
 import type { Parts } from './parts.ts'
@@ -20,7 +21,7 @@ export function exchangeDeps(parts: Parts): ExchangeDeps {
     verifyToken: telemetry.step('verify', async (text: string) => {
       const trusted = { findIssuer: issuerCache.find, findKey: keyCache.findKey }
       const token = await verifyToken({ ...config, clock, ...trusted }, text)
-      if (token.verified) reportClaims(unknownClaims(token.claims))
+      if (token.verified) reportClaims(unknownClaims(token.claims, PROVIDERS[token.issuer.providerType]))
       return token
     }),
     findIdentity: identityCache.find,
@@ -28,7 +29,7 @@ export function exchangeDeps(parts: Parts): ExchangeDeps {
     recordableClaims,
     tokenAudiences,
     evaluatePolicy: telemetry.step('evaluate', parts.evaluator.evaluate),
-    fallbackPolicyDigest: parts.fallbackPolicyDigest,
+    fallbackPolicyDigests: parts.fallbackPolicyDigests,
     publicUrl: config.publicUrl,
     signingKeyId: keys.active.kid,
     refusalLimits: createRefusalLimits(clock),

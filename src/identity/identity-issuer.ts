@@ -1,7 +1,8 @@
 import type { Database } from '../db/database.ts'
 import { invalidArgument } from '../errors.ts'
-import type { Issuer, ProviderType, SignatureAlgorithm } from '../issuer/issuer.ts'
+import type { Issuer } from '../issuer/issuer.ts'
 import type { insertIssuer, NewIssuer } from '../issuer/issuer-store.ts'
+import { PROVIDERS } from '../provider/providers.ts'
 import type { WorkloadIdentityConfig } from './workload-identity.ts'
 
 export type IssuerDeps = {
@@ -10,7 +11,6 @@ export type IssuerDeps = {
   readonly checkIssuerUrl: (issuerUrl: string) => string | undefined
   readonly freeIssuerId: (issuerUrl: string) => Promise<string>
   readonly findSimilarIssuer: (issuerUrl: string) => Promise<Issuer | undefined>
-  readonly defaultAlgorithms: Readonly<Record<ProviderType, readonly SignatureAlgorithm[]>>
   readonly insertIssuer: typeof insertIssuer
 }
 
@@ -28,6 +28,7 @@ export async function issuerFor(
 ): Promise<IdentityIssuer> {
   const known = await deps.findIssuer(issuerUrl)
   if (known !== undefined) {
+    if (known.providerType !== providerType) throw invalidArgument(providerMessage(known))
     return { id: known.id, notices: stateNotices(known), register: async () => undefined }
   }
 
@@ -39,7 +40,7 @@ export async function issuerFor(
     title: issuerUrl,
     providerType,
     state: 'ACTIVE',
-    algorithms: deps.defaultAlgorithms[providerType],
+    algorithms: PROVIDERS[providerType].algorithms,
     jwks: null,
   }
   const similar = await deps.findSimilarIssuer(issuerUrl)
@@ -51,6 +52,11 @@ export async function issuerFor(
     ],
     register: async (trx, now) => void (await deps.insertIssuer(trx, issuer, now)),
   }
+}
+
+/** One provider's rules say nothing about another's tokens. */
+function providerMessage({ id, providerType }: Issuer): string {
+  return `workloadIdentityConfig.providerType must be ${providerType}, as issuers/${id} is registered.`
 }
 
 /** What keeps an issuer from letting anybody in, whatever the rules say. */

@@ -4,7 +4,7 @@ import type { Database } from '../db/database.ts'
 import { violatedConstraint } from '../db/database-fault.ts'
 import { invalidArgument, RequestError } from '../errors.ts'
 import { isResourceId, RESOURCE_ID_RULE } from '../fields/resource-id.ts'
-import { DEFAULT_ALGORITHMS } from './algorithms.ts'
+import { PROVIDERS } from '../provider/providers.ts'
 import { type issuerBody, readStaticKeys } from './issuer-fields.ts'
 import { createIssuerStore, insertIssuer, type NewIssuer, type StoredIssuer } from './issuer-store.ts'
 import { describeUnusedKeys } from './jwks.ts'
@@ -33,7 +33,7 @@ export async function createIssuer(
     title: body.title ?? body.issuerUrl,
     providerType: body.providerType,
     state: 'ACTIVE',
-    algorithms: [...new Set(body.algorithms ?? DEFAULT_ALGORITHMS[body.providerType])],
+    algorithms: [...new Set(body.algorithms ?? PROVIDERS[body.providerType].algorithms)],
     jwks: readStaticKeys(body.jwks),
   }
   try {

@@ -14,7 +14,7 @@ import type { AllowedDecision, Recorded } from '../../src/decision/decision.ts'
 import { createAccessTokenVerifier, signAccessToken } from '../../src/issuance/access-token.ts'
 import type { SigningKeys } from '../../src/issuance/signing-keys.ts'
 import { allowed, type Ground, NOW } from '../decision/sample-decisions.ts'
-import { signJws } from '../support/gitlab.ts'
+import { signJws } from '../support/token-issuer.ts'
 
 const ISSUER = 'https://claimgate.example.com'
 const SKEW = 60

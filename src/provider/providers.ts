@@ -1,0 +1,17 @@
+import { github } from './github.ts'
+import { gitlab } from './gitlab.ts'
+import type { Provider } from './provider.ts'
+
+/** Whose job tokens there may be. What differs between them is in their files and in policies/claimgate. */
+export const PROVIDERS = { GITLAB: gitlab, GITHUB: github } as const satisfies Readonly<
+  Record<string, Provider>
+>
+
+export type ProviderType = keyof typeof PROVIDERS
+
+export const PROVIDER_TYPES = Object.keys(PROVIDERS) as [ProviderType, ...ProviderType[]]
+
+/** Claims about a person, of every provider: neither evaluated nor stored unless `recordedClaims` lists them. */
+export const PERSONAL_CLAIMS: readonly string[] = Object.values(PROVIDERS).flatMap(({ claims }) =>
+  [...claims].filter(([, { file }]) => file === 'personal').map(([name]) => name),
+)
