@@ -13,7 +13,7 @@ export const decisionParameters = {
   kind: z.enum(['EXCHANGE', 'DRY_RUN', 'ACCESS']),
   project: z.string().transform(readProject).meta({
     description:
-      "The path of a job's project, as in `my-group/my-project`, compared without case; or a project of claimgate, as in `projects/payments` or `payments`.",
+      "A project's path at its provider, as in `my-group/my-project`, compared without case; or a project of claimgate, as in `projects/payments` or `payments`.",
   }),
   since: z
     .string()
@@ -50,7 +50,7 @@ function readProject(
   context.addIssue({
     code: 'custom',
     message:
-      "must be the path of a job's project, as in 'my-group/my-project', or a project of claimgate, as in 'projects/payments'",
+      "must be a project's path at its provider, as in 'my-group/my-project', or a project of claimgate, as in 'projects/payments'",
   })
   return z.NEVER
 }
