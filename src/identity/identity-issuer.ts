@@ -2,7 +2,7 @@ import type { Database } from '../db/database.ts'
 import { invalidArgument } from '../errors.ts'
 import type { Issuer } from '../issuer/issuer.ts'
 import type { insertIssuer, NewIssuer } from '../issuer/issuer-store.ts'
-import { PROVIDERS } from '../provider/providers.ts'
+import { PROVIDERS, type ProviderType, providerOfIssuer } from '../provider/providers.ts'
 import type { WorkloadIdentityConfig } from './workload-identity.ts'
 
 export type IssuerDeps = {
@@ -28,10 +28,12 @@ export async function issuerFor(
 ): Promise<IdentityIssuer> {
   const known = await deps.findIssuer(issuerUrl)
   if (known !== undefined) {
-    if (known.providerType !== providerType) throw invalidArgument(providerMessage(known))
+    if (known.providerType !== providerType) throw anotherProvider(known.providerType, `issuers/${known.id}`)
     return { id: known.id, notices: stateNotices(known), register: async () => undefined }
   }
 
+  const owner = providerOfIssuer(issuerUrl) ?? providerType
+  if (owner !== providerType) throw anotherProvider(owner, issuerUrl)
   const problem = deps.checkIssuerUrl(issuerUrl)
   if (problem !== undefined) throw invalidArgument(`workloadIdentityConfig.issuerUrl ${problem}.`)
   const issuer: NewIssuer = {
@@ -55,8 +57,8 @@ export async function issuerFor(
 }
 
 /** One provider's rules say nothing about another's tokens. */
-function providerMessage({ id, providerType }: Issuer): string {
-  return `workloadIdentityConfig.providerType must be ${providerType}, as issuers/${id} is registered.`
+function anotherProvider(providerType: ProviderType, of: string): Error {
+  return invalidArgument(`workloadIdentityConfig.providerType must be ${providerType}, as that of ${of} is.`)
 }
 
 /** What keeps an issuer from letting anybody in, whatever the rules say. */

@@ -15,3 +15,8 @@ export const PROVIDER_TYPES = Object.keys(PROVIDERS) as [ProviderType, ...Provid
 export const PERSONAL_CLAIMS: readonly string[] = Object.values(PROVIDERS).flatMap(({ claims }) =>
   [...claims].filter(([, { file }]) => file === 'personal').map(([name]) => name),
 )
+
+/** Whose own service an issuer's URL is; undefined where it may be anybody's. */
+export function providerOfIssuer(issuerUrl: string): ProviderType | undefined {
+  return PROVIDER_TYPES.find((type) => `${issuerUrl}/`.startsWith(`${PROVIDERS[type].issuerUrl}/`))
+}

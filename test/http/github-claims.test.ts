@@ -153,7 +153,20 @@ for (const kind of DATABASES) {
 
         const refused = await create('mixed', { providerType: 'GITLAB', issuerUrl })
 
-        assertProblem(refused, 400, 3, /providerType must be GITHUB, as issuers\/\S+ is registered/)
+        assertProblem(refused, 400, 3, /providerType must be GITHUB, as that of issuers\/\S+ is/)
+      })
+
+      test("which that of GitHub's own service always is", async () => {
+        const issuerUrl = 'https://token.actions.githubusercontent.com'
+        const enterprise = `${issuerUrl}/acme`
+        const register = (url: string, providerType: string) =>
+          world.admin('POST', '/v1/issuers?issuerId=actions', { issuerUrl: url, providerType })
+
+        assertProblem(await create('own', { providerType: 'GITLAB', issuerUrl }), 400, 3, /must be GITHUB/)
+        assertProblem(await register(issuerUrl, 'GITLAB'), 400, 3, /^providerType must be GITHUB/)
+        assertProblem(await register(enterprise, 'GITLAB'), 400, 3, /^providerType must be GITHUB/)
+        assertProblem(await register('https://gitlab.com', 'GITHUB'), 400, 3, /must be GITLAB/)
+        assert.equal((await register(`${issuerUrl}.example.com`, 'GITLAB')).status, 200)
       })
 
       test('at a change', async () => {
