@@ -57,11 +57,10 @@ function mendRef(rule: RuleVerdict, provider: Provider): string {
   const condition = rule.conditions.ref
   const wider =
     typeof condition?.actual === 'string' ? widerPattern(condition.expected, condition.actual) : undefined
-  const differs = texts.starDiffers.replace('unlike', 'unlike in')
   const hint =
     wider === undefined
       ? ''
-      : `; '*' stays within one segment, ${differs === '' ? '' : `${differs}, `}and '${wider}' would match`
+      : `; '*' stays within one segment, ${texts.starDiffers === '' ? '' : `${texts.starDiffers}, `}and '${wider}' would match`
   if (isMergeRequest(rule, provider)) return `${texts.mergeRequestRef}${hint}`
   return `run the job on a branch or tag that the rule names, or have the rule's refs extended${hint}`
 }

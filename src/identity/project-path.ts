@@ -18,18 +18,17 @@ export function checkProjectPath(path: string, provider: Paths): string | undefi
 
 /** Where neither groups nor projects are nested, two names are mostly both of them. */
 function severalSegments(path: string, { name, group, project }: Paths): string | undefined {
-  const [first = '', second = '', ...rest] = path.split('/')
+  const [first = '', second = '', ...rest] = (pastedPath(path) ?? path).split('/')
   if (group.isNested || rest.length > 0 || !isSegment(first, group) || !isSegment(second, project)) {
     return undefined
   }
-  return `'${path}' has a slash, and there is nothing nested in ${name}: write group '${first}' and project '${second}'`
+  return `'${path}' is more than one name, and nothing is nested in ${name}: write group '${first}' and project '${second}'`
 }
 
 function pathProblem(path: string, provider: string, rule: PathRule): string | undefined {
   if (path.length > MAX_PATH) return `must have at most ${MAX_PATH} characters`
-  const pasted = /^(?:[a-z][a-z0-9+.-]*:\/\/[^/]*|[^/\s]+@[^/:\s]+:)\/*(.*)$/iu.exec(path)?.[1]
-  if (pasted !== undefined) {
-    const alone = trimSlashes(pasted.replace(/\/-\/.*$/, '')).replace(/\.git$/, '')
+  const alone = pastedPath(path)
+  if (alone !== undefined) {
     return `must be a path, not a URL: write ${isPath(alone, rule) ? `'${alone}' as its path in ${provider}` : `for example '${rule.example}'`}`
   }
   if (/[*?]/.test(path)) {
@@ -47,6 +46,12 @@ function pathProblem(path: string, provider: string, rule: PathRule): string | u
     .split('/')
     .map((segment) => segmentProblem(segment, provider, rule))
     .find(isProblem)
+}
+
+/** The path in an address that was pasted instead of it; undefined where it is none. */
+function pastedPath(text: string): string | undefined {
+  const pasted = /^(?:[a-z][a-z0-9+.-]*:\/\/[^/]*|[^/\s]+@[^/:\s]+:)\/*(.*)$/iu.exec(text)?.[1]
+  return pasted && trimSlashes(pasted.replace(/\/-\/.*$/, '')).replace(/\.git$/, '')
 }
 
 function segmentProblem(segment: string, provider: string, rule: PathRule): string | undefined {

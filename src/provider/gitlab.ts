@@ -109,7 +109,7 @@ export const gitlab: Provider = {
   texts: {
     setAudience: 'in .gitlab-ci.yml set aud under id_tokens to {audience}, as one string',
     noticeAudience: undefined,
-    starDiffers: "unlike GitLab's protected branches",
+    starDiffers: "unlike in GitLab's protected branches",
     mergeRequestRef:
       "a merge request's token names its source branch: use a rule for merge requests, or run the job on a branch or tag that the rule names",
     protectRef:

@@ -3,9 +3,7 @@ import { gitlab } from './gitlab.ts'
 import type { Provider } from './provider.ts'
 
 /** Whose job tokens there may be. What differs between them is in their files and in policies/claimgate. */
-export const PROVIDERS = { GITLAB: gitlab, GITHUB: github } as const satisfies Readonly<
-  Record<string, Provider>
->
+export const PROVIDERS = { GITLAB: gitlab, GITHUB: github } satisfies Readonly<Record<string, Provider>>
 
 export type ProviderType = keyof typeof PROVIDERS
 

@@ -87,7 +87,9 @@ describe('what GitHub has not is refused', () => {
     ['acme/', /write 'acme'/],
     ['acme*', /no patterns here; a group covers all its projects where a rule has none/],
     ['https://github.com/acme', /write 'acme' as its path in GitHub/],
-    ['https://github.com/acme/app', /not a URL: write for example 'my-org'/],
+    ['https://github.com/acme/app', /write group 'acme' and project 'app'/],
+    ['git@github.com:acme/app.git', /write group 'acme' and project 'app'/],
+    ['https://github.com/acme/app/tree/main', /not a URL: write for example 'my-org'/],
     ['x'.repeat(40), /at most 39 characters$/],
   ]
   for (const [name, problem] of owners) {

@@ -111,7 +111,7 @@ test('of all short names without a wildcard, exactly those that Git takes for a 
 })
 
 test('only a pattern that ends with a lone star is noted, with what matches and what does not', () => {
-  const differs = "unlike GitLab's protected branches"
+  const differs = "unlike in GitLab's protected branches"
 
   assert.match(
     noticeRefPattern('a*/*', differs) ?? '',
