@@ -12,15 +12,21 @@ import type { Parts } from './parts.ts'
 
 /** What an exchange is made with: its functions, wrapped by what watches them. */
 export function exchangeDeps(parts: Parts): ExchangeDeps {
-  const { config, clock, log, db, keys, decisions, attempts, telemetry } = parts
+  const { config, clock, log, db, keys, decisions, attempts, telemetry, signatures } = parts
   const { identities, identityCache, issuerCache, keyCache } = parts
   const reportClaims = createClaimReport(log)
+  const verifyDeps = {
+    ...config,
+    clock,
+    findIssuer: issuerCache.find,
+    findKey: keyCache.findKey,
+    verifySignature: signatures.verify,
+  }
   return {
     clock,
     newDecisionId: parts.newDecisionId,
     verifyToken: telemetry.step('verify', async (text: string) => {
-      const trusted = { findIssuer: issuerCache.find, findKey: keyCache.findKey }
-      const token = await verifyToken({ ...config, clock, ...trusted }, text)
+      const token = await verifyToken(verifyDeps, text)
       if (token.verified) reportClaims(unknownClaims(token.claims, PROVIDERS[token.issuer.providerType]))
       return token
     }),
@@ -40,7 +46,7 @@ export function exchangeDeps(parts: Parts): ExchangeDeps {
       inTwoLanes(() => createDecisionRecorder({ db, log, onBatch: telemetry.metrics.countBatch })),
     ),
     signAccessToken: telemetry.step('sign', (decision: Recorded<AllowedDecision>) =>
-      signAccessToken({ keys, issuer: config.publicUrl }, decision),
+      signAccessToken({ keys, issuer: config.publicUrl, sign: signatures.sign }, decision),
     ),
     findEarlierUse: decisions.findEarlierUse,
     forgetCached(decision) {

@@ -26,6 +26,7 @@ import { createPreparePolicy, POLICIES_DIR } from '../policy/prepare-policy.ts'
 import { createSmokeRunner } from '../policy/smoke-run.ts'
 import { UNREACHABLE_RULE } from '../policy/unreachable-rule.ts'
 import { PROVIDER_TYPES, type ProviderType } from '../provider/providers.ts'
+import { createSignatureThread } from '../signature/signature-thread.ts'
 import { openTelemetry } from '../telemetry/telemetry.ts'
 import { compilerFault } from './compiler-fault.ts'
 import { warnOfRole } from './warn-of-role.ts'
@@ -58,6 +59,8 @@ export async function openParts(options: AppOptions, opened: AsyncDisposableStac
   const encryption = createKeyEncryption(secrets.keyEncryptionKeys)
   const keys = await loadSigningKeys({ db, encryption, clock })
 
+  const signatures = createSignatureThread({ log })
+  opened.defer(() => signatures.close())
   const policies = createPolicyStore(db)
   const evaluator = createEvaluator({ loadWasm: policies.loadWasm, log })
   opened.defer(() => evaluator.close())
@@ -87,6 +90,7 @@ export async function openParts(options: AppOptions, opened: AsyncDisposableStac
     newDecisionId,
     /** Refusals without a row of their own: those of verified tokens never share a statement with others. */
     attempts,
+    signatures,
     policies,
     evaluator,
     preparePolicy,
