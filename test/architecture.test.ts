@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 
-const LEAVES = ['errors', 'log', 'clock', 'json', 'fields']
+const LEAVES = ['errors', 'log', 'clock', 'json', 'fields', 'provider']
 const CONCEPTS = [
   'token',
   'issuer',

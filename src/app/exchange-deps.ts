@@ -3,8 +3,9 @@ import { createDecisionRecorder, type RecordDecision } from '../decision/record-
 import type { ExchangeDeps } from '../exchange/exchange-token.ts'
 import { createRefusalLimits } from '../exchange/refusal-limits.ts'
 import { createClaimReport } from '../identity/claim-report.ts'
-import { recordableClaims, unknownClaims } from '../identity/gitlab-claims.ts'
+import { recordableClaims, unknownClaims } from '../identity/recordable-claims.ts'
 import { signAccessToken } from '../issuance/access-token.ts'
+import { PROVIDERS } from '../provider/providers.ts'
 import { tokenAudiences } from '../token/token-audiences.ts'
 import { verifyToken } from '../token/verify-token.ts'
 import type { Parts } from './parts.ts'
@@ -26,7 +27,7 @@ export function exchangeDeps(parts: Parts): ExchangeDeps {
     newDecisionId: parts.newDecisionId,
     verifyToken: telemetry.step('verify', async (text: string) => {
       const token = await verifyToken(verifyDeps, text)
-      if (token.verified) reportClaims(unknownClaims(token.claims))
+      if (token.verified) reportClaims(unknownClaims(token.claims, PROVIDERS[token.issuer.providerType]))
       return token
     }),
     findIdentity: identityCache.find,
@@ -34,7 +35,7 @@ export function exchangeDeps(parts: Parts): ExchangeDeps {
     recordableClaims,
     tokenAudiences,
     evaluatePolicy: telemetry.step('evaluate', parts.evaluator.evaluate),
-    fallbackPolicyDigest: parts.fallbackPolicyDigest,
+    fallbackPolicyDigests: parts.fallbackPolicyDigests,
     publicUrl: config.publicUrl,
     signingKeyId: keys.active.kid,
     refusalLimits: createRefusalLimits(clock),

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { StoredIdentity } from '../identity/identity-store.ts'
 import type { WorkloadIdentity } from '../identity/workload-identity.ts'
+import { PROVIDER_TYPES } from '../provider/providers.ts'
 
 const texts = z.array(z.string())
 
@@ -35,7 +36,7 @@ export const workloadIdentityAnswer = z
     tokenAudiences: texts,
     recordedClaims: texts,
     workloadIdentityConfig: z.strictObject({
-      providerType: z.enum(['GITLAB']),
+      providerType: z.enum(PROVIDER_TYPES),
       issuerUrl: z.string(),
       allowedAudiences: texts,
       rules: z.array(rule),

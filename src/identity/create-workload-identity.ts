@@ -42,7 +42,7 @@ export async function createWorkloadIdentity(
   if (!parsed.ok) throw invalidArgument(`${parsed.field} ${parsed.message}.`)
 
   const { spec, notices } = parsed
-  const policy = await deps.preparePolicy(spec.workloadIdentityConfig.rules)
+  const policy = await deps.preparePolicy(spec.workloadIdentityConfig)
   const identity = { email, projectId: projectId ?? null, spec, policyDigest: policy.digest }
   try {
     return await save(deps, identity, policy, notices)

@@ -111,7 +111,7 @@ async function prepare(
   spec: WorkloadIdentitySpec,
 ): Promise<Prepared> {
   const { workloadIdentityConfig: config } = spec
-  const policy = hasSameRules(spec, identity) ? undefined : await deps.preparePolicy(config.rules)
+  const policy = hasSameRules(spec, identity) ? undefined : await deps.preparePolicy(config)
   return { spec, policy, issuer: await issuerFor(deps, config) }
 }
 
@@ -148,9 +148,11 @@ function save(
 }
 
 function hasSameRules(a: WorkloadIdentitySpec, b: WorkloadIdentitySpec): boolean {
-  return isDeepStrictEqual(a.workloadIdentityConfig.rules, b.workloadIdentityConfig.rules)
+  const [before, after] = [a.workloadIdentityConfig, b.workloadIdentityConfig]
+  return before.providerType === after.providerType && isDeepStrictEqual(before.rules, after.rules)
 }
 
 function hasSameIssuer(a: WorkloadIdentitySpec, b: WorkloadIdentitySpec): boolean {
-  return a.workloadIdentityConfig.issuerUrl === b.workloadIdentityConfig.issuerUrl
+  const [before, after] = [a.workloadIdentityConfig, b.workloadIdentityConfig]
+  return before.providerType === after.providerType && before.issuerUrl === after.issuerUrl
 }

@@ -1,10 +1,11 @@
+import type { ProviderType } from '../provider/providers.ts'
 import type { Rule } from './rule.ts'
 
 export type SubjectTokenUse = 'ONCE' | 'MANY'
 
 /** Whose tokens an identity takes and what they must say; rules have every default written out. */
 export type WorkloadIdentityConfig = {
-  readonly providerType: 'GITLAB'
+  readonly providerType: ProviderType
   readonly issuerUrl: string
   readonly allowedAudiences: readonly string[]
   readonly rules: readonly Rule[]

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { invalidArgument } from '../errors.ts'
 import type { Rule } from '../identity/rule.ts'
+import { PROVIDERS, type ProviderType } from '../provider/providers.ts'
 import type { PolicyCompiler } from './compile-policy.ts'
 import type { PolicyProblem } from './policy-problem.ts'
 import type { PolicyStore, StoredPolicy } from './policy-store.ts'
@@ -10,8 +11,11 @@ import type { SmokeRun } from './smoke-run.ts'
 /** `policy` is there only where it has yet to be stored: equal rules have one policy, which is compiled once. */
 export type PreparedPolicy = { readonly digest: string; readonly policy?: StoredPolicy }
 
+/** What of an identity becomes its policy. */
+export type PolicySource = { readonly providerType: ProviderType; readonly rules: readonly Rule[] }
+
 /** The policy of these rules, compiled and tried; throws `invalid_argument` with the problems that it has. */
-export type PreparePolicy = (rules: readonly Rule[]) => Promise<PreparedPolicy>
+export type PreparePolicy = (source: PolicySource) => Promise<PreparedPolicy>
 
 export type PreparePolicyDeps = {
   readonly compiler: PolicyCompiler
@@ -26,17 +30,17 @@ export const POLICIES_DIR = fileURLToPath(new URL('../../policies', import.meta.
 const SAMPLE_INPUT = {
   time: 0,
   identity: { email: 'sample@claimgate.internal', project: '' },
-  provider: 'GITLAB',
 }
 
 export function createPreparePolicy({ compiler, policies, smokeRun }: PreparePolicyDeps): PreparePolicy {
-  return async (rules) => {
-    const gathered = compiler.gather({ provider: 'GITLAB', rules })
+  return async (source) => {
+    const { providerType: provider, rules } = source
+    const gathered = compiler.gather({ provider, rules })
     const { digest, entrypoint, modules } = gathered
     if (await policies.has(digest)) return { digest }
 
     const compiled = await compiler.compile(gathered)
-    const problems = compiled.ok ? await tryOut(smokeRun, compiled.wasm, rules) : compiled.problems
+    const problems = compiled.ok ? await tryOut(smokeRun, compiled.wasm, source) : compiled.problems
     if (!compiled.ok || problems.length > 0) throw refusal(problems)
     return {
       digest,
@@ -49,11 +53,13 @@ export function createPreparePolicy({ compiler, policies, smokeRun }: PreparePol
 async function tryOut(
   smokeRun: SmokeRun,
   wasm: Uint8Array,
-  rules: readonly Rule[],
+  { providerType, rules }: PolicySource,
 ): Promise<readonly PolicyProblem[]> {
-  const samples = rules.filter(({ disabled }) => !disabled).map((rule) => ({ rule, ...sampleClaims(rule) }))
+  const samples = rules
+    .filter(({ disabled }) => !disabled)
+    .map((rule) => ({ rule, ...sampleClaims(rule, PROVIDERS[providerType]) }))
   const inputs = [{}, ...samples.map(({ claims }) => claims)].map((claims) =>
-    JSON.stringify({ claims, ...SAMPLE_INPUT }),
+    JSON.stringify({ claims, ...SAMPLE_INPUT, provider: providerType }),
   )
   const [withoutClaims, ...results] = await smokeRun(wasm, inputs)
   const failed = [withoutClaims, ...results].find((result) => result?.ok === false)

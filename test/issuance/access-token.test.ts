@@ -7,7 +7,7 @@ import { createAccessTokenVerifier, signAccessToken } from '../../src/issuance/a
 import type { SigningKeys } from '../../src/issuance/signing-keys.ts'
 import * as jws from '../../src/signature/jws-signature.ts'
 import { allowed, type Ground, NOW } from '../decision/sample-decisions.ts'
-import { signJws } from '../support/gitlab.ts'
+import { signJws } from '../support/token-issuer.ts'
 
 const ISSUER = 'https://claimgate.example.com'
 const SKEW = 60

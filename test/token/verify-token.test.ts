@@ -7,9 +7,10 @@ import { createKeyCache } from '../../src/issuer/key-cache.ts'
 import { createLog } from '../../src/log.ts'
 import { verifyJws } from '../../src/signature/jws-signature.ts'
 import { type TokenRefusal, type VerifyTokenDeps, verifyToken } from '../../src/token/verify-token.ts'
-import { type Gitlab, publicJwk, signJws, startGitlab } from '../support/gitlab.ts'
+import { type Gitlab, startGitlab } from '../support/gitlab.ts'
 import { type Claims, gitlabClaims } from '../support/gitlab-claims.ts'
 import { issuerOf } from '../support/issuer-of.ts'
+import { publicJwk, signJws } from '../support/token-issuer.ts'
 
 const NOW = Date.UTC(2026, 10, 24, 12) / 1000
 const clock = () => NOW * 1000
