@@ -18,6 +18,8 @@ type Waiting = { readonly resolve: (value: never) => void; readonly reject: (err
 
 /** Public keys of that many issuers' current sets; one more only has to be sent again. */
 const MAX_KEYS = 1000
+/** It holds keys and what is under way; a larger young generation would only wait longer to be cleaned up. */
+const RESOURCE_LIMITS = { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 8 }
 /** A second's work for the slowest algorithm there is (ES384, 1 ms). */
 const MAX_WAITING = 1000
 
@@ -43,6 +45,7 @@ export function createSignatureThread({ log }: { readonly log?: Log }): Signatur
     const started = new Worker(new URL('./signature-worker.ts', import.meta.url), {
       env: {},
       execArgv: [],
+      resourceLimits: RESOURCE_LIMITS,
       name: 'signature',
     })
     started.on('message', (answers: readonly SignatureAnswer[]) => {
