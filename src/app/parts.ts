@@ -85,6 +85,7 @@ export async function openParts(options: AppOptions, opened: AsyncDisposableStac
     policies,
     evaluator,
     preparePolicy,
+    smokeRun: smokeRunner.run,
     fallbackPolicyDigest: fallback.digest,
     issuers,
     issuerCache: createIssuerCache(issuers),

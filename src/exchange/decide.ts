@@ -195,7 +195,7 @@ function audienceProblem(
 }
 
 /** The policy's input as JSON text; `time` is the decision's, in seconds, so that the same input decides alike later. */
-function policyInput(claims: string, decideTimeMs: number, email: string, project: string): string {
+export function policyInput(claims: string, decideTimeMs: number, email: string, project: string): string {
   const rest = JSON.stringify({
     time: Math.floor(decideTimeMs / 1000),
     identity: { email, project },

@@ -1,7 +1,8 @@
 import { fileURLToPath } from 'node:url'
 import { invalidArgument } from '../errors.ts'
 import type { Rule } from '../identity/rule.ts'
-import type { PolicyCompiler } from './compile-policy.ts'
+import type { PolicyCompiler, Provider } from './compile-policy.ts'
+import { hostileSamples, wronglyMet } from './hostile-samples.ts'
 import type { PolicyProblem } from './policy-problem.ts'
 import type { PolicyStore, StoredPolicy } from './policy-store.ts'
 import { sampleClaims } from './sample-claims.ts'
@@ -22,6 +23,9 @@ export type PreparePolicyDeps = {
 /** Where the base policies, the schemas and the capabilities are. */
 export const POLICIES_DIR = fileURLToPath(new URL('../../policies', import.meta.url))
 
+/** A policy that fails many samples fails them for one reason. */
+const MAX_PROBLEMS = 20
+
 /** Any would do: the base policies read nothing of it but the provider. */
 const SAMPLE_INPUT = {
   time: 0,
@@ -36,7 +40,7 @@ export function createPreparePolicy({ compiler, policies, smokeRun }: PreparePol
     if (await policies.has(digest)) return { digest }
 
     const compiled = await compiler.compile(gathered)
-    const problems = compiled.ok ? await tryOut(smokeRun, compiled.wasm, rules) : compiled.problems
+    const problems = compiled.ok ? await tryOut(smokeRun, compiled.wasm, 'GITLAB', rules) : compiled.problems
     if (!compiled.ok || problems.length > 0) throw refusal(problems)
     return {
       digest,
@@ -45,14 +49,20 @@ export function createPreparePolicy({ compiler, policies, smokeRun }: PreparePol
   }
 }
 
-/** Runs the policy on a sample of what each rule admits: all must be answered in time, and allowed. */
+/**
+ * Runs the policy on a sample of what each rule admits, and on what each must refuse: all must be answered in time, the
+ * former allowed, the latter not.
+ */
 async function tryOut(
   smokeRun: SmokeRun,
   wasm: Uint8Array,
-  rules: readonly Rule[],
+  provider: Provider,
+  allRules: readonly Rule[],
 ): Promise<readonly PolicyProblem[]> {
-  const samples = rules.filter(({ disabled }) => !disabled).map((rule) => ({ rule, ...sampleClaims(rule) }))
-  const inputs = [{}, ...samples.map(({ claims }) => claims)].map((claims) =>
+  const rules = allRules.filter(({ disabled }) => !disabled)
+  const samples = rules.map((rule) => ({ rule, ...sampleClaims(rule) }))
+  const hostile = hostileSamples(provider, rules)
+  const inputs = [{}, ...[...samples, ...hostile].map(({ claims }) => claims)].map((claims) =>
     JSON.stringify({ claims, ...SAMPLE_INPUT }),
   )
   const [withoutClaims, ...results] = await smokeRun(wasm, inputs)
@@ -61,11 +71,21 @@ async function tryOut(
   if (withoutClaims?.ok === true && withoutClaims.allow) {
     return [problem('sample_allowed', 'The policy allows a token without any claims.')]
   }
-  return samples
+  const denied = samples
     .filter(({ admitted }, index) => admitted && results[index]?.ok === true && !results[index].allow)
     .map(({ rule }) =>
       problem('sample_denied', `The policy denies a sample that the rule '${rule.id}' admits.`),
     )
+  const letIn = hostile.flatMap(({ title, rule, claims }, index) => {
+    const result = results[samples.length + index]
+    const met = result?.ok === true ? wronglyMet(provider, rules, claims, result.ruleIds) : undefined
+    if (met === undefined) return []
+    return problem(
+      'hostile_sample_met',
+      `The rule '${met.id}' is met by ${title} (made from the rule '${rule.id}'), which it does not admit.`,
+    )
+  })
+  return [...denied, ...letIn].slice(0, MAX_PROBLEMS)
 }
 
 function refusal(problems: readonly PolicyProblem[]): Error {
