@@ -73,6 +73,8 @@ function pathAttacks({ group, project }: Rule): readonly Changed[] {
     { title: 'the path of the group below another', changes: at(`mallory/${group}/${name}`) },
     { title: 'a group that begins like it', changes: at(`${group}-evil/${name}`) },
     { title: 'a group that ends like it', changes: at(`x${group}/${name}`) },
+    { title: 'a namespace that begins like the group', changes: { namespace_path: `${group}-evil` } },
+    { title: 'another namespace', changes: { namespace_path: 'mallory' } },
     { title: 'a slash at the end of the namespace', changes: { namespace_path: `${group}/` } },
     { title: 'an empty segment in the namespace', changes: { namespace_path: `${group}//x` } },
     { title: 'an empty namespace', changes: { namespace_path: '' } },
