@@ -23,7 +23,6 @@ import { createOpa } from '../policy/opa.ts'
 import { opaBinary } from '../policy/opa-binary.ts'
 import { createPolicyStore, insertPolicy } from '../policy/policy-store.ts'
 import { createPreparePolicy, POLICIES_DIR } from '../policy/prepare-policy.ts'
-import { rememberCompiled } from '../policy/remember-compiled.ts'
 import { createSmokeRunner } from '../policy/smoke-run.ts'
 import { UNREACHABLE_RULE } from '../policy/unreachable-rule.ts'
 import { openTelemetry } from '../telemetry/telemetry.ts'
@@ -63,11 +62,7 @@ export async function openParts(options: AppOptions, opened: AsyncDisposableStac
   opened.defer(() => evaluator.close())
   const smokeRunner = createSmokeRunner()
   opened.defer(() => smokeRunner.close())
-  const preparePolicy = createPreparePolicy({
-    compiler: rememberCompiled(compiler),
-    policies,
-    smokeRun: smokeRunner.run,
-  })
+  const preparePolicy = createPreparePolicy({ compiler, policies, smokeRun: smokeRunner.run })
   const fallback = await preparePolicy([UNREACHABLE_RULE])
   if (fallback.policy !== undefined) await insertPolicy(db.kysely, fallback.policy, new Date(clock()))
 

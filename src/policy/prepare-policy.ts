@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url'
+import { LRUCache } from 'lru-cache'
 import { invalidArgument } from '../errors.ts'
 import type { Rule } from '../identity/rule.ts'
 import type { PolicyCompiler, Provider } from './compile-policy.ts'
@@ -26,6 +27,9 @@ export const POLICIES_DIR = fileURLToPath(new URL('../../policies', import.meta.
 /** A policy that fails many samples fails them for one reason. */
 const MAX_PROBLEMS = 20
 
+/** Policies that people are writing at the moment: validated again and again, and stored once they are saved. */
+const MAX_REMEMBERED_BYTES = 20_000_000
+
 /** Any would do: the base policies read nothing of it but the provider. */
 const SAMPLE_INPUT = {
   time: 0,
@@ -34,18 +38,23 @@ const SAMPLE_INPUT = {
 }
 
 export function createPreparePolicy({ compiler, policies, smokeRun }: PreparePolicyDeps): PreparePolicy {
+  const remembered = new LRUCache<string, StoredPolicy>({
+    maxSize: MAX_REMEMBERED_BYTES,
+    sizeCalculation: ({ wasm }) => wasm.byteLength,
+  })
   return async (rules) => {
     const gathered = compiler.gather({ provider: 'GITLAB', rules })
     const { digest, entrypoint, modules } = gathered
     if (await policies.has(digest)) return { digest }
+    const known = remembered.get(digest)
+    if (known !== undefined) return { digest, policy: known }
 
     const compiled = await compiler.compile(gathered)
     const problems = compiled.ok ? await tryOut(smokeRun, compiled.wasm, 'GITLAB', rules) : compiled.problems
     if (!compiled.ok || problems.length > 0) throw refusal(problems)
-    return {
-      digest,
-      policy: { digest, compiler: gathered.compiler, entrypoint, modules, wasm: compiled.wasm },
-    }
+    const policy = { digest, compiler: gathered.compiler, entrypoint, modules, wasm: compiled.wasm }
+    remembered.set(digest, policy)
+    return { digest, policy }
   }
 }
 
