@@ -12,6 +12,8 @@ const CONCEPTS = [
   'token',
   'issuer',
   'policy',
+  'policy-test',
+  'finding',
   'identity',
   'decision',
   'issuance',

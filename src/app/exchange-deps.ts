@@ -31,7 +31,7 @@ export function exchangeDeps(parts: Parts): ExchangeDeps {
       return token
     }),
     findIdentity: identityCache.find,
-    reloadIdentity: identities.find,
+    reloadIdentity: identities.findToJudge,
     recordableClaims,
     tokenAudiences,
     evaluatePolicy: telemetry.step('evaluate', parts.evaluator.evaluate),

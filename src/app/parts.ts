@@ -94,6 +94,7 @@ export async function openParts(options: AppOptions, opened: AsyncDisposableStac
     policies,
     evaluator,
     preparePolicy,
+    smokeRun: smokeRunner.run,
     fallbackPolicyDigests: fallbacks as Readonly<Record<ProviderType, string>>,
     issuers,
     issuerCache: createIssuerCache(issuers),

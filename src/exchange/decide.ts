@@ -201,7 +201,7 @@ function audienceProblem(
 }
 
 /** The policy's input as JSON text; `time` is the decision's, in seconds, so that the same input decides alike later. */
-function policyInput(
+export function policyInput(
   claims: string,
   decideTimeMs: number,
   email: string,

@@ -1,8 +1,10 @@
 import { fileURLToPath } from 'node:url'
+import { LRUCache } from 'lru-cache'
 import { invalidArgument } from '../errors.ts'
 import type { Rule } from '../identity/rule.ts'
 import { PROVIDERS, type ProviderType } from '../provider/providers.ts'
 import type { PolicyCompiler } from './compile-policy.ts'
+import { hostileSamples, wronglyMet } from './hostile-samples.ts'
 import type { PolicyProblem } from './policy-problem.ts'
 import type { PolicyStore, StoredPolicy } from './policy-store.ts'
 import { sampleClaims } from './sample-claims.ts'
@@ -26,6 +28,12 @@ export type PreparePolicyDeps = {
 /** Where the base policies, the schemas and the capabilities are. */
 export const POLICIES_DIR = fileURLToPath(new URL('../../policies', import.meta.url))
 
+/** A policy that fails many samples fails them for one reason. */
+const MAX_PROBLEMS = 20
+
+/** Policies that people are writing at the moment: validated again and again, and stored once they are saved. */
+const MAX_REMEMBERED_BYTES = 20_000_000
+
 /** Any would do: the base policies read nothing of it but the provider. */
 const SAMPLE_INPUT = {
   time: 0,
@@ -33,32 +41,40 @@ const SAMPLE_INPUT = {
 }
 
 export function createPreparePolicy({ compiler, policies, smokeRun }: PreparePolicyDeps): PreparePolicy {
+  const remembered = new LRUCache<string, StoredPolicy>({
+    maxSize: MAX_REMEMBERED_BYTES,
+    sizeCalculation: ({ wasm }) => wasm.byteLength,
+  })
   return async (source) => {
     const { providerType: provider, rules } = source
     const gathered = compiler.gather({ provider, rules })
     const { digest, entrypoint, modules } = gathered
     if (await policies.has(digest)) return { digest }
+    const known = remembered.get(digest)
+    if (known !== undefined) return { digest, policy: known }
 
     const compiled = await compiler.compile(gathered)
     const problems = compiled.ok ? await tryOut(smokeRun, compiled.wasm, source) : compiled.problems
     if (!compiled.ok || problems.length > 0) throw refusal(problems)
-    return {
-      digest,
-      policy: { digest, compiler: gathered.compiler, entrypoint, modules, wasm: compiled.wasm },
-    }
+    const policy = { digest, compiler: gathered.compiler, entrypoint, modules, wasm: compiled.wasm }
+    remembered.set(digest, policy)
+    return { digest, policy }
   }
 }
 
-/** Runs the policy on a sample of what each rule admits: all must be answered in time, and allowed. */
+/**
+ * Runs the policy on a sample of what each rule admits, and on what each must refuse: all must be answered in time, the
+ * former allowed, the latter not.
+ */
 async function tryOut(
   smokeRun: SmokeRun,
   wasm: Uint8Array,
-  { providerType, rules }: PolicySource,
+  { providerType, rules: allRules }: PolicySource,
 ): Promise<readonly PolicyProblem[]> {
-  const samples = rules
-    .filter(({ disabled }) => !disabled)
-    .map((rule) => ({ rule, ...sampleClaims(rule, PROVIDERS[providerType]) }))
-  const inputs = [{}, ...samples.map(({ claims }) => claims)].map((claims) =>
+  const rules = allRules.filter(({ disabled }) => !disabled)
+  const samples = rules.map((rule) => ({ rule, ...sampleClaims(rule, PROVIDERS[providerType]) }))
+  const hostile = hostileSamples(providerType, rules)
+  const inputs = [{}, ...[...samples, ...hostile].map(({ claims }) => claims)].map((claims) =>
     JSON.stringify({ claims, ...SAMPLE_INPUT, provider: providerType }),
   )
   const [withoutClaims, ...results] = await smokeRun(wasm, inputs)
@@ -67,11 +83,21 @@ async function tryOut(
   if (withoutClaims?.ok === true && withoutClaims.allow) {
     return [problem('sample_allowed', 'The policy allows a token without any claims.')]
   }
-  return samples
+  const denied = samples
     .filter(({ admitted }, index) => admitted && results[index]?.ok === true && !results[index].allow)
     .map(({ rule }) =>
       problem('sample_denied', `The policy denies a sample that the rule '${rule.id}' admits.`),
     )
+  const letIn = hostile.flatMap(({ title, rule, claims }, index) => {
+    const result = results[samples.length + index]
+    const met = result?.ok === true ? wronglyMet(providerType, rules, claims, result.ruleIds) : undefined
+    if (met === undefined) return []
+    return problem(
+      'hostile_sample_met',
+      `The rule '${met.id}' is met by ${title} (made from the rule '${rule.id}'), which it does not admit.`,
+    )
+  })
+  return [...denied, ...letIn].slice(0, MAX_PROBLEMS)
 }
 
 function refusal(problems: readonly PolicyProblem[]): Error {

@@ -17,6 +17,7 @@ const ALL = [
   '0003-decision-history',
   '0004-explained-tokens',
   '0006-providers',
+  '0007-identity-tests',
 ]
 
 for (const kind of DATABASES) {

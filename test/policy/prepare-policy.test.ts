@@ -41,6 +41,29 @@ test('one that is stored already is not compiled again', async () => {
   assert.deepEqual(prepared, { digest: asked[0] })
 })
 
+test('one that was prepared a moment ago and not stored is not compiled again', async () => {
+  let compilations = 0
+  const counting: PolicyCompiler = {
+    ...compiler,
+    compile(policy) {
+      compilations++
+      return compiler.compile(policy)
+    },
+  }
+  const prepareCounted = createPreparePolicy({
+    compiler: counting,
+    policies: { has: async () => false },
+    smokeRun,
+  })
+
+  const first = await prepareCounted(source(ruleWith()))
+  const second = await prepareCounted(source(ruleWith()))
+  await prepareCounted(source(ruleWith({ id: 'other' })))
+
+  assert.deepEqual(second, first)
+  assert.equal(compilations, 2)
+})
+
 describe('a sample of what a rule admits is admitted', () => {
   const rules: readonly Rule[] = [
     ruleWith(),
