@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { assertProblem } from '../support/answers.ts'
+import { breakPolicy } from '../support/break-policy.ts'
 import { gitlabClaims } from '../support/gitlab-claims.ts'
 import { identityBody } from '../support/identity-body.ts'
 import { DATABASES, IDENTITY_DOMAIN, runSql, startWorld, type World } from '../support/world.ts'
@@ -91,6 +92,7 @@ for (const kind of DATABASES) {
         'name',
         /ID@workload/,
       ],
+      ['an email that is none', () => body({}, { email: 'a' }), 'email', /must be ID@workload/],
       ['a name that is none', () => body({}, { name: 'a' }), 'name', /workloadIdentities\/ID@/],
       [
         'a name in a project that there is not',
@@ -280,6 +282,20 @@ for (const kind of DATABASES) {
 
       assert.equal(disabled.json.verdict.allow, true)
       assert.deepEqual(deleted.json, disabled.json)
+    })
+
+    test('of a policy that fails is refused with the reason that an exchange would have', async () => {
+      if (kind === 'embedded') return
+      const broken = await world.createIdentity([RULE])
+      await breakPolicy(world, broken)
+      const tests = { tests: [TESTS[0]] }
+
+      const answer = await evaluate({ claims: {} }, broken)
+      const tested = await world.admin('PATCH', `/v1/workloadIdentities/${broken}`, tests)
+
+      assertProblem(answer, 400, 9, /\(policy_error\)/)
+      assertProblem(tested, 400, 3, /expects ALLOWED, but an exchange would be FAILED \(policy_error\)/)
+      assert.equal(tested.json.details[0].tests[0].verdict, null)
     })
 
     test('is refused for an identity that there is not, and for what are no claims', async () => {
