@@ -13,8 +13,8 @@ import { undeleteWorkloadIdentityRoute } from '../http/undelete-workload-identit
 import { updateWorkloadIdentityRoute } from '../http/update-workload-identity.ts'
 import { validateWorkloadIdentityRoute } from '../http/validate-workload-identity.ts'
 import { createWorkloadIdentity } from '../identity/create-workload-identity.ts'
-import { recordableClaims } from '../identity/gitlab-claims.ts'
 import { readIdentityPatch } from '../identity/identity-patch.ts'
+import { recordableClaims } from '../identity/recordable-claims.ts'
 import { deleteWorkloadIdentity, undeleteWorkloadIdentity } from '../identity/remove-workload-identity.ts'
 import {
   type UpdateWorkloadIdentityDeps,
@@ -26,7 +26,6 @@ import {
   workloadIdentityPatchSchema,
   workloadIdentitySchema,
 } from '../identity/workload-identity-schema.ts'
-import { DEFAULT_ALGORITHMS } from '../issuer/algorithms.ts'
 import { insertIssuer } from '../issuer/issuer-store.ts'
 import { issuerIdFromUrl } from '../issuer/issuer-url.ts'
 import { insertPolicy } from '../policy/policy-store.ts'
@@ -50,7 +49,6 @@ export function identityRoutes(parts: Parts): readonly Route[] {
     findSimilarIssuer: issuers.findSimilar,
     checkIssuerUrl: parts.checkIssuerUrl,
     freeIssuerId: (url) => issuerIdFromUrl(url, issuers.isTaken),
-    defaultAlgorithms: DEFAULT_ALGORITHMS,
     preparePolicy: parts.preparePolicy,
     insertIssuer,
     insertPolicy,

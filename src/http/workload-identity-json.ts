@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Finding } from '../finding/finding.ts'
 import type { WholeIdentity } from '../identity/identity-store.ts'
 import type { WorkloadIdentity } from '../identity/workload-identity.ts'
+import { PROVIDER_TYPES } from '../provider/providers.ts'
 import { acknowledgementAnswer, findingAnswer } from './finding-json.ts'
 import { policyTestAnswer } from './policy-test-json.ts'
 
@@ -38,7 +39,7 @@ export const workloadIdentityAnswer = z
     tokenAudiences: texts,
     recordedClaims: texts,
     workloadIdentityConfig: z.strictObject({
-      providerType: z.enum(['GITLAB']),
+      providerType: z.enum(PROVIDER_TYPES),
       issuerUrl: z.string(),
       allowedAudiences: texts,
       rules: z.array(rule),

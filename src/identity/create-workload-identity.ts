@@ -59,7 +59,7 @@ export async function createWorkloadIdentity(
   if (!parsed.ok) throw invalidArgument(`${parsed.field} ${parsed.message}.`)
 
   const { spec, notices } = parsed
-  const policy = await deps.preparePolicy(spec.workloadIdentityConfig.rules)
+  const policy = await deps.preparePolicy(spec.workloadIdentityConfig)
   const place = { email, projectId: projectId ?? null }
   deps.refuseFailedTests(await deps.runTests({ ...place, spec, policy }))
   const findings = deps.findFindings(spec, place.projectId)

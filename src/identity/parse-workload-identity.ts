@@ -6,6 +6,7 @@ import { findTextProblem } from '../fields/find-text-problem.ts'
 import { type ReadFields, readFields } from '../fields/read-fields.ts'
 import { isJsonObject, type JsonObject } from '../json.ts'
 import type { PolicyTest } from '../policy-test/policy-test.ts'
+import { PROVIDERS } from '../provider/providers.ts'
 import { type FormerRules, type MatchedRule, matchRules } from './match-rules.ts'
 import { changeNotices, noticesFor } from './notices-for.ts'
 import { checkRule, completeRule, findDuplicate } from './parse-rule.ts'
@@ -52,7 +53,8 @@ export function parseWorkloadIdentity(body: unknown, context: ParseContext): Par
   const read = readIdentityBody(workloadIdentitySchema, body)
   if (!read.ok) return refused(read.problem, true)
 
-  const rules = matchRules(read.value.workloadIdentityConfig.rules, context.former ?? NO_RULES)
+  const provider = PROVIDERS[read.value.workloadIdentityConfig.providerType]
+  const rules = matchRules(read.value.workloadIdentityConfig.rules, context.former ?? NO_RULES, provider)
   const problem =
     identityProblem(read.value, context) ??
     rulesProblem(read.value, rules, context) ??
@@ -72,13 +74,10 @@ export function readIdentityBody<Body>(schema: ZodType<Body>, body: object): Rea
 }
 
 /** What comes with a later version is told from what is no field at all. */
-function hintFor(path: readonly PropertyKey[], value: unknown): string | undefined {
+function hintFor(path: readonly PropertyKey[]): string | undefined {
   const field = path.at(-1)
   if (field === 'conditions') return 'is not supported yet: leave it out'
   if (field === 'tests' && path.length > 1) return 'stands beside workloadIdentityConfig, not in it'
-  if (field === 'providerType' && value === 'GITHUB') {
-    return "GITHUB is not supported yet: the only provider is 'GITLAB'"
-  }
   return undefined
 }
 
@@ -146,7 +145,7 @@ function rulesProblem(
   matched: readonly MatchedRule[],
   context: ParseContext,
 ): FieldProblem | undefined {
-  const { rules } = body.workloadIdentityConfig
+  const { rules, providerType } = body.workloadIdentityConfig
   for (const [index, rule] of rules.entries()) {
     const at = ['workloadIdentityConfig', 'rules', index]
     const id = matched[index]?.id ?? ''
@@ -154,7 +153,7 @@ function rulesProblem(
     if (first < index) {
       return { path: [...at, 'id'], message: `${shownText(id)} is the id of rules[${first}] already` }
     }
-    const problem = checkRule(rule, id, context.knownRoles)
+    const problem = checkRule(rule, id, PROVIDERS[providerType], context.knownRoles)
     if (problem !== undefined) return { path: [...at, ...problem.path], message: problem.message }
   }
   return undefined
@@ -199,7 +198,9 @@ function complete(
       providerType,
       issuerUrl,
       allowedAudiences: allowedAudiences ?? [issuerUrl],
-      rules: rules.map((rule, index) => completeRule(rule, matched[index]?.id ?? '', matched[index]?.former)),
+      rules: rules.map((rule, index) =>
+        completeRule(rule, matched[index]?.id ?? '', PROVIDERS[providerType], matched[index]?.former),
+      ),
     },
     tests: (body.tests ?? []).map(completeTest),
   }

@@ -131,7 +131,7 @@ async function prepare(
   { spec, ...plan }: Plan,
 ): Promise<Prepared> {
   const { workloadIdentityConfig: config } = spec
-  const policy = hasSameRules(spec, identity) ? undefined : await deps.preparePolicy(config.rules)
+  const policy = hasSameRules(spec, identity) ? undefined : await deps.preparePolicy(config)
   if (!onlyDisables(identity, { spec, ...plan })) {
     const tested = { spec, policy: policy ?? { digest: identity.policyDigest } }
     const projectId = identity.project?.id ?? null
@@ -181,7 +181,8 @@ function save(
 }
 
 function hasSameRules(a: WorkloadIdentitySpec, b: WorkloadIdentitySpec): boolean {
-  return isDeepStrictEqual(a.workloadIdentityConfig.rules, b.workloadIdentityConfig.rules)
+  const [before, after] = [a.workloadIdentityConfig, b.workloadIdentityConfig]
+  return before.providerType === after.providerType && isDeepStrictEqual(before.rules, after.rules)
 }
 
 /** Whether the tests that `a` has, if any, were run as they are by running those of `b`; rules aside. */
@@ -203,5 +204,6 @@ function onlyDisables(identity: WholeIdentity, { spec, state }: Plan): boolean {
 }
 
 function hasSameIssuer(a: WorkloadIdentitySpec, b: WorkloadIdentitySpec): boolean {
-  return a.workloadIdentityConfig.issuerUrl === b.workloadIdentityConfig.issuerUrl
+  const [before, after] = [a.workloadIdentityConfig, b.workloadIdentityConfig]
+  return before.providerType === after.providerType && before.issuerUrl === after.issuerUrl
 }

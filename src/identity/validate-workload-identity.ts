@@ -100,7 +100,7 @@ async function judge(
   const { workloadIdentityConfig: config } = spec
   const [issuer, policy] = await Promise.all([
     orProblems(issuerFor(deps, config), 'workloadIdentityConfig.issuerUrl'),
-    orProblems(deps.preparePolicy(config.rules), 'workloadIdentityConfig.rules'),
+    orProblems(deps.preparePolicy(config), 'workloadIdentityConfig.rules'),
   ])
   return {
     problems: [...issuer.problems, ...policy.problems],

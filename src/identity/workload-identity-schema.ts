@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { MaskFields } from '../fields/field-mask.ts'
 import { title } from '../fields/title.ts'
+import { PROVIDER_TYPES } from '../provider/providers.ts'
 
 // Bounds keep a policy's literals within the memory that its WASM may declare, and lists within what people can read.
 const MAX_RULES = 100
@@ -31,7 +32,7 @@ const pipelineSource = z
   .string()
   .regex(
     /^[a-z][a-z0-9_]{0,62}$/,
-    'must be a pipeline source in lower case as GitLab writes it, for example push',
+    'must be a pipeline source in lower case as its provider writes it, for example push',
   )
 
 const PATTERN = '`*` is any text without a slash, `/**` at the end any further segments.'
@@ -46,11 +47,15 @@ const ruleSchema = z.strictObject({
   id: ruleId.optional(),
   title: z.string().max(MAX_TITLE).optional(),
   disabled: z.boolean().optional().describe('A disabled rule lets nobody in.'),
-  group: z.string().describe('The path of a group or user; its subgroups are in it.'),
+  group: z
+    .string()
+    .describe('The path of a group or user, its subgroups are in it; of GitHub, an organisation or user.'),
   project: z
     .string()
     .optional()
-    .describe('Its path within the group. All of the group and its subgroups where absent.'),
+    .describe(
+      'Its path within the group; of GitHub, a repository. All of the group and its subgroups where absent.',
+    ),
   refs: z
     .array(refPatternSchema)
     .max(MAX_ENTRIES)
@@ -60,12 +65,14 @@ const ruleSchema = z.strictObject({
   mergeRequests: z
     .enum(['NONE', 'SAME_PROJECT'])
     .optional()
-    .describe('By default NONE where refs are given, else SAME_PROJECT; never from a fork.'),
+    .describe(
+      'By default NONE where refs are given, else SAME_PROJECT; never from a fork. Of GitHub NONE alone.',
+    ),
   pipelineSources: z
     .array(pipelineSource)
     .max(MAX_ENTRIES)
     .optional()
-    .describe('By default push, web, schedule and api.'),
+    .describe('By default push, web, schedule and api; of GitHub push, workflow_dispatch and schedule.'),
   claims: z
     .record(claimName, z.array(z.string().max(MAX_VALUE)).min(1).max(MAX_ENTRIES))
     .optional()
@@ -84,7 +91,7 @@ const ruleSchema = z.strictObject({
 })
 
 const configSchema = z.strictObject({
-  providerType: z.enum(['GITLAB']),
+  providerType: z.enum(PROVIDER_TYPES),
   issuerUrl: text,
   allowedAudiences: z
     .array(text)

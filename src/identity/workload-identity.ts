@@ -1,5 +1,6 @@
 import type { Finding } from '../finding/finding.ts'
 import type { PolicyTest } from '../policy-test/policy-test.ts'
+import type { ProviderType } from '../provider/providers.ts'
 import type { Acknowledgement } from './acknowledge-findings.ts'
 import type { Rule } from './rule.ts'
 
@@ -7,7 +8,7 @@ export type SubjectTokenUse = 'ONCE' | 'MANY'
 
 /** Whose tokens an identity takes and what they must say; rules have every default written out. */
 export type WorkloadIdentityConfig = {
-  readonly providerType: 'GITLAB'
+  readonly providerType: ProviderType
   readonly issuerUrl: string
   readonly allowedAudiences: readonly string[]
   readonly rules: readonly Rule[]

@@ -21,7 +21,14 @@ export async function evaluateClaims(
   claims: JsonObject,
 ): Promise<Verdict> {
   const seen = JSON.stringify(deps.recordableClaims(claims, identity.recordedClaims))
-  const input = deps.policyInput(seen, deps.clock(), identity.email, identity.project?.id ?? '')
+  const { email, project, workloadIdentityConfig } = identity
+  const input = deps.policyInput(
+    seen,
+    deps.clock(),
+    email,
+    project?.id ?? '',
+    workloadIdentityConfig.providerType,
+  )
   const evaluation = await deps.evaluatePolicy(identity.policyDigest, input)
   if (evaluation.ok) return JSON.parse(evaluation.verdictText)
   throw new RequestError(

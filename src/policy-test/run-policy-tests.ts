@@ -6,6 +6,7 @@ import type { JsonObject } from '../json.ts'
 import type { PreparedPolicy } from '../policy/prepare-policy.ts'
 import type { SmokeRun } from '../policy/smoke-run.ts'
 import type { RuleVerdict } from '../policy/verdict.ts'
+import type { ProviderType } from '../provider/providers.ts'
 import { type JudgeDeps, type Judgement, judgeClaims } from './judge-claims.ts'
 import type { PolicyTest, TestResult } from './policy-test.ts'
 
@@ -15,7 +16,13 @@ export type RunPolicyTestsDeps = JudgeDeps & {
   readonly loadWasm: (digest: string) => Promise<Uint8Array | undefined>
   readonly recordableClaims: (claims: JsonObject, recordedClaims: readonly string[]) => JsonObject
   /** What a policy is asked, as JSON text. */
-  readonly policyInput: (claims: string, timeMs: number, email: string, project: string) => string
+  readonly policyInput: (
+    claims: string,
+    timeMs: number,
+    email: string,
+    project: string,
+    provider: ProviderType,
+  ) => string
 }
 
 /** An identity as it is going to be saved, with its policy. */
@@ -40,7 +47,7 @@ export async function runPolicyTests(
   if (wasm === undefined) throw new RequestError('internal', 'The policy of this identity is missing.')
   const inputs = tests.map(({ claims }) => {
     const seen = JSON.stringify(deps.recordableClaims(claims, recordedClaims))
-    return deps.policyInput(seen, timeOf(claims, deps.clock()), email, projectId ?? '')
+    return deps.policyInput(seen, timeOf(claims, deps.clock()), email, projectId ?? '', config.providerType)
   })
   const evaluations = await deps.smokeRun(wasm, inputs)
   return tests.flatMap((test, index) => {

@@ -1,6 +1,6 @@
 import type { Rule } from '../identity/rule.ts'
 import type { JsonObject } from '../json.ts'
-import type { Provider } from './compile-policy.ts'
+import { PROVIDERS, type ProviderType } from '../provider/providers.ts'
 import { gitlabAdmits } from './gitlab-admits.ts'
 import { gitlabAttacks } from './gitlab-attacks.ts'
 import { sampleClaims } from './sample-claims.ts'
@@ -18,7 +18,7 @@ type HostileProvider = {
   readonly admits: (rule: Rule, claims: JsonObject) => boolean
 }
 
-const PROVIDERS: Readonly<Record<Provider, HostileProvider>> = {
+const HOSTILE: Readonly<Record<ProviderType, HostileProvider>> = {
   GITLAB: { attacks: gitlabAttacks, admits: gitlabAdmits },
 }
 
@@ -32,10 +32,10 @@ const MAX_JUDGED_RULES = 20_000
  * The hostile samples of these rules: every one that its rule must refuse. Where not all can be run each rule has some,
  * and others than the rule before it: all rules are judged by the same Rego.
  */
-export function hostileSamples(provider: Provider, rules: readonly Rule[]): readonly HostileSample[] {
-  const { attacks, admits } = PROVIDERS[provider]
+export function hostileSamples(provider: ProviderType, rules: readonly Rule[]): readonly HostileSample[] {
+  const { attacks, admits } = HOSTILE[provider]
   const ofRules = rules.map((rule) =>
-    attacks(rule, sampleClaims(rule).claims)
+    attacks(rule, sampleClaims(rule, PROVIDERS[provider]).claims)
       .filter(({ claims }) => !admits(rule, claims))
       .map((attack) => ({ ...attack, rule })),
   )
@@ -53,10 +53,10 @@ export function hostileSamples(provider: Provider, rules: readonly Rule[]): read
  * one for merge requests beside one without, makes the sample an honest token there.
  */
 export function wronglyMet(
-  provider: Provider,
+  provider: ProviderType,
   rules: readonly Rule[],
   claims: JsonObject,
   metIds: readonly string[],
 ): Rule | undefined {
-  return rules.find((rule) => metIds.includes(rule.id) && !PROVIDERS[provider].admits(rule, claims))
+  return rules.find((rule) => metIds.includes(rule.id) && !HOSTILE[provider].admits(rule, claims))
 }

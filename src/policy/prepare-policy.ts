@@ -2,7 +2,8 @@ import { fileURLToPath } from 'node:url'
 import { LRUCache } from 'lru-cache'
 import { invalidArgument } from '../errors.ts'
 import type { Rule } from '../identity/rule.ts'
-import type { PolicyCompiler, Provider } from './compile-policy.ts'
+import { PROVIDERS, type ProviderType } from '../provider/providers.ts'
+import type { PolicyCompiler } from './compile-policy.ts'
 import { hostileSamples, wronglyMet } from './hostile-samples.ts'
 import type { PolicyProblem } from './policy-problem.ts'
 import type { PolicyStore, StoredPolicy } from './policy-store.ts'
@@ -12,8 +13,11 @@ import type { SmokeRun } from './smoke-run.ts'
 /** `policy` is there only where it has yet to be stored: equal rules have one policy, which is compiled once. */
 export type PreparedPolicy = { readonly digest: string; readonly policy?: StoredPolicy }
 
+/** What of an identity becomes its policy. */
+export type PolicySource = { readonly providerType: ProviderType; readonly rules: readonly Rule[] }
+
 /** The policy of these rules, compiled and tried; throws `invalid_argument` with the problems that it has. */
-export type PreparePolicy = (rules: readonly Rule[]) => Promise<PreparedPolicy>
+export type PreparePolicy = (source: PolicySource) => Promise<PreparedPolicy>
 
 export type PreparePolicyDeps = {
   readonly compiler: PolicyCompiler
@@ -34,7 +38,6 @@ const MAX_REMEMBERED_BYTES = 20_000_000
 const SAMPLE_INPUT = {
   time: 0,
   identity: { email: 'sample@claimgate.internal', project: '' },
-  provider: 'GITLAB',
 }
 
 export function createPreparePolicy({ compiler, policies, smokeRun }: PreparePolicyDeps): PreparePolicy {
@@ -42,15 +45,16 @@ export function createPreparePolicy({ compiler, policies, smokeRun }: PreparePol
     maxSize: MAX_REMEMBERED_BYTES,
     sizeCalculation: ({ wasm }) => wasm.byteLength,
   })
-  return async (rules) => {
-    const gathered = compiler.gather({ provider: 'GITLAB', rules })
+  return async (source) => {
+    const { providerType: provider, rules } = source
+    const gathered = compiler.gather({ provider, rules })
     const { digest, entrypoint, modules } = gathered
     if (await policies.has(digest)) return { digest }
     const known = remembered.get(digest)
     if (known !== undefined) return { digest, policy: known }
 
     const compiled = await compiler.compile(gathered)
-    const problems = compiled.ok ? await tryOut(smokeRun, compiled.wasm, 'GITLAB', rules) : compiled.problems
+    const problems = compiled.ok ? await tryOut(smokeRun, compiled.wasm, source) : compiled.problems
     if (!compiled.ok || problems.length > 0) throw refusal(problems)
     const policy = { digest, compiler: gathered.compiler, entrypoint, modules, wasm: compiled.wasm }
     remembered.set(digest, policy)
@@ -65,14 +69,13 @@ export function createPreparePolicy({ compiler, policies, smokeRun }: PreparePol
 async function tryOut(
   smokeRun: SmokeRun,
   wasm: Uint8Array,
-  provider: Provider,
-  allRules: readonly Rule[],
+  { providerType, rules: allRules }: PolicySource,
 ): Promise<readonly PolicyProblem[]> {
   const rules = allRules.filter(({ disabled }) => !disabled)
-  const samples = rules.map((rule) => ({ rule, ...sampleClaims(rule) }))
-  const hostile = hostileSamples(provider, rules)
+  const samples = rules.map((rule) => ({ rule, ...sampleClaims(rule, PROVIDERS[providerType]) }))
+  const hostile = hostileSamples(providerType, rules)
   const inputs = [{}, ...[...samples, ...hostile].map(({ claims }) => claims)].map((claims) =>
-    JSON.stringify({ claims, ...SAMPLE_INPUT }),
+    JSON.stringify({ claims, ...SAMPLE_INPUT, provider: providerType }),
   )
   const [withoutClaims, ...results] = await smokeRun(wasm, inputs)
   const failed = [withoutClaims, ...results].find((result) => result?.ok === false)
@@ -87,7 +90,7 @@ async function tryOut(
     )
   const letIn = hostile.flatMap(({ title, rule, claims }, index) => {
     const result = results[samples.length + index]
-    const met = result?.ok === true ? wronglyMet(provider, rules, claims, result.ruleIds) : undefined
+    const met = result?.ok === true ? wronglyMet(providerType, rules, claims, result.ruleIds) : undefined
     if (met === undefined) return []
     return problem(
       'hostile_sample_met',

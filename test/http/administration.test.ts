@@ -50,13 +50,6 @@ for (const kind of DATABASES) {
         /workloadIdentityConfig\.tests .*beside workloadIdentityConfig/,
       ],
       [
-        'GitHub',
-        'POST',
-        `${IDENTITIES}?workloadIdentityId=x`,
-        () => body({ providerType: 'GITHUB' }),
-        /providerType.*GITHUB is not supported yet/,
-      ],
-      [
         'an unknown field',
         'POST',
         `${IDENTITIES}?workloadIdentityId=x`,
@@ -90,13 +83,6 @@ for (const kind of DATABASES) {
         `${IDENTITIES}?workloadIdentityId=x&workloadIdentityId=y`,
         () => body(),
         /'workloadIdentityId'.*twice/,
-      ],
-      [
-        'an issuer of GitHub',
-        'POST',
-        '/v1/issuers?issuerId=github',
-        () => ({ issuerUrl: 'https://x.example', providerType: 'GITHUB' }),
-        /providerType/,
       ],
       [
         'showDeleted',

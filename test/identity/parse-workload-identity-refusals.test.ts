@@ -123,16 +123,10 @@ describe('each refusal names the field and how to mend it', () => {
       /is required: 'GITLAB'/,
     ],
     [
-      'GitHub',
-      configWith({ providerType: 'GITHUB' }),
-      `${config}.providerType`,
-      /GITHUB is not supported yet/,
-    ],
-    [
       'another provider',
       configWith({ providerType: 'gitlab' }),
       `${config}.providerType`,
-      /must be 'GITLAB', not 'gitlab'/,
+      /must be 'GITLAB' or 'GITHUB', not 'gitlab'/,
     ],
     ['no issuer', configWith({ issuerUrl: undefined }), `${config}.issuerUrl`, /is required/],
     [

@@ -11,6 +11,7 @@ import { hostileSamples } from '../../src/policy/hostile-samples.ts'
 import { createPreparePolicy } from '../../src/policy/prepare-policy.ts'
 import { sampleClaims } from '../../src/policy/sample-claims.ts'
 import { createSmokeRunner } from '../../src/policy/smoke-run.ts'
+import { PROVIDERS } from '../../src/provider/providers.ts'
 import { claims, inputWith, realCompiler, ruleWith, silent } from './policy-world.ts'
 
 const compiler = await realCompiler()
@@ -51,8 +52,10 @@ describe('what a rule admits is the same said twice, in Rego and apart from it',
   const samples: readonly JsonObject[] = [
     {},
     claims,
-    ...RULES.map((rule) => sampleClaims(rule).claims),
-    ...RULES.flatMap((rule) => gitlabAttacks(rule, sampleClaims(rule).claims)).map((attack) => attack.claims),
+    ...RULES.map((rule) => sampleClaims(rule, PROVIDERS.GITLAB).claims),
+    ...RULES.flatMap((rule) => gitlabAttacks(rule, sampleClaims(rule, PROVIDERS.GITLAB).claims)).map(
+      (attack) => attack.claims,
+    ),
     ...[
       'release/1',
       'release/1/2',
@@ -176,7 +179,7 @@ describe('a policy that hostile samples meet is refused', () => {
       policies: { has: async () => false },
       smokeRun: smokeRunner.run,
     })
-    const refused = await prepare(rules).then(
+    const refused = await prepare({ providerType: 'GITLAB', rules }).then(
       () => undefined,
       (error: unknown) => error,
     )
