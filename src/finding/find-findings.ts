@@ -1,7 +1,8 @@
 import type { Rule } from '../identity/rule.ts'
-import type { WorkloadIdentitySpec } from '../identity/workload-identity.ts'
+import type { WorkloadIdentityConfig, WorkloadIdentitySpec } from '../identity/workload-identity.ts'
+import type { Provider } from '../provider/provider.ts'
+import { PROVIDERS } from '../provider/providers.ts'
 import { FINDING_GRADES, type Finding, type FindingCode } from './finding.ts'
-import { PROVIDER_TERMS, type ProviderTerms } from './provider-terms.ts'
 import { type RuleReach, reachOf } from './rule-reach.ts'
 
 export type FindingContext = {
@@ -23,14 +24,14 @@ const ORDER = ['CRITICAL', 'WARNING', 'NOTE'] as const
 
 /** What an identity lets in that its author may not mean to: what is worst first, then by its rules. */
 export function findFindings(spec: WorkloadIdentitySpec, context: FindingContext): readonly Finding[] {
-  const terms = PROVIDER_TERMS[spec.workloadIdentityConfig.providerType]
+  const provider: Provider = PROVIDERS[spec.workloadIdentityConfig.providerType]
   const rules = spec.workloadIdentityConfig.rules.filter(({ disabled }) => !disabled)
   const found = [
     ...rules.flatMap((rule) => {
-      const reach = reachOf(rule, terms)
-      return findingsOf([...breadth(rule, reach, terms), ...gifts(rule, reach, terms, context)], rule)
+      const reach = reachOf(rule, provider)
+      return findingsOf([...breadth(rule, reach, provider), ...gifts(rule, reach, provider, context)], rule)
     }),
-    ...findingsOf(identityChecks(spec, terms, context)),
+    ...findingsOf(identityChecks(spec, provider, context)),
   ]
   return ORDER.flatMap((grade) => found.filter((finding) => finding.grade === grade))
 }
@@ -43,7 +44,7 @@ function findingsOf(checks: readonly Check[], rule?: Rule): readonly Finding[] {
 }
 
 /** Where a rule's jobs may come from. */
-function breadth(rule: Rule, reach: RuleReach, terms: ProviderTerms): readonly Check[] {
+function breadth(rule: Rule, reach: RuleReach, { people: terms, texts }: Provider): readonly Check[] {
   const { people, place, hasProject, hasRefs, isProtected, takesMergeRequests } = reach
   const at = `rule '${rule.id}'`
   const path = rule.project === '' ? rule.group : `${rule.group}/${rule.project}`
@@ -58,7 +59,7 @@ function breadth(rule: Rule, reach: RuleReach, terms: ProviderTerms): readonly C
     [
       !hasProject,
       'no_project',
-      `${people} can get in, of projects and ${terms.group}s that are made later too.`,
+      `${people} can get in, also of what is made or moved there later.`,
       `Set project of ${at} to the project that needs it, as in "project": "my-project".`,
     ],
     [
@@ -71,7 +72,7 @@ function breadth(rule: Rule, reach: RuleReach, terms: ProviderTerms): readonly C
       !isProtected,
       'unprotected_refs',
       `${people} can get in by pushing to a branch or tag that nothing protects, without anybody's approval.`,
-      `Set protectedRefsOnly of ${at} to true and ${terms.howToProtect}.`,
+      `Set protectedRefsOnly of ${at} to true and ${texts.protectRef}.`,
     ],
     [
       takesMergeRequests,
@@ -92,7 +93,7 @@ function breadth(rule: Rule, reach: RuleReach, terms: ProviderTerms): readonly C
 function gifts(
   rule: Rule,
   { people, place, takesMergeRequests }: RuleReach,
-  terms: ProviderTerms,
+  { people: terms }: Provider,
   { projectId, administrativeRoles }: FindingContext,
 ): readonly Check[] {
   const at = `rule '${rule.id}'`
@@ -117,11 +118,11 @@ function gifts(
 
 function identityChecks(
   spec: WorkloadIdentitySpec,
-  terms: ProviderTerms,
+  { people: terms }: Provider,
   { publicUrl }: FindingContext,
 ): readonly Check[] {
   const { workloadIdentityConfig: config, tokenLifetimeSeconds: seconds } = spec
-  const shared = config.allowedAudiences.filter((audience) => terms.isSharedAudience(audience, config))
+  const shared = config.allowedAudiences.filter((audience) => isShared(audience, config, terms.ownAudience))
   return [
     [
       shared.length > 0,
@@ -144,6 +145,19 @@ function identityChecks(
       'Set subjectTokenUse to ONCE.',
     ],
   ]
+}
+
+/** What jobs are told to ask for by widely used services, on every provider. */
+const SERVICE_AUDIENCES: readonly string[] = ['sigstore', 'sts.amazonaws.com', 'api://AzureADTokenExchange']
+
+/** Whether jobs ask for this audience to go elsewhere, so that others hold such tokens too. */
+function isShared(audience: string, { issuerUrl }: WorkloadIdentityConfig, ownAudience: RegExp): boolean {
+  const folded = (url: string) => url.toLowerCase().replace(/\/$/, '')
+  return (
+    SERVICE_AUDIENCES.includes(audience) ||
+    ownAudience.test(audience) ||
+    folded(audience) === folded(issuerUrl)
+  )
 }
 
 function listed(texts: readonly string[]): string {

@@ -125,7 +125,10 @@ async function orProblems<Value>(
   } catch (error) {
     if (!(error instanceof RequestError) || error.code !== 'invalid_argument') throw error
     const [details] = error.details as readonly { readonly problems?: readonly PolicyProblem[] }[]
-    return { problems: details?.problems ?? [{ code: 'invalid_field', message: error.message, field }] }
+    const { message } = error
+    // Most begin with the field at fault, which may be another than the one that was looked at.
+    const [named = field] = /^workloadIdentityConfig\S*/.exec(message) ?? []
+    return { problems: details?.problems ?? [{ code: 'invalid_field', message, field: named }] }
   }
 }
 
