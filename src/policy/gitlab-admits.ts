@@ -1,5 +1,6 @@
-import type { RefPattern, Rule } from '../identity/rule.ts'
+import type { Rule } from '../identity/rule.ts'
 import type { JsonObject, JsonValue } from '../json.ts'
+import { coversRef } from './covers-ref.ts'
 
 /**
  * Whether a rule admits the claims of a GitLab job: what `gitlab.rego` proves, said a second time and apart from it, so
@@ -36,35 +37,12 @@ function folded(path: string): string {
   return path.replace(/[A-Z]/g, (letter) => letter.toLowerCase())
 }
 
-function isOnRef({ ref, ref_type, ref_path }: JsonObject, { refs }: Rule): boolean {
+function isOnRef({ ref, ref_type, ref_path }: JsonObject, rule: Rule): boolean {
   const type = ref_type === 'branch' ? 'BRANCH' : ref_type === 'tag' ? 'TAG' : undefined
   if (type === undefined || typeof ref !== 'string' || ref === '') return false
   const fullName = `refs/${type === 'BRANCH' ? 'heads' : 'tags'}/${ref}`
   if (ref_path !== undefined && ref_path !== fullName) return false
-  return refs.length === 0 || refs.some((pattern) => pattern.type === type && covers(pattern, ref))
-}
-
-function covers({ pattern }: RefPattern, ref: string): boolean {
-  const isOpen = pattern.endsWith('/**')
-  const wanted = (isOpen ? pattern.slice(0, -3) : pattern).split('/')
-  const segments = ref.split('/')
-  if (segments.includes('')) return false
-  if (isOpen ? segments.length <= wanted.length : segments.length !== wanted.length) return false
-  return wanted.every((part, index) => coversSegment(part, segments[index] ?? ''))
-}
-
-/** Without a regular expression, which many stars would keep busy for ever. */
-function coversSegment(wanted: string, segment: string): boolean {
-  const [start = '', ...rest] = wanted.split('*')
-  const end = rest.pop()
-  if (end === undefined) return segment === start
-  let position = start.length
-  for (const part of rest) {
-    const found = segment.indexOf(part, position)
-    if (found < 0) return false
-    position = found + part.length
-  }
-  return segment.startsWith(start) && segment.endsWith(end) && position <= segment.length - end.length
+  return coversRef(rule, type, ref)
 }
 
 function startsAsAllowed({ pipeline_source: source, ref_protected }: JsonObject, rule: Rule): boolean {

@@ -164,4 +164,12 @@ export const github: Provider = {
     environment: "give the job such an environment, as in 'environment: production'",
     runner: 'run the job on such a runner (runs-on)',
   },
+  people: {
+    writer: 'everybody with write access to',
+    maintainer: 'everybody who may push or merge to a protected branch or create a protected tag of',
+    anyProject: "any repository of '{group}'",
+    mergeRequest: 'pull request',
+    projectNumber: "the repository's number (repository_id in the token)",
+    ownAudience: /^https:\/\/github\.com\/[^/]+$/i,
+  },
 }

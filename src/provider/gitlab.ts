@@ -138,4 +138,12 @@ export const gitlab: Provider = {
     environment: "give the job such an environment, as in 'environment: production'",
     runner: 'run the job on such a runner (by its tags)',
   },
+  people: {
+    writer: 'every Developer of',
+    maintainer: 'everybody who may push or merge to a protected branch or create a protected tag of',
+    anyProject: "any project in '{group}' or a group below it",
+    mergeRequest: 'merge request',
+    projectNumber: "the project's number (project_id in the token; Settings, General in GitLab)",
+    ownAudience: /(?!)/,
+  },
 }

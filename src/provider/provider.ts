@@ -83,6 +83,21 @@ export type ProviderTexts = {
   readonly runner: string
 }
 
+/** Who is let in by what, in words that findings put together. */
+export type People = {
+  /** Who may push to a branch that nothing protects, before the name of a project. */
+  readonly writer: string
+  /** Who may change what is protected, likewise. */
+  readonly maintainer: string
+  /** What a rule without a project covers; `{group}` stands for its group. */
+  readonly anyProject: string
+  readonly mergeRequest: string
+  /** Where a project's number is found. */
+  readonly projectNumber: string
+  /** What the provider puts into `aud` where a job asks for no audience. */
+  readonly ownAudience: RegExp
+}
+
 /** All that one provider of job tokens does differently from the others. */
 export type Provider = {
   readonly name: string
@@ -112,6 +127,7 @@ export type Provider = {
   /** From which version of the provider on a claim is sent. */
   readonly since: Readonly<Record<string, string>>
   readonly texts: ProviderTexts
+  readonly people: People
 }
 
 /** Claims of one file and type, as entries of `claims`. */

@@ -163,6 +163,42 @@ describe('the findings of an identity', () => {
     assert.match(first?.message ?? '', /'roles\/gitopsServiceAgent' in projects\/web/)
   })
 
+  test('of GitHub are about its people, its claims and its own audience', () => {
+    const githubConfig = {
+      providerType: 'GITHUB',
+      issuerUrl: 'https://token.actions.githubusercontent.com',
+      allowedAudiences: ['https://github.com/acme'],
+    } as const
+    const of = (changes: Partial<Rule>) =>
+      found([], { workloadIdentityConfig: { ...githubConfig, rules: [{ ...NARROW, ...changes }] } })
+
+    const wide = of({
+      project: '',
+      refs: [],
+      protectedRefsOnly: false,
+      ids: { projectIds: [], namespaceIds: [] },
+    })
+    const narrow = of({
+      project: '',
+      claims: { repository: ['acme/app'] },
+      ids: { projectIds: [], namespaceIds: ['72'] },
+    })
+
+    assert.deepEqual(
+      wide.map(({ code }) => code),
+      ['no_project', 'all_refs', 'unprotected_refs', 'shared_audience', 'no_id_pinned'],
+    )
+    assert.match(
+      wide[0]?.message ?? '',
+      /^Everybody with write access to any repository of 'acme' can get in/,
+    )
+    assert.match(wide[2]?.change ?? '', /GitHub/)
+    assert.deepEqual(
+      narrow.map(({ code }) => code),
+      ['shared_audience'],
+    )
+  })
+
   test('name each rule that they are about, and no other', () => {
     const all = found([
       NARROW,

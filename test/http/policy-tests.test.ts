@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { assertProblem } from '../support/answers.ts'
+import { githubClaims } from '../support/github-claims.ts'
 import { gitlabClaims, mergeRequest } from '../support/gitlab-claims.ts'
 import { identityBody } from '../support/identity-body.ts'
 import { DATABASES, IDENTITY_DOMAIN, startWorld, type World } from '../support/world.ts'
+import { ROWS as GITHUB_ROWS, RULES as GITHUB_RULES, type Row as GithubRow } from './github-claims-rows.ts'
 import { ROWS, type Row, RULES } from './gitlab-claims-rows.ts'
 
 const IDENTITIES = '/v1/workspaces/default/workloadIdentities'
@@ -271,6 +273,32 @@ for (const kind of DATABASES) {
   })
 }
 
+/** The tables that exchanges are held against, as tests by the rule that each is for. */
+const TABLES = {
+  GITLAB: Map.groupBy(
+    ROWS.map(([title, claims, expected, { rule = 'app', version = '18.4' } = {}]: Row) => ({
+      rule,
+      config: RULES[rule].rule,
+      test: testOf(`${title} (${version})`, gitlabClaims(version, claims), expected),
+    })),
+    ({ rule }) => rule as string,
+  ),
+  GITHUB: Map.groupBy(
+    GITHUB_ROWS.map(([title, claims, expected, { rule = 'app' } = {}]: GithubRow) => ({
+      rule,
+      config: GITHUB_RULES[rule].rule,
+      test: testOf(title, githubClaims(claims), expected),
+    })),
+    ({ rule }) => rule as string,
+  ),
+}
+
+function testOf(title: string, claims: object, expected: Row[2]) {
+  const isReason = typeof expected === 'string' && expected !== 'outside'
+  const reason = isReason ? expected : 'condition_not_met'
+  return { title, claims, expect: expected === 'allowed' ? 'ALLOWED' : 'DENIED', reason }
+}
+
 describe('what a test comes to is what an exchange comes to', () => {
   let world: World
   before(async () => {
@@ -278,32 +306,22 @@ describe('what a test comes to is what an exchange comes to', () => {
   })
   after(() => world?.close())
 
-  const ruleOf = ([, , , { rule = 'app' } = {}]: Row) => rule
-  const rows = Map.groupBy(ROWS, ruleOf)
-  for (const [rule, ofRule] of rows) {
-    test(`for ${ofRule.length} tokens of the rule ${rule}`, async () => {
-      const tests = ofRule.map(([title, claims, expected, { version = '18.4' } = {}]: Row) => ({
-        title: `${title} (${version})`,
-        claims: gitlabClaims(version, claims),
-        expect: expected === 'allowed' ? 'ALLOWED' : 'DENIED',
-        reason: reasonOf(expected),
-      }))
-      const config = { rules: [{ id: 'the-rule', ...RULES[rule].rule }] }
+  for (const [providerType, tables] of Object.entries(TABLES)) {
+    for (const [rule, rows] of tables) {
+      test(`for ${rows.length} tokens of ${providerType} and the rule ${rule}`, async () => {
+        const issuerUrl = providerType === 'GITHUB' ? world.github.issuerUrl : world.gitlab.issuerUrl
+        const rules = [{ id: 'the-rule', ...rows[0]?.config }]
 
-      for (let start = 0; start < tests.length; start += 100) {
-        const some = tests.slice(start, start + 100)
-        const identity = identityBody(world.gitlab.issuerUrl, config, { tests: some })
-        const answer = await world.admin('POST', '/v1/workloadIdentities:validate', identity)
+        for (let start = 0; start < rows.length; start += 100) {
+          const tests = rows.slice(start, start + 100).map((row) => row.test)
+          const identity = identityBody(issuerUrl, { providerType, rules }, { tests })
+          const answer = await world.admin('POST', '/v1/workloadIdentities:validate', identity)
 
-        assert.deepEqual(answer.json.problems, [])
-        assert.equal(answer.json.tests.length, some.length)
-        for (const { passed, message } of answer.json.tests) assert.ok(passed, message)
-      }
-    })
+          assert.deepEqual(answer.json.problems, [])
+          assert.equal(answer.json.tests.length, tests.length)
+          for (const { passed, message } of answer.json.tests) assert.ok(passed, message)
+        }
+      })
+    }
   }
 })
-
-function reasonOf(expected: Row[2]): string {
-  if (expected === 'allowed') return 'allowed'
-  return typeof expected === 'string' && expected !== 'outside' ? expected : 'condition_not_met'
-}

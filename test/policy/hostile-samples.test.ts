@@ -5,6 +5,8 @@ import type { Rule } from '../../src/identity/rule.ts'
 import type { JsonObject } from '../../src/json.ts'
 import type { PolicyModules } from '../../src/policy/compile-policy.ts'
 import { createEvaluator, type Evaluator } from '../../src/policy/evaluate.ts'
+import { githubAdmits } from '../../src/policy/github-admits.ts'
+import { githubAttacks } from '../../src/policy/github-attacks.ts'
 import { gitlabAdmits } from '../../src/policy/gitlab-admits.ts'
 import { gitlabAttacks } from '../../src/policy/gitlab-attacks.ts'
 import { hostileSamples } from '../../src/policy/hostile-samples.ts'
@@ -88,6 +90,58 @@ describe('what a rule admits is the same said twice, in Rego and apart from it',
       admitted += expected.length
     }
     assert.ok(admitted > 100, `only ${admitted} were admitted`)
+  })
+})
+
+describe('and for GitHub', () => {
+  const github = { mergeRequests: 'NONE', pipelineSources: ['push', 'release', 'issue_comment'] } as const
+  const rules: readonly Rule[] = [
+    ruleWith({ ...github }),
+    ruleWith({ ...github, project: '' }),
+    ruleWith({ ...github, refs: [], protectedRefsOnly: false, project: '' }),
+    ruleWith({ ...github, refs: [{ type: 'TAG', pattern: 'v*.*' }] }),
+    ruleWith({ ...github, ids: { projectIds: ['20'], namespaceIds: ['72'] } }),
+    ruleWith({ ...github, claims: { environment: ['production'], head_ref: [''] } }),
+    ruleWith({ ...github, claims: { event_name: ['workflow_run'], ref: ['refs/heads/main'] } }),
+  ].map((rule, index) => ({ ...rule, id: `rule-${index}` }))
+  const samples = rules.flatMap((rule) => {
+    const { claims: admitted } = sampleClaims(rule, PROVIDERS.GITHUB)
+    return [admitted, ...githubAttacks(rule, admitted).map((attack) => attack.claims)]
+  })
+
+  test(`of ${samples.length} samples, by each of ${rules.length} rules`, async () => {
+    const compiled = await compiler.compile(compiler.gather({ provider: 'GITHUB', rules }))
+    assert.ok(compiled.ok, JSON.stringify(compiled))
+    const evaluator = createEvaluator({ loadWasm: async () => compiled.wasm, log: silent })
+    let admitted = 0
+    for (const sample of [{}, ...samples]) {
+      const input = JSON.stringify({ ...JSON.parse(inputWith()), provider: 'GITHUB', claims: sample })
+      const result = await evaluator.evaluate('rules', input)
+      assert.ok(result.ok, JSON.stringify(result))
+      const expected = rules.filter((rule) => githubAdmits(rule, sample)).map(({ id }) => id)
+      assert.deepEqual([...result.ruleIds].sort(), expected.sort(), JSON.stringify(sample))
+      admitted += expected.length
+    }
+    await evaluator.close()
+    assert.ok(admitted > 100, `only ${admitted} were admitted`)
+  })
+
+  test('its samples are what a rule must refuse', () => {
+    const found = hostileSamples('GITHUB', [ruleWith(github)]).map(({ title }) => title)
+
+    for (const title of [
+      'a pull request',
+      'a pull request that was closed',
+      "a workflow started by 'workflow_run'",
+      "a workflow started by 'pull_request_target'",
+      'an owner that begins like it',
+      'a tag named like the branch',
+      'the ref in another case',
+      'a ref_protected of true',
+      'no repository_owner',
+    ]) {
+      assert.ok(found.includes(title), `${title} is not among them`)
+    }
   })
 })
 
