@@ -8,7 +8,17 @@ import { fileURLToPath } from 'node:url'
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 
 const LEAVES = ['errors', 'log', 'clock', 'json', 'fields']
-const CONCEPTS = ['token', 'issuer', 'policy', 'identity', 'decision', 'issuance', 'access', 'change']
+const CONCEPTS = [
+  'token',
+  'issuer',
+  'policy',
+  'guardrails',
+  'identity',
+  'decision',
+  'issuance',
+  'access',
+  'change',
+]
 
 /** What a room of the house may import: functions and types, or types alone. Its own files always. */
 type Rights = { readonly values: readonly string[]; readonly types?: readonly string[] }

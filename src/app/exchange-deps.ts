@@ -12,7 +12,7 @@ import type { Parts } from './parts.ts'
 /** What an exchange is made with: its functions, wrapped by what watches them. */
 export function exchangeDeps(parts: Parts): ExchangeDeps {
   const { config, clock, log, db, keys, decisions, attempts, telemetry } = parts
-  const { identities, identityCache, issuerCache, keyCache } = parts
+  const { guardrailsCache, identities, identityCache, issuerCache, keyCache } = parts
   const reportClaims = createClaimReport(log)
   return {
     clock,
@@ -25,6 +25,7 @@ export function exchangeDeps(parts: Parts): ExchangeDeps {
     }),
     findIdentity: identityCache.find,
     reloadIdentity: identities.find,
+    findGuardrails: guardrailsCache.find,
     recordableClaims,
     tokenAudiences,
     evaluatePolicy: telemetry.step('evaluate', parts.evaluator.evaluate),
@@ -43,6 +44,7 @@ export function exchangeDeps(parts: Parts): ExchangeDeps {
     ),
     findEarlierUse: decisions.findEarlierUse,
     forgetCached(decision) {
+      guardrailsCache.forget()
       identityCache.forget(decision.identity)
       if (decision.issuerUrl !== null) issuerCache.forget(decision.issuerUrl)
     },

@@ -39,6 +39,7 @@ export const workloadIdentityAnswer = z
       issuerUrl: z.string(),
       allowedAudiences: texts,
       rules: z.array(rule),
+      conditions: z.string().optional().meta({ description: 'Its own Rego; absent where it has none.' }),
     }),
     policyDigest: z.string(),
     notices: texts.optional().meta({ description: 'What a change did that its request did not say.' }),

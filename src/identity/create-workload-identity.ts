@@ -17,7 +17,7 @@ export type CreateWorkloadIdentityDeps = IssuerDeps & {
   readonly tokenLifetimeSeconds: number
   readonly knownRoles: readonly string[]
   readonly findProject: (id: string) => Promise<Project | undefined>
-  /** The policy of these rules, compiled and tried; throws `invalid_argument` with the problems that it has. */
+  /** The policy of these rules and conditions, compiled and tried; throws `invalid_argument` with their problems. */
   readonly preparePolicy: PreparePolicy
   readonly insertPolicy: typeof insertPolicy
 }
@@ -42,7 +42,8 @@ export async function createWorkloadIdentity(
   if (!parsed.ok) throw invalidArgument(`${parsed.field} ${parsed.message}.`)
 
   const { spec, notices } = parsed
-  const policy = await deps.preparePolicy(spec.workloadIdentityConfig.rules)
+  const { rules, conditions } = spec.workloadIdentityConfig
+  const policy = await deps.preparePolicy(rules, conditions)
   const identity = { email, projectId: projectId ?? null, spec, policyDigest: policy.digest }
   try {
     return await save(deps, identity, policy, notices)

@@ -3,6 +3,7 @@ import type { FieldProblem } from '../fields/describe-issue.ts'
 import { fieldPath, shownText } from '../fields/field-path.ts'
 import { findTextProblem } from '../fields/find-text-problem.ts'
 import { type ReadFields, readFields } from '../fields/read-fields.ts'
+import { isJsonObject } from '../json.ts'
 import { type FormerRules, type MatchedRule, matchRules } from './match-rules.ts'
 import { changeNotices, noticesFor } from './notices-for.ts'
 import { checkRule, completeRule, findDuplicate } from './parse-rule.ts'
@@ -47,7 +48,7 @@ export function parseWorkloadIdentity(body: unknown, context: ParseContext): Par
 
 /** Reads a body of an identity, whole or in part, by its schema; text that must not be stored is refused before. */
 export function readIdentityBody<Body>(schema: ZodType<Body>, body: object): ReadFields<Body> {
-  const textProblem = findTextProblem(withoutOutputOnly(body))
+  const textProblem = findTextProblem(withoutRego(withoutOutputOnly(body)))
   if (textProblem !== undefined) return { ok: false, problem: textProblem }
   return readFields(schema, body, hintFor)
 }
@@ -55,7 +56,8 @@ export function readIdentityBody<Body>(schema: ZodType<Body>, body: object): Rea
 /** What comes with a later version is told from what is no field at all. */
 function hintFor(path: readonly PropertyKey[], value: unknown): string | undefined {
   const field = path.at(-1)
-  if (field === 'conditions' || field === 'tests') return 'is not supported yet: leave it out'
+  if (field === 'conditions' && path.length === 1) return 'goes into workloadIdentityConfig'
+  if (field === 'tests') return 'is not supported yet: leave it out'
   if (field === 'providerType' && value === 'GITHUB') {
     return "GITHUB is not supported yet: the only provider is 'GITLAB'"
   }
@@ -66,9 +68,16 @@ function refused(problem: FieldProblem): ParsedWorkloadIdentity {
   return { ok: false, field: fieldPath(problem.path) || 'body', message: problem.message }
 }
 
-function withoutOutputOnly(body: object): object {
+function withoutOutputOnly(body: object): Readonly<Record<string, unknown>> {
   const ignored = ['etag', 'createTime', 'updateTime', 'policyDigest', 'notices']
   return Object.fromEntries(Object.entries(body).filter(([name]) => !ignored.includes(name)))
+}
+
+/** Rego has lines, and what else must not stand in it is said with its place. */
+function withoutRego({ workloadIdentityConfig, ...rest }: Readonly<Record<string, unknown>>): object {
+  if (!isJsonObject(workloadIdentityConfig)) return { ...rest, workloadIdentityConfig }
+  const { conditions: _conditions, ...config } = workloadIdentityConfig
+  return { ...rest, workloadIdentityConfig: config }
 }
 
 function identityProblem(body: WorkloadIdentityBody, context: ParseContext): FieldProblem | undefined {
@@ -125,7 +134,7 @@ function complete(
   matched: readonly MatchedRule[],
   context: ParseContext,
 ): WorkloadIdentitySpec {
-  const { providerType, issuerUrl, allowedAudiences, rules } = body.workloadIdentityConfig
+  const { providerType, issuerUrl, allowedAudiences, rules, conditions } = body.workloadIdentityConfig
   return {
     title: body.title ?? context.email.slice(0, context.email.indexOf('@')),
     tokenLifetimeSeconds: body.tokenLifetimeSeconds ?? context.tokenLifetimeSeconds,
@@ -137,6 +146,7 @@ function complete(
       issuerUrl,
       allowedAudiences: allowedAudiences ?? [issuerUrl],
       rules: rules.map((rule, index) => completeRule(rule, matched[index]?.id ?? '', matched[index]?.former)),
+      ...(conditions && { conditions }),
     },
   }
 }

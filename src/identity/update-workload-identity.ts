@@ -111,7 +111,9 @@ async function prepare(
   spec: WorkloadIdentitySpec,
 ): Promise<Prepared> {
   const { workloadIdentityConfig: config } = spec
-  const policy = hasSameRules(spec, identity) ? undefined : await deps.preparePolicy(config.rules)
+  const policy = hasSamePolicy(spec, identity)
+    ? undefined
+    : await deps.preparePolicy(config.rules, config.conditions)
   return { spec, policy, issuer: await issuerFor(deps, config) }
 }
 
@@ -126,11 +128,11 @@ function save(
     const now = new Date(deps.clock())
     const current = await lockIdentity(trx, id)
     const { spec, state, notices } = planFor(current)
-    const rulesStay = hasSameRules(spec, current)
-    const policy = rulesStay ? undefined : prepared.policy
+    const policyStays = hasSamePolicy(spec, current)
+    const policy = policyStays ? undefined : prepared.policy
     const { issuer } = prepared
     const isPrepared =
-      (rulesStay || (policy !== undefined && hasSameRules(spec, prepared.spec))) &&
+      (policyStays || (policy !== undefined && hasSamePolicy(spec, prepared.spec))) &&
       hasSameIssuer(spec, prepared.spec)
     if (!isPrepared) return undefined
 
@@ -147,8 +149,9 @@ function save(
   })
 }
 
-function hasSameRules(a: WorkloadIdentitySpec, b: WorkloadIdentitySpec): boolean {
-  return isDeepStrictEqual(a.workloadIdentityConfig.rules, b.workloadIdentityConfig.rules)
+function hasSamePolicy(a: WorkloadIdentitySpec, b: WorkloadIdentitySpec): boolean {
+  const [one, other] = [a.workloadIdentityConfig, b.workloadIdentityConfig]
+  return one.conditions === other.conditions && isDeepStrictEqual(one.rules, other.rules)
 }
 
 function hasSameIssuer(a: WorkloadIdentitySpec, b: WorkloadIdentitySpec): boolean {

@@ -5,6 +5,7 @@ import { createEvaluator, type EvaluationResult } from './evaluate.ts'
 export type SmokeRun = (
   wasm: Uint8Array,
   inputTexts: readonly string[],
+  kind?: 'identity' | 'guardrails',
 ) => Promise<readonly EvaluationResult[]>
 
 /** Makes smoke runs in a worker that serves no exchange; it stays, as starting one takes longer than compiling. */
@@ -16,13 +17,14 @@ export function createSmokeRunner(): { run: SmokeRun; close(): Promise<void> } {
     maxPolicies: 10,
   })
   return {
-    async run(wasm, inputTexts) {
+    async run(wasm, inputTexts, kind = 'identity') {
       const name = randomUUID()
       candidates.set(name, wasm)
       const results: EvaluationResult[] = []
+      const evaluate = kind === 'identity' ? evaluator.evaluate : evaluator.evaluateGuardrails
       try {
         for (const inputText of inputTexts) {
-          const result = await evaluator.evaluate(name, inputText)
+          const result = await evaluate(name, inputText)
           results.push(result)
           if (!result.ok) break
         }

@@ -29,18 +29,11 @@ for (const kind of DATABASES) {
       names: RegExp,
     ])[] = [
       [
-        'conditions',
-        'POST',
-        `${IDENTITIES}?workloadIdentityId=x`,
-        () => body({ conditions: 'package claimgate.conditions' }),
-        /workloadIdentityConfig\.conditions .*not supported yet/,
-      ],
-      [
         'conditions beside the config',
         'POST',
         `${IDENTITIES}?workloadIdentityId=x`,
         () => body({}, { conditions: '' }),
-        /conditions .*not supported yet/,
+        /conditions goes into workloadIdentityConfig/,
       ],
       [
         'tests',
