@@ -1,6 +1,7 @@
 import { type ZodType, z } from 'zod'
 import { invalidArgument } from '../errors.ts'
 import type { SavedIdentity } from '../identity/create-workload-identity.ts'
+import { policyRefusal } from './policy-refusal.ts'
 import { defineRoute, LARGE_BODY, type Route } from './route.ts'
 import { taggedAnswer } from './tagged-answer.ts'
 import { workloadIdentityAnswer, workloadIdentityJson } from './workload-identity-json.ts'
@@ -38,6 +39,7 @@ function createRoute(deps: Deps, path: string, summary: string): Route {
     },
     body: { schema: deps.workloadIdentityBody, limit: LARGE_BODY, isReadByHandler: true },
     answer: workloadIdentityAnswer,
+    refusals: { invalid_argument: policyRefusal },
     async handle({ params: { project }, query, body, note }) {
       const id = query.workloadIdentityId
       if (!id)

@@ -1,6 +1,7 @@
 import type { ZodType } from 'zod'
 import type { MaskFields, Update } from '../fields/field-mask.ts'
 import type { SavedIdentity } from '../identity/create-workload-identity.ts'
+import { policyRefusal } from './policy-refusal.ts'
 import { defineRoute, LARGE_BODY, type Route } from './route.ts'
 import { taggedAnswer } from './tagged-answer.ts'
 import { updateMaskParameter } from './update-mask.ts'
@@ -27,6 +28,7 @@ export function updateWorkloadIdentityRoute(deps: {
       isReadByHandler: true,
     },
     answer: workloadIdentityAnswer,
+    refusals: { invalid_argument: policyRefusal },
     honoursIfMatch: true,
     async handle({ params: { email = '' }, query, body, ifMatch, note }) {
       note({ identity: email })

@@ -1,7 +1,7 @@
 import { invalidArgument } from '../errors.ts'
 import type { PolicyCompiler } from './compile-policy.ts'
 import type { PolicyStore, StoredPolicy } from './policy-store.ts'
-import { metWithoutClaims, type PreparedPolicy, problemsIn } from './prepare-policy.ts'
+import { metWithoutClaims, type PreparedPolicy, problemsIn, sampleProblem } from './prepare-policy.ts'
 import { describeTestResult, type PolicyTest, runPolicyTests } from './run-policy-tests.ts'
 import type { SmokeRun } from './smoke-run.ts'
 
@@ -14,6 +14,7 @@ export type PrepareGuardrails = (source: string, tests: readonly PolicyTest[]) =
 /** Any would do: it is every identity's and every time's. */
 const SAMPLE_INPUT = { time: 0, identity: { email: 'sample@claimgate.internal', project: '' } }
 const PROVIDER = 'GITLAB'
+const FAULT = 'source does not make guardrails'
 
 export function createPrepareGuardrails(deps: {
   readonly compiler: PolicyCompiler
@@ -39,17 +40,13 @@ async function compileAndTryOut(
   smokeRun: SmokeRun,
 ): Promise<Uint8Array> {
   const compiled = await compiler.compile(gathered)
-  if (!compiled.ok) throw problemsIn('source does not make guardrails', compiled.problems)
+  if (!compiled.ok) throw problemsIn(FAULT, compiled.problems)
   const [withoutClaims] = await smokeRun(compiled.wasm, [inputText({}, PROVIDER)], 'guardrails')
   if (withoutClaims?.ok === false) {
-    const { reason: code, cause } = withoutClaims
-    const message = `The guardrails fail on a token without claims: ${cause}`
-    throw problemsIn('source does not make guardrails', [
-      { code, message, file: 'guardrails.rego', row: 1, column: 1 },
-    ])
+    throw problemsIn(FAULT, [sampleProblem(withoutClaims, 'guardrails.rego')])
   }
   const problems = metWithoutClaims(compiled.requirements, withoutClaims, 'guardrails')
-  if (problems.length > 0) throw problemsIn('source does not make guardrails', problems)
+  if (problems.length > 0) throw problemsIn(FAULT, problems)
   return compiled.wasm
 }
 

@@ -6,6 +6,7 @@ import type { CompiledPolicy, PolicyCompiler } from './compile-policy.ts'
 import type { EvaluationResult } from './evaluation.ts'
 import type { PolicyProblem } from './policy-problem.ts'
 import type { PolicyStore, StoredPolicy } from './policy-store.ts'
+import { hintFor } from './problem-hints.ts'
 import { sampleClaims } from './sample-claims.ts'
 import type { SmokeRun } from './smoke-run.ts'
 import type { Verdict } from './verdict.ts'
@@ -69,8 +70,7 @@ async function tryOut(
   const [withoutClaims, ...results] = await smokeRun(wasm, inputs)
   const failed = [withoutClaims, ...results].find((result) => result?.ok === false)
   if (failed?.ok === false) {
-    const file = hasConditions ? 'conditions.rego' : 'rules.rego'
-    return [problem(failed.reason, `The policy fails on a sample: ${failed.cause}`, file)]
+    return [sampleProblem(failed, hasConditions ? 'conditions.rego' : 'rules.rego')]
   }
   if (withoutClaims?.ok === true && withoutClaims.allow) {
     return [problem('sample_allowed', 'The policy allows a token without any claims.')]
@@ -81,6 +81,25 @@ async function tryOut(
       problem('sample_denied', `The policy denies a sample that the rule '${rule.id}' admits.`),
     )
   return [...denied, ...metWithoutClaims(requirements, withoutClaims, 'conditions')]
+}
+
+/** What a sample set off; a conflict names its place itself. */
+export function sampleProblem(
+  { reason, cause }: Extract<EvaluationResult, { ok: false }>,
+  file: string,
+): PolicyProblem {
+  const [, at = file, row = '1', column = '1', said = cause] =
+    /^(?:\w+: )?(?:\.\/)?(\S+\.rego):(\d+):(\d+): (.*)$/s.exec(cause) ?? []
+  const message = `A sample makes the policy fail: ${said}`
+  const hint = hintFor(said)
+  return {
+    code: reason,
+    message,
+    ...(hint === undefined ? {} : { hint }),
+    file: at,
+    row: Number(row),
+    column: Number(column),
+  }
 }
 
 function isDeniedByRules(result: EvaluationResult | undefined): boolean {

@@ -59,7 +59,7 @@ const HINTS: readonly (readonly [RegExp, string])[] = [
     'It has no value: a name is given one by := or some … in, and a text stands in double quotes.',
   ],
   [
-    /must not produce multiple outputs|multiple default rules|conflicting rules|complete rules must not/,
+    /assignment conflict|insert conflict|must not produce multiple outputs|multiple default rules|conflicting rules|complete rules must not/,
     'Two rules of one name give different values: give them different names, or make it a set with contains.',
   ],
   [

@@ -152,7 +152,6 @@ for (const kind of DATABASES) {
         ['GET', `/v1/workloadIdentities/${email}/policyVersions`],
         ['POST', '/v1/workspaces/other/workloadIdentities?workloadIdentityId=x'],
         ['GET', '/v1/roles'],
-        ['GET', '/v1/guardrails'],
       ] as const
 
       for (const [method, path] of notAllowed) {
