@@ -1,7 +1,7 @@
 # METADATA
 # title: An audience of ours only
 # description: |
-#   A token whose `aud` is GitLab's own URL may have been made for another service, which could then hand it in here. An
+#   A token whose `aud` is the provider's own URL may have been made for another service, which could then hand it in here. An
 #   audience that names this service alone shows that the job meant it. Put your own addresses into `ours`, and the same
 #   into the identities' `allowedAudiences` and the jobs' `id_tokens`.
 #

@@ -1,8 +1,9 @@
 # METADATA
 # title: Protected refs only
 # description: |
-#   Whoever may push to a branch decides what its pipeline does. Protected branches and tags are those for which GitLab
-#   lets only chosen people push, so only their jobs are let in, whatever the rules of an identity say.
+#   Whoever may push to a branch decides what its pipeline does. Protected branches and tags are those to which only
+#   chosen people may push, so only their jobs are let in, whatever the rules of an identity say. GitLab and GitHub both
+#   say it in `ref_protected`.
 #
 #   Beside others: keep this file's `met` rule and put its line of `required` into theirs.
 package claimgate.guardrails

@@ -1,33 +1,46 @@
-import { BUILT_IN_ROLES } from '../access/built-in-roles.ts'
+import { ADMINISTRATIVE_ROLES, BUILT_IN_ROLES } from '../access/built-in-roles.ts'
 import { createOneAtATime } from '../db/one-at-a-time.ts'
+import { policyInput } from '../exchange/decide.ts'
+import { findFindings } from '../finding/find-findings.ts'
 import { createWorkloadIdentityRoutes } from '../http/create-workload-identity.ts'
 import { deleteWorkloadIdentityRoute } from '../http/delete-workload-identity.ts'
+import { evaluateClaimsRoute } from '../http/evaluate-claims.ts'
 import { getIdentityPolicyRoute } from '../http/get-identity-policy.ts'
 import { getWorkloadIdentityRoute } from '../http/get-workload-identity.ts'
 import { listWorkloadIdentitiesRoutes } from '../http/list-workload-identities.ts'
 import type { Route } from '../http/route.ts'
 import { undeleteWorkloadIdentityRoute } from '../http/undelete-workload-identity.ts'
 import { updateWorkloadIdentityRoute } from '../http/update-workload-identity.ts'
+import { validateWorkloadIdentityRoute } from '../http/validate-workload-identity.ts'
 import { createWorkloadIdentity } from '../identity/create-workload-identity.ts'
 import { readIdentityPatch } from '../identity/identity-patch.ts'
+import { recordableClaims } from '../identity/recordable-claims.ts'
 import { deleteWorkloadIdentity, undeleteWorkloadIdentity } from '../identity/remove-workload-identity.ts'
 import {
   type UpdateWorkloadIdentityDeps,
   updateWorkloadIdentity,
 } from '../identity/update-workload-identity.ts'
+import { validateWorkloadIdentity } from '../identity/validate-workload-identity.ts'
 import {
   IDENTITY_FIELDS,
   workloadIdentityPatchSchema,
   workloadIdentitySchema,
 } from '../identity/workload-identity-schema.ts'
-import { DEFAULT_ALGORITHMS } from '../issuer/algorithms.ts'
 import { insertIssuer } from '../issuer/issuer-store.ts'
 import { issuerIdFromUrl } from '../issuer/issuer-url.ts'
 import { insertPolicy } from '../policy/policy-store.ts'
+import { evaluateClaims } from '../policy-test/evaluate-claims.ts'
+import { refuseFailedTests } from '../policy-test/refuse-failed-tests.ts'
+import { runPolicyTests } from '../policy-test/run-policy-tests.ts'
+import { checkClaims } from '../token/check-claims.ts'
 import type { Parts } from './parts.ts'
 
 export function identityRoutes(parts: Parts): readonly Route[] {
   const { config, clock, db, policies, pageTokens, identities, issuers, projects } = parts
+  // As they are now: no recording statement would find out that they are not.
+  const evaluateBesideGuardrails = async (digest: string, input: string) =>
+    parts.evaluator.evaluate(digest, input, (await parts.guardrails.current()).digest ?? undefined)
+  const judging = { clock, recordableClaims, policyInput, checkClaims }
   const changes: UpdateWorkloadIdentityDeps = {
     ...config,
     db,
@@ -39,25 +52,32 @@ export function identityRoutes(parts: Parts): readonly Route[] {
     findSimilarIssuer: issuers.findSimilar,
     checkIssuerUrl: parts.checkIssuerUrl,
     freeIssuerId: (url) => issuerIdFromUrl(url, issuers.isTaken),
-    defaultAlgorithms: DEFAULT_ALGORITHMS,
     preparePolicy: parts.preparePolicy,
     insertIssuer,
     insertPolicy,
+    runTests: (identity) => runPolicyTests({ ...judging, ...parts, ...policies }, identity),
+    refuseFailedTests,
+    findFindings: (spec, projectId) =>
+      findFindings(spec, { ...config, projectId, administrativeRoles: ADMINISTRATIVE_ROLES }),
   }
   const inTurn = createOneAtATime()
   return [
     ...createWorkloadIdentityRoutes({
       workloadIdentityBody: workloadIdentitySchema,
-      createWorkloadIdentity: (id, body, projectId) => createWorkloadIdentity(changes, id, body, projectId),
+      createWorkloadIdentity: (...asked) => createWorkloadIdentity(changes, ...asked),
+    }),
+    validateWorkloadIdentityRoute({
+      workloadIdentityBody: workloadIdentitySchema,
+      validateWorkloadIdentity: (body) => validateWorkloadIdentity(changes, body),
     }),
     ...listWorkloadIdentitiesRoutes({ identities, projects, pageTokens }),
     getWorkloadIdentityRoute({ identities }),
     updateWorkloadIdentityRoute({
       workloadIdentityPatch: workloadIdentityPatchSchema,
       identityFields: IDENTITY_FIELDS,
-      updateWorkloadIdentity: async (email, { body, mask, ifMatch }) => {
+      updateWorkloadIdentity: async (email, { body, mask, ifMatch }, acknowledge) => {
         const patch = readIdentityPatch(body, mask)
-        return inTurn(email, () => updateWorkloadIdentity(changes, email, patch, ifMatch))
+        return inTurn(email, () => updateWorkloadIdentity(changes, email, { patch, ifMatch, acknowledge }))
       },
     }),
     deleteWorkloadIdentityRoute({
@@ -65,8 +85,13 @@ export function identityRoutes(parts: Parts): readonly Route[] {
         inTurn(email, () => deleteWorkloadIdentity(changes, email, ifMatch)),
     }),
     undeleteWorkloadIdentityRoute({
-      undeleteIdentity: (email, ifMatch) =>
-        inTurn(email, () => undeleteWorkloadIdentity(changes, email, ifMatch)),
+      undeleteIdentity: (email, ifMatch, acknowledge) =>
+        inTurn(email, () => undeleteWorkloadIdentity(changes, email, ifMatch, acknowledge)),
+    }),
+    evaluateClaimsRoute({
+      identities,
+      evaluateClaims: (identity, claims) =>
+        evaluateClaims({ ...judging, evaluatePolicy: evaluateBesideGuardrails }, identity, claims),
     }),
     getIdentityPolicyRoute({ identities, policies }),
   ]

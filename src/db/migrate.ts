@@ -5,6 +5,8 @@ import * as projects from '../../migrations/0002-projects.ts'
 import * as decisionHistory from '../../migrations/0003-decision-history.ts'
 import * as explainedTokens from '../../migrations/0004-explained-tokens.ts'
 import * as guardrails from '../../migrations/0005-guardrails.ts'
+import * as providers from '../../migrations/0006-providers.ts'
+import * as identityTests from '../../migrations/0007-identity-tests.ts'
 import { unavailable } from '../errors.ts'
 import type { Database } from './database.ts'
 
@@ -15,6 +17,8 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0003-decision-history': decisionHistory,
   '0004-explained-tokens': explainedTokens,
   '0005-guardrails': guardrails,
+  '0006-providers': providers,
+  '0007-identity-tests': identityTests,
 }
 
 /** What the service's own role may do where it does not own the tables; decisions and policies are only added. */

@@ -3,6 +3,7 @@ import type { Decision, DecisionFacts, SingleUse } from '../decision/decision.ts
 import type { StoredIdentity } from '../identity/identity-store.ts'
 import type { JsonObject } from '../json.ts'
 import type { EvaluationResult } from '../policy/evaluate.ts'
+import { PROVIDERS, type ProviderType } from '../provider/providers.ts'
 import type { TokenRefusal, VerifiedToken } from '../token/verify-token.ts'
 import { grantFor } from './grant-for.ts'
 
@@ -35,19 +36,19 @@ export type DecideDeps = {
     input: string,
     guardrailsDigest: string | undefined,
   ) => Promise<EvaluationResult>
-  /** The policy that is run where the identity gives none, so that this takes the same work. */
-  readonly fallbackPolicyDigest: string
+  /** The policies that are run where the identity gives none, so that this takes the same work. */
+  readonly fallbackPolicyDigests: Readonly<Record<ProviderType, string>>
   readonly publicUrl: string
   readonly signingKeyId: string
 }
 
 /** How much of a refusal its caller may see: of the token itself, nothing, or the rules whose group it met. */
 export type Disclosure =
-  | { readonly scope: 'token'; readonly message: string; readonly claims: JsonObject | undefined }
-  | { readonly scope: 'outside'; readonly claims: JsonObject }
+  | { readonly scope: 'token'; readonly message: string; readonly token: OwnToken | undefined }
+  | { readonly scope: 'outside'; readonly token: OwnToken }
   | {
       readonly scope: 'inside'
-      readonly claims: JsonObject
+      readonly token: OwnToken
       readonly verdict: string
       readonly audiences: readonly string[]
       readonly allowedAudiences: readonly string[]
@@ -57,6 +58,9 @@ export type Disclosure =
       /** Whether a token is good for one exchange with this identity. */
       readonly isSingleUse: boolean
     }
+
+/** The caller's own token, whose signature was verified. */
+export type OwnToken = { readonly provider: ProviderType; readonly claims: JsonObject }
 
 /** What a decision is known by, and its time in milliseconds since the epoch. */
 type Moment = { readonly id: string; readonly decideTime: number }
@@ -75,12 +79,13 @@ export async function decide(deps: DecideDeps, request: ExchangeRequest): Promis
 
   const { identity, cached } = await deps.findIdentity(request.email)
   const standing = standingOf(identity, token)
+  const provider = token.issuer.providerType
   const claims = JSON.stringify(deps.recordableClaims(token.claims, identity?.recordedClaims ?? []))
   // Beside every policy, the one that is run for outsiders too, so that guardrails tell nobody by the work they take.
   const guardrails = await deps.findGuardrails()
   const evaluation = await deps.evaluatePolicy(
-    standing.ok ? standing.identity.policyDigest : deps.fallbackPolicyDigest,
-    policyInput(claims, moment.decideTime, request.email, identity?.project?.id ?? ''),
+    standing.ok ? standing.identity.policyDigest : deps.fallbackPolicyDigests[provider],
+    policyInput(claims, moment.decideTime, request.email, identity?.project?.id ?? '', provider),
     guardrails.digest ?? undefined,
   )
   const isInside = standing.ok && evaluation.ok && evaluation.groupMet
@@ -101,7 +106,7 @@ export async function decide(deps: DecideDeps, request: ExchangeRequest): Promis
       outcome: 'DENIED',
       reason: standing.reason,
     } as const
-    return { decision, disclosure: { scope: 'outside', claims: token.claims } }
+    return { decision, disclosure: { scope: 'outside', token: ownToken(token) } }
   }
   const known = { ...facts, decidedOn, guardrailsDigest: guardrails.digest }
   return judge(deps, request, token, standing.identity, evaluation, known)
@@ -126,7 +131,7 @@ function judge(
     evaluation.ok && evaluation.groupMet
       ? {
           scope: 'inside',
-          claims: token.claims,
+          token: ownToken(token),
           verdict: evaluation.verdictText,
           audiences,
           allowedAudiences: identity.workloadIdentityConfig.allowedAudiences,
@@ -135,7 +140,7 @@ function judge(
           jtiHash: token.jtiHash,
           isSingleUse: identity.subjectTokenUse === 'ONCE',
         }
-      : { scope: 'outside', claims: token.claims }
+      : { scope: 'outside', token: ownToken(token) }
 
   const reason = audienceProblem(deps, request, identity, audiences)
   if (reason !== undefined) return { decision: { ...facts, outcome: 'DENIED', reason }, disclosure }
@@ -154,6 +159,7 @@ function refuseToken(
   token: TokenRefusal,
   moment: Moment,
 ): Decided {
+  const own = token.claims && token.issuer && { provider: token.issuer.providerType, claims: token.claims }
   const claims = token.claims && deps.recordableClaims(token.claims, [])
   const subject = token.claims?.sub
   return {
@@ -164,7 +170,7 @@ function refuseToken(
       issuerUrl: token.issuer?.issuerUrl ?? null,
       subject: typeof subject === 'string' ? subject : null,
       claims: claims === undefined ? null : JSON.stringify(claims),
-      projectPath: projectPathOf(token.claims),
+      projectPath: own === undefined ? null : projectPathOf(own),
       outcome: token.outcome,
       reason: token.reason,
       decidedOn: {
@@ -174,7 +180,7 @@ function refuseToken(
         guardrailsRevision: null,
       },
     },
-    disclosure: { scope: 'token', message: token.message, claims: token.claims },
+    disclosure: { scope: 'token', message: token.message, token: own },
   }
 }
 
@@ -207,13 +213,23 @@ function audienceProblem(
 }
 
 /** The policy's input as JSON text; `time` is the decision's, in seconds, so that the same input decides alike later. */
-function policyInput(claims: string, decideTimeMs: number, email: string, project: string): string {
+export function policyInput(
+  claims: string,
+  decideTimeMs: number,
+  email: string,
+  project: string,
+  provider: ProviderType,
+): string {
   const rest = JSON.stringify({
     time: Math.floor(decideTimeMs / 1000),
     identity: { email, project },
-    provider: 'GITLAB',
+    provider,
   })
   return `{"claims":${claims},${rest.slice(1)}`
+}
+
+function ownToken({ claims, issuer }: VerifiedToken): OwnToken {
+  return { claims, provider: issuer.providerType }
 }
 
 function singleUseOf(token: VerifiedToken): SingleUse {
@@ -234,7 +250,7 @@ function verifiedFacts(
     issuerUrl: token.issuer.issuerUrl,
     subject: token.claims.sub,
     claims,
-    projectPath: projectPathOf(token.claims),
+    projectPath: projectPathOf(ownToken(token)),
   }
 }
 
@@ -259,12 +275,12 @@ function commonFacts(
   }
 }
 
-/** More than GitLab lets a path have, and little enough for an index. */
+/** More than any provider lets a path have, and little enough for an index. */
 const MAX_PROJECT_PATH_BYTES = 2_048
 
 /** What a decision is found by: paths compare without case. */
-function projectPathOf(claims: JsonObject | undefined): string | null {
-  const path = claims?.project_path
+function projectPathOf({ claims, provider }: OwnToken): string | null {
+  const path = claims[PROVIDERS[provider].names.project]
   if (typeof path !== 'string') return null
   const folded = path.toLowerCase()
   return Buffer.byteLength(folded) <= MAX_PROJECT_PATH_BYTES ? folded : null

@@ -1,12 +1,13 @@
 import { z } from 'zod'
 import { title } from '../fields/title.ts'
+import { PROVIDER_TYPES } from '../provider/providers.ts'
 
 const MAX_TESTS = 200 // each is evaluated at every save, in some 50 µs
 
 const testSchema = z.strictObject({
   title,
   claims: z.record(z.string(), z.unknown()).describe("A token's claims."),
-  provider: z.enum(['GITLAB']).optional().describe('Whose claims they are; GITLAB where absent.'),
+  provider: z.enum(PROVIDER_TYPES).optional().describe('Whose claims they are; GITLAB where absent.'),
   expect: z.enum(['ALLOWED', 'DENIED']),
   reason: z
     .string()

@@ -1,7 +1,7 @@
 import { type Kysely, type Selectable, sql } from 'kysely'
 import type { Database } from '../db/database.ts'
 import type { GuardrailsVersionTable, Schema } from '../db/schema.ts'
-import type { PolicyTest } from '../policy/run-policy-tests.ts'
+import type { GuardrailsTest } from '../policy/test-guardrails.ts'
 import type { Guardrails, GuardrailsVersion } from './guardrails.ts'
 
 export type GuardrailsStore = {
@@ -75,7 +75,7 @@ function fromRow(
 ): Guardrails {
   return {
     source: row.source ?? '',
-    tests: (row.tests ?? []) as readonly PolicyTest[],
+    tests: (row.tests ?? []) as readonly GuardrailsTest[],
     digest: row.digest,
     revision: row.revision,
     updateTime: row.update_time,
@@ -87,7 +87,7 @@ function versionFromRow(row: Selectable<GuardrailsVersionTable>): GuardrailsVers
   return {
     version,
     source,
-    tests: row.tests as readonly PolicyTest[],
+    tests: row.tests as readonly GuardrailsTest[],
     digest,
     author,
     createTime: row.create_time,

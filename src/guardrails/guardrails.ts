@@ -1,9 +1,9 @@
-import type { PolicyTest } from '../policy/run-policy-tests.ts'
+import type { GuardrailsTest } from '../policy/test-guardrails.ts'
 
 /** What every exchange must meet beside its identity's policy; `source` '' and `digest` null: nothing. */
 export type Guardrails = {
   readonly source: string
-  readonly tests: readonly PolicyTest[]
+  readonly tests: readonly GuardrailsTest[]
   /** Their policy's. */
   readonly digest: string | null
   readonly revision: string

@@ -3,6 +3,7 @@ import { checkRevision, type IfMatch } from '../db/check-revision.ts'
 import type { Database } from '../db/database.ts'
 import type { insertPolicy } from '../policy/policy-store.ts'
 import type { PrepareGuardrails } from '../policy/prepare-guardrails.ts'
+import type { GuardrailsTest } from '../policy/test-guardrails.ts'
 import type { Guardrails } from './guardrails.ts'
 import type { GuardrailsBody } from './guardrails-schema.ts'
 import { insertGuardrails, lockGuardrails } from './guardrails-store.ts'
@@ -25,7 +26,8 @@ export async function saveGuardrails(
   { author, ifMatch }: { readonly author: string; readonly ifMatch: IfMatch },
 ): Promise<Guardrails> {
   const { source, etag } = body
-  const tests = source === '' ? [] : (body.tests ?? [])
+  // What was parsed of JSON holds nothing else.
+  const tests = source === '' ? [] : ((body.tests ?? []) as readonly GuardrailsTest[])
   // Before the row is locked, which every recording statement would wait for.
   const prepared = source === '' ? undefined : await prepareGuardrails(source, tests)
   return db.kysely.transaction().execute(async (trx) => {

@@ -1,14 +1,20 @@
 import { type ZodType, z } from 'zod'
 import { invalidArgument } from '../errors.ts'
 import type { SavedIdentity } from '../identity/create-workload-identity.ts'
-import { policyRefusal } from './policy-refusal.ts'
+import { acknowledge } from './finding-json.ts'
 import { defineRoute, LARGE_BODY, type Route } from './route.ts'
+import { SAVE_REFUSALS } from './save-refusals.ts'
 import { taggedAnswer } from './tagged-answer.ts'
 import { workloadIdentityAnswer, workloadIdentityJson } from './workload-identity-json.ts'
 
 type Deps = {
   workloadIdentityBody: ZodType
-  createWorkloadIdentity: (id: string, body: unknown, projectId?: string) => Promise<SavedIdentity>
+  createWorkloadIdentity: (
+    id: string,
+    body: unknown,
+    projectId: string | undefined,
+    acknowledge: string | undefined,
+  ) => Promise<SavedIdentity>
 }
 
 /** `POST …/workloadIdentities?workloadIdentityId=ID` of the workspace, and of a project. */
@@ -36,17 +42,18 @@ function createRoute(deps: Deps, path: string, summary: string): Route {
     access: 'administrator',
     query: {
       workloadIdentityId: z.string().meta({ description: 'Required: the part of its email before @.' }),
+      acknowledge,
     },
     body: { schema: deps.workloadIdentityBody, limit: LARGE_BODY, isReadByHandler: true },
     answer: workloadIdentityAnswer,
-    refusals: { invalid_argument: policyRefusal },
+    refusals: SAVE_REFUSALS,
     async handle({ params: { project }, query, body, note }) {
       const id = query.workloadIdentityId
       if (!id)
         throw invalidArgument('The parameter workloadIdentityId is required: the part of the email before @.')
-      const { identity, notices } = await deps.createWorkloadIdentity(id, body, project)
-      note({ identity: identity.email })
-      return taggedAnswer(workloadIdentityJson(identity, notices))
+      const saved = await deps.createWorkloadIdentity(id, body, project, query.acknowledge)
+      note({ identity: saved.identity.email })
+      return taggedAnswer(workloadIdentityJson(saved.identity, saved))
     },
   })
 }

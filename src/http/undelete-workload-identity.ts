@@ -1,11 +1,17 @@
-import type { StoredIdentity } from '../identity/identity-store.ts'
+import type { SavedIdentity } from '../identity/create-workload-identity.ts'
+import { acknowledge } from './finding-json.ts'
 import { defineRoute, type Route, type RouteRequest } from './route.ts'
+import { UNDELETE_REFUSALS } from './save-refusals.ts'
 import { taggedAnswer } from './tagged-answer.ts'
 import { workloadIdentityAnswer, workloadIdentityJson } from './workload-identity-json.ts'
 
 /** `POST /v1/workloadIdentities/{email}:undelete`; not once its email was given anew. */
 export function undeleteWorkloadIdentityRoute(deps: {
-  undeleteIdentity: (email: string, ifMatch: RouteRequest['ifMatch']) => Promise<StoredIdentity>
+  undeleteIdentity: (
+    email: string,
+    ifMatch: RouteRequest['ifMatch'],
+    acknowledge: string | undefined,
+  ) => Promise<SavedIdentity>
 }): Route {
   return defineRoute({
     method: 'POST',
@@ -13,12 +19,14 @@ export function undeleteWorkloadIdentityRoute(deps: {
     group: 'Workload identities',
     summary: 'Bring a deleted identity back, unless its email was given anew.',
     access: 'administrator',
-    query: {},
+    query: { acknowledge },
     answer: workloadIdentityAnswer,
+    refusals: UNDELETE_REFUSALS,
     honoursIfMatch: true,
-    async handle({ params: { email = '' }, ifMatch, note }) {
+    async handle({ params: { email = '' }, query, ifMatch, note }) {
       note({ identity: email })
-      return taggedAnswer(workloadIdentityJson(await deps.undeleteIdentity(email, ifMatch)))
+      const saved = await deps.undeleteIdentity(email, ifMatch, query.acknowledge)
+      return taggedAnswer(workloadIdentityJson(saved.identity, saved))
     },
   })
 }

@@ -1,8 +1,8 @@
 import type { ZodType } from 'zod'
 import type { Guardrails } from '../guardrails/guardrails.ts'
 import { guardrailsAnswer, guardrailsJson } from './guardrails-json.ts'
-import { policyRefusal } from './policy-refusal.ts'
 import { defineRoute, LARGE_BODY, type Route } from './route.ts'
+import { POLICY_REFUSAL } from './save-refusals.ts'
 import { taggedAnswer } from './tagged-answer.ts'
 
 /** `PUT /v1/guardrails`: they hold for the next exchange, on every instance. */
@@ -19,7 +19,7 @@ export function updateGuardrailsRoute<Body>(deps: {
     query: {},
     body: { schema: deps.guardrailsBody, limit: LARGE_BODY },
     answer: guardrailsAnswer,
-    refusals: { invalid_argument: policyRefusal },
+    refusals: { invalid_argument: POLICY_REFUSAL },
     honoursIfMatch: true,
     async handle({ body, ifMatch }) {
       return taggedAnswer(guardrailsJson(await deps.saveGuardrails(body, ifMatch)))

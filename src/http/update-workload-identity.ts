@@ -1,8 +1,9 @@
 import type { ZodType } from 'zod'
 import type { MaskFields, Update } from '../fields/field-mask.ts'
 import type { SavedIdentity } from '../identity/create-workload-identity.ts'
-import { policyRefusal } from './policy-refusal.ts'
+import { acknowledge } from './finding-json.ts'
 import { defineRoute, LARGE_BODY, type Route } from './route.ts'
+import { SAVE_REFUSALS } from './save-refusals.ts'
 import { taggedAnswer } from './tagged-answer.ts'
 import { updateMaskParameter } from './update-mask.ts'
 import { workloadIdentityAnswer, workloadIdentityJson } from './workload-identity-json.ts'
@@ -11,7 +12,11 @@ import { workloadIdentityAnswer, workloadIdentityJson } from './workload-identit
 export function updateWorkloadIdentityRoute(deps: {
   workloadIdentityPatch: ZodType
   identityFields: MaskFields
-  updateWorkloadIdentity: (email: string, update: Update<unknown>) => Promise<SavedIdentity>
+  updateWorkloadIdentity: (
+    email: string,
+    update: Update<unknown>,
+    acknowledge: string | undefined,
+  ) => Promise<SavedIdentity>
 }): Route {
   return defineRoute({
     method: 'PATCH',
@@ -19,7 +24,7 @@ export function updateWorkloadIdentityRoute(deps: {
     group: 'Workload identities',
     summary: 'Change an identity; the fields that its updateMask names, or those that the body has.',
     access: 'administrator',
-    query: { updateMask: updateMaskParameter(deps.identityFields) },
+    query: { updateMask: updateMaskParameter(deps.identityFields), acknowledge },
     body: {
       schema: deps.workloadIdentityPatch.meta({
         examples: [{ title: 'GitLab Deploy', tokenLifetimeSeconds: 900 }],
@@ -28,13 +33,13 @@ export function updateWorkloadIdentityRoute(deps: {
       isReadByHandler: true,
     },
     answer: workloadIdentityAnswer,
-    refusals: { invalid_argument: policyRefusal },
+    refusals: SAVE_REFUSALS,
     honoursIfMatch: true,
     async handle({ params: { email = '' }, query, body, ifMatch, note }) {
       note({ identity: email })
       const update = { body, mask: query.updateMask, ifMatch }
-      const { identity, notices } = await deps.updateWorkloadIdentity(email, update)
-      return taggedAnswer(workloadIdentityJson(identity, notices))
+      const saved = await deps.updateWorkloadIdentity(email, update, query.acknowledge)
+      return taggedAnswer(workloadIdentityJson(saved.identity, saved))
     },
   })
 }

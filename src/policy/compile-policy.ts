@@ -3,14 +3,13 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { invalidArgument } from '../errors.ts'
 import type { RefPattern, Rule } from '../identity/rule.ts'
+import { PROVIDER_TYPES, type ProviderType } from '../provider/providers.ts'
 import { type CheckedModule, checkModule, type Requirement } from './check-module.ts'
 import { sourceProblem } from './check-source.ts'
 import { ENTRYPOINT, GUARDRAILS_ENTRYPOINT } from './evaluation.ts'
 import { claimsAlwaysThere, type InputSchema, uniteSchemas } from './input-schema.ts'
 import type { Opa, OpaResult, PolicyModule } from './opa.ts'
 import type { PolicyProblem } from './policy-problem.ts'
-
-export type Provider = 'GITLAB'
 
 /** A policy before it is compiled; `digest` names it. Stock OPA makes the same verdicts from the modules. */
 export type PolicyModules = {
@@ -19,7 +18,7 @@ export type PolicyModules = {
   readonly entrypoint: string
   readonly modules: readonly PolicyModule[]
   /** Whose claims it reads; undefined: all providers'. */
-  readonly provider: Provider | undefined
+  readonly provider: ProviderType | undefined
 }
 
 export type CompiledPolicy =
@@ -33,7 +32,7 @@ export type CompiledPolicy =
 
 /** What an identity's policy is made of; `conditions` is its own Rego, '' where it has none. */
 export type IdentitySource = {
-  readonly provider: Provider
+  readonly provider: ProviderType
   readonly rules: readonly Rule[]
   readonly conditions?: string
 }
@@ -49,8 +48,6 @@ export type PolicyCompiler = {
 const STARS_PATH = 'claimgate/stars.rego'
 const CONDITIONS_PATH = 'conditions.rego'
 const GUARDRAILS_PATH = 'claimgate/guardrails_verdict.rego'
-
-const PROVIDERS: readonly Provider[] = ['GITLAB']
 
 /** Reads the base policies, the schemas and the capabilities from `policiesDir` once. Throws if a file is missing. */
 export async function createPolicyCompiler(deps: {
@@ -132,9 +129,12 @@ function refused(problems: readonly PolicyProblem[]): CompiledPolicy {
   return { ok: false, problems }
 }
 
-async function readSchemas(policiesDir: string): Promise<Readonly<Record<Provider, InputSchema>>> {
-  const read = async (name: string) => JSON.parse(await readFile(join(policiesDir, 'schemas', name), 'utf8'))
-  return { GITLAB: await read('gitlab.json') }
+async function readSchemas(policiesDir: string): Promise<Readonly<Record<ProviderType, InputSchema>>> {
+  const read = async (provider: ProviderType) => {
+    const path = join(policiesDir, 'schemas', `${provider.toLowerCase()}.json`)
+    return [provider, JSON.parse(await readFile(path, 'utf8'))] as const
+  }
+  return Object.fromEntries(await Promise.all(PROVIDER_TYPES.map(read))) as Record<ProviderType, InputSchema>
 }
 
 async function readBase(policiesDir: string): Promise<readonly PolicyModule[]> {
@@ -156,10 +156,10 @@ async function readBase(policiesDir: string): Promise<readonly PolicyModule[]> {
  */
 function baseOf(
   base: readonly PolicyModule[],
-  provider: Provider,
+  provider: ProviderType,
   rules: readonly Rule[],
 ): readonly PolicyModule[] {
-  const leftOut = [GUARDRAILS_PATH, ...PROVIDERS.filter((other) => other !== provider).map(providerPath)]
+  const leftOut = [GUARDRAILS_PATH, ...PROVIDER_TYPES.filter((other) => other !== provider).map(providerPath)]
   if (!rules.some(({ refs }) => refs.some(hasSeveralStars))) leftOut.push(STARS_PATH)
   return base.filter(({ path }) => !leftOut.includes(path))
 }
@@ -169,7 +169,7 @@ function hasSeveralStars({ pattern }: RefPattern): boolean {
   return /\*[^/]*\*/.test(pattern.replace(/\/\*\*$/, ''))
 }
 
-function providerPath(provider: Provider): string {
+function providerPath(provider: ProviderType): string {
   return `claimgate/${provider.toLowerCase()}.rego`
 }
 

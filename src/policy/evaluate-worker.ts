@@ -17,10 +17,14 @@ import {
 } from './evaluation.ts'
 import type { Verdict } from './verdict.ts'
 
+/** Node has it; only the types of browsers declare it. */
+declare const WebAssembly: { readonly Module: new (bytes: Uint8Array<ArrayBuffer>) => WasmModule }
+type WasmModule = { readonly [Symbol.toStringTag]: string }
 type LoadedPolicy = Awaited<ReturnType<typeof loadPolicy>>
 type Answered = { readonly answer: unknown; readonly memoryBytes: number }
 type HeldPolicy = {
-  readonly wasm: Uint8Array<ArrayBuffer>
+  /** Its bytes until it is first evaluated: the module keeps them for itself. */
+  code: Uint8Array<ArrayBuffer> | WasmModule
   instance?: LoadedPolicy
 }
 
@@ -48,7 +52,7 @@ function startWorker(port: NonNullable<typeof parentPort>, { state, deadlineMs }
     }
     for (const command of commands) {
       if (command.kind === 'drop') held.delete(command.digest)
-      else if (command.kind === 'load') held.set(command.digest, { wasm: Uint8Array.from(command.wasm) })
+      else if (command.kind === 'load') held.set(command.digest, { code: Uint8Array.from(command.wasm) })
       else {
         answers.push(await evaluate(command.id, command))
         if (performance.now() - answered > ANSWER_AFTER_MS) answer()
@@ -100,7 +104,8 @@ function startWorker(port: NonNullable<typeof parentPort>, { state, deadlineMs }
 }
 
 async function instantiate(policy: HeldPolicy): Promise<LoadedPolicy> {
-  policy.instance = await loadPolicy(policy.wasm, { initial: INITIAL_PAGES, maximum: MAXIMUM_PAGES })
+  if (policy.code instanceof Uint8Array) policy.code = new WebAssembly.Module(policy.code)
+  policy.instance = await loadPolicy(policy.code, { initial: INITIAL_PAGES, maximum: MAXIMUM_PAGES })
   return policy.instance
 }
 

@@ -1,79 +1,54 @@
-import { invalidArgument } from '../errors.ts'
-import type { PolicyCompiler } from './compile-policy.ts'
-import type { PolicyStore, StoredPolicy } from './policy-store.ts'
-import { metWithoutClaims, type PreparedPolicy, problemsIn, sampleProblem } from './prepare-policy.ts'
-import { describeTestResult, type PolicyTest, runPolicyTests } from './run-policy-tests.ts'
+import type { TestResult } from '../policy-test/policy-test.ts'
+import { PROVIDER_TYPES } from '../provider/providers.ts'
+import type { PolicyCompiler, PolicyModules } from './compile-policy.ts'
+import type { PolicyStore } from './policy-store.ts'
+import { type PreparedPolicy, problemsIn } from './prepare-policy.ts'
+import { metWithoutClaims, sampleProblem } from './sample-problems.ts'
 import type { SmokeRun } from './smoke-run.ts'
+import { type GuardrailsTest, guardrailsInput, testGuardrails } from './test-guardrails.ts'
 
 /**
  * The policy of guardrails, compiled and held to their tests; throws `invalid_argument` with the problems that it has,
  * or the tests that it fails.
  */
-export type PrepareGuardrails = (source: string, tests: readonly PolicyTest[]) => Promise<PreparedPolicy>
+export type PrepareGuardrails = (source: string, tests: readonly GuardrailsTest[]) => Promise<PreparedPolicy>
 
-/** Any would do: it is every identity's and every time's. */
-const SAMPLE_INPUT = { time: 0, identity: { email: 'sample@claimgate.internal', project: '' } }
-const PROVIDER = 'GITLAB'
-const FAULT = 'source does not make guardrails'
-
-export function createPrepareGuardrails(deps: {
+export type PrepareGuardrailsDeps = {
   readonly compiler: PolicyCompiler
   readonly policies: Pick<PolicyStore, 'loadWasm'>
   readonly smokeRun: SmokeRun
-}): PrepareGuardrails {
-  const { compiler, policies, smokeRun } = deps
+  /** Throws `invalid_argument` with the tests that failed. */
+  readonly refuseFailedTests: (results: readonly TestResult[]) => void
+}
+
+const FAULT = 'source does not make guardrails'
+
+export function createPrepareGuardrails(deps: PrepareGuardrailsDeps): PrepareGuardrails {
+  const { compiler, policies, smokeRun, refuseFailedTests } = deps
   return async (source, tests) => {
     const gathered = compiler.gatherGuardrails(source)
-    const { digest, compiler: compiledBy, entrypoint, modules } = gathered
+    const { digest, entrypoint, modules } = gathered
     const stored = await policies.loadWasm(digest)
-    const wasm = stored ?? (await compileAndTryOut(compiler, gathered, smokeRun))
-    await holdToTests(wasm, tests, smokeRun)
+    const wasm = stored ?? (await compileAndTryOut(deps, gathered))
+    refuseFailedTests(await testGuardrails(smokeRun, wasm, tests))
     if (stored !== undefined) return { digest }
-    const policy: StoredPolicy = { digest, compiler: compiledBy, entrypoint, modules, wasm }
-    return { digest, policy }
+    return { digest, policy: { digest, compiler: gathered.compiler, entrypoint, modules, wasm } }
   }
 }
 
+/** A token without claims, of whichever provider, must be answered, and meet nothing that reads claims. */
 async function compileAndTryOut(
-  compiler: PolicyCompiler,
-  gathered: ReturnType<PolicyCompiler['gatherGuardrails']>,
-  smokeRun: SmokeRun,
+  { compiler, smokeRun }: PrepareGuardrailsDeps,
+  gathered: PolicyModules,
 ): Promise<Uint8Array> {
   const compiled = await compiler.compile(gathered)
   if (!compiled.ok) throw problemsIn(FAULT, compiled.problems)
-  const [withoutClaims] = await smokeRun(compiled.wasm, [inputText({}, PROVIDER)], 'guardrails')
-  if (withoutClaims?.ok === false) {
-    throw problemsIn(FAULT, [sampleProblem(withoutClaims, 'guardrails.rego')])
+  const inputs = PROVIDER_TYPES.map((provider) => guardrailsInput({}, provider))
+  for (const withoutClaims of await smokeRun(compiled.wasm, inputs, 'guardrails')) {
+    const problems = withoutClaims.ok
+      ? metWithoutClaims(compiled.requirements, withoutClaims, 'guardrails')
+      : [sampleProblem(withoutClaims, 'guardrails.rego')]
+    if (problems.length > 0) throw problemsIn(FAULT, problems)
   }
-  const problems = metWithoutClaims(compiled.requirements, withoutClaims, 'guardrails')
-  if (problems.length > 0) throw problemsIn(FAULT, problems)
   return compiled.wasm
-}
-
-async function holdToTests(
-  wasm: Uint8Array,
-  tests: readonly PolicyTest[],
-  smokeRun: SmokeRun,
-): Promise<void> {
-  const results = await runPolicyTests(
-    tests,
-    (inputs) => smokeRun(wasm, inputs, 'guardrails'),
-    ({ provider = PROVIDER }) => ({ ...SAMPLE_INPUT, provider }),
-  )
-  const failed = results.flatMap((result, index) => {
-    const test = tests[index]
-    return test === undefined || result.passed
-      ? []
-      : [{ ...result, message: describeTestResult(test, result) }]
-  })
-  const [first] = failed
-  if (first === undefined) return
-  throw invalidArgument(
-    `source does not pass ${failed.length} of its ${tests.length} tests: '${first.title}': ${first.message}.`,
-    [{ problems: [], tests: failed }],
-  )
-}
-
-function inputText(claims: object, provider: string): string {
-  return JSON.stringify({ claims, ...SAMPLE_INPUT, provider })
 }

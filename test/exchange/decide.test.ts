@@ -10,7 +10,7 @@ const ISSUER = 'https://gitlab.com'
 const token = {
   verified: true,
   claims: { iss: ISSUER, sub: 'x', aud: ISSUER },
-  issuer: { issuerUrl: ISSUER, revision: '7' },
+  issuer: { issuerUrl: ISSUER, revision: '7', providerType: 'GITLAB' },
   tokenHash: '00',
   keyId: 'k',
   jtiHash: '11',
@@ -44,7 +44,7 @@ async function decideFor(found: StoredIdentity | undefined) {
       inputs.push(input)
       return { ok: false, reason: 'policy_error', cause: 'not run' }
     },
-    fallbackPolicyDigest: 'sha256:1',
+    fallbackPolicyDigests: { GITLAB: 'sha256:1', GITHUB: 'sha256:2' },
     publicUrl: 'https://claimgate.example.com',
     signingKeyId: 'kid',
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
-import type { PolicyTest } from '../../src/policy/run-policy-tests.ts'
+import type { GuardrailsTest } from '../../src/policy/test-guardrails.ts'
 import { gitlabClaims, mergeRequest } from '../support/gitlab-claims.ts'
 import { startWorld, type World } from '../support/world.ts'
 
@@ -10,7 +10,7 @@ const read = (name: string) => readFileSync(new URL(name, FOLDER), 'utf8')
 const NAMES = readdirSync(FOLDER)
   .filter((name) => name.endsWith('.rego'))
   .map((name) => name.replace('.rego', ''))
-const testsOf = (name: string): readonly PolicyTest[] => JSON.parse(read(`${name}_tests.json`))
+const testsOf = (name: string): readonly GuardrailsTest[] => JSON.parse(read(`${name}_tests.json`))
 
 describe('the guardrails that come with claimgate', () => {
   let world: World

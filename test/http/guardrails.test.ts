@@ -198,14 +198,15 @@ for (const kind of DATABASES) {
 
       const answer = await put({ source: SOURCE, tests: [...TESTS, ...wrong] })
 
-      assertProblem(answer, 400, 3, /2 of its 6 tests: 'Lets all in': expected ALLOWED, but it is DENIED/)
+      assertProblem(
+        answer,
+        400,
+        3,
+        /^tests: 2 tests fail\. Test 'Lets all in' expects ALLOWED, but the guardrails say DENIED: not met is 'hosted_runner'/,
+      )
       assert.deepEqual(
-        answer.json.details[0].tests.map(({ title, outcome, unmet }: Record<string, unknown>) => [
-          title,
-          outcome,
-          unmet,
-        ]),
-        wrong.map(({ title }) => [title, 'DENIED', ['hosted_runner']]),
+        answer.json.details[0].tests.map(({ title, actual }: Record<string, unknown>) => [title, actual]),
+        wrong.map(({ title }) => [title, { outcome: 'DENIED', reason: 'denied_by_guardrails' }]),
       )
       assert.deepEqual((await get()).json, before.json)
     })
