@@ -5,6 +5,7 @@ import { createRefusalLimits } from '../exchange/refusal-limits.ts'
 import { createClaimReport } from '../identity/claim-report.ts'
 import { recordableClaims, unknownClaims } from '../identity/gitlab-claims.ts'
 import { signAccessToken } from '../issuance/access-token.ts'
+import { policyInput } from '../policy/policy-input.ts'
 import { tokenAudiences } from '../token/token-audiences.ts'
 import { verifyToken } from '../token/verify-token.ts'
 import type { Parts } from './parts.ts'
@@ -27,6 +28,7 @@ export function exchangeDeps(parts: Parts): ExchangeDeps {
     reloadIdentity: identities.find,
     recordableClaims,
     tokenAudiences,
+    policyInput,
     evaluatePolicy: telemetry.step('evaluate', parts.evaluator.evaluate),
     fallbackPolicyDigest: parts.fallbackPolicyDigest,
     publicUrl: config.publicUrl,

@@ -3,6 +3,7 @@ import type { Decision, DecisionFacts, SingleUse } from '../decision/decision.ts
 import type { StoredIdentity } from '../identity/identity-store.ts'
 import type { JsonObject } from '../json.ts'
 import type { EvaluationResult } from '../policy/evaluate.ts'
+import type { policyInput } from '../policy/policy-input.ts'
 import type { TokenRefusal, VerifiedToken } from '../token/verify-token.ts'
 import { grantFor } from './grant-for.ts'
 
@@ -27,6 +28,7 @@ export type DecideDeps = {
   readonly reloadIdentity: (email: string) => Promise<unknown>
   readonly recordableClaims: (claims: JsonObject, recordedClaims: readonly string[]) => JsonObject
   readonly tokenAudiences: (claims: VerifiedToken['claims']) => readonly string[]
+  readonly policyInput: typeof policyInput
   /** Evaluates the policy of this digest on an input in JSON text. */
   readonly evaluatePolicy: (digest: string, input: string) => Promise<EvaluationResult>
   /** The policy that is run where the identity gives none, so that this takes the same work. */
@@ -72,7 +74,13 @@ export async function decide(deps: DecideDeps, request: ExchangeRequest): Promis
   const claims = JSON.stringify(deps.recordableClaims(token.claims, identity?.recordedClaims ?? []))
   const evaluation = await deps.evaluatePolicy(
     standing.ok ? standing.identity.policyDigest : deps.fallbackPolicyDigest,
-    policyInput(claims, moment.decideTime, request.email, identity?.project?.id ?? ''),
+    deps.policyInput({
+      claims,
+      time: moment.decideTime,
+      email: request.email,
+      project: identity?.project?.id ?? '',
+      provider: 'GITLAB',
+    }),
   )
   const isInside = standing.ok && evaluation.ok && evaluation.groupMet
   // An outsider must not see by the time it takes that somebody uses this identity: the query it saved is made up for.
@@ -192,16 +200,6 @@ function audienceProblem(
   return asked === deps.publicUrl || identity.tokenAudiences.includes(asked)
     ? undefined
     : 'audience_not_allowed'
-}
-
-/** The policy's input as JSON text; `time` is the decision's, in seconds, so that the same input decides alike later. */
-function policyInput(claims: string, decideTimeMs: number, email: string, project: string): string {
-  const rest = JSON.stringify({
-    time: Math.floor(decideTimeMs / 1000),
-    identity: { email, project },
-    provider: 'GITLAB',
-  })
-  return `{"claims":${claims},${rest.slice(1)}`
 }
 
 function singleUseOf(token: VerifiedToken): SingleUse {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type DecideDeps, decide } from '../../src/exchange/decide.ts'
 import type { StoredIdentity } from '../../src/identity/identity-store.ts'
+import { policyInput } from '../../src/policy/policy-input.ts'
 import type { VerifiedToken } from '../../src/token/verify-token.ts'
 
 const NOW = Date.UTC(2026, 10, 24, 12)
@@ -39,6 +40,7 @@ async function decideFor(found: StoredIdentity | undefined) {
     reloadIdentity: async () => undefined,
     recordableClaims: (claims) => claims,
     tokenAudiences: () => [ISSUER],
+    policyInput,
     evaluatePolicy: async (_digest, input) => {
       inputs.push(input)
       return { ok: false, reason: 'policy_error', cause: 'not run' }

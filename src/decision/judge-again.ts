@@ -1,0 +1,76 @@
+import type { Provider } from '../policy/compile-policy.ts'
+import type { BatchEvaluator } from '../policy/evaluate-batches.ts'
+import type { EvaluationResult } from '../policy/evaluation.ts'
+import type { policyInput } from '../policy/policy-input.ts'
+import type { ReplayableDecision } from './decision-store.ts'
+
+export type JudgeAgainDeps = {
+  readonly evaluate: BatchEvaluator['evaluate']
+  readonly policyInput: typeof policyInput
+  /** Whose tokens a policy judges; undefined where there is no such policy. */
+  readonly findProvider: (digest: string) => Promise<Provider | undefined>
+}
+
+/** A decision that has all that a policy was asked with. */
+export type Replayable = ReplayableDecision & { readonly claims: string; readonly verdict: string }
+
+/** Whether a policy spoke on it, so that one can be asked again. */
+export function isReplayable(decision: ReplayableDecision): decision is Replayable {
+  return decision.verdict !== null && decision.claims !== null
+}
+
+/**
+ * Asks, for each of some decisions, the policy that `digestOf` names on what was recorded: its answers in their order.
+ * Decisions of one policy are asked together, wherever they stand.
+ */
+export async function judgeAgain(
+  deps: JudgeAgainDeps,
+  decisions: readonly Replayable[],
+  digestOf: (decision: Replayable) => string,
+): Promise<readonly EvaluationResult[]> {
+  const results: EvaluationResult[] = []
+  const groups = [...Map.groupBy(decisions.keys(), (place) => digestOf(at(decisions, place)))]
+  const judgeGroups = async () => {
+    for (let group = groups.pop(); group !== undefined; group = groups.pop()) {
+      const [digest, places] = group
+      const answers = await judgeGroup(deps, digest, places.map((place) => at(decisions, place)))
+      for (const [index, place] of places.entries()) results[place] = at(answers, index)
+    }
+  }
+  await Promise.all(Array.from({ length: GROUPS_AT_ONCE }, judgeGroups))
+  return results
+}
+
+/** Enough for every thread to have one more when it is done, and no more connections than there are. */
+const GROUPS_AT_ONCE = 8
+
+async function judgeGroup(
+  deps: JudgeAgainDeps,
+  digest: string,
+  decisions: readonly Replayable[],
+): Promise<readonly EvaluationResult[]> {
+  const provider = await deps.findProvider(digest)
+  if (provider === undefined) return decisions.map(() => NO_POLICY)
+  return deps.evaluate(
+    digest,
+    decisions.map((decision) => inputOf(deps, decision, provider)),
+  )
+}
+
+const NO_POLICY: EvaluationResult = { ok: false, reason: 'policy_error', cause: 'There is no such policy.' }
+
+function inputOf({ policyInput }: JudgeAgainDeps, decision: Replayable, provider: Provider): string {
+  return policyInput({
+    claims: decision.claims,
+    time: decision.decide_time.getTime(),
+    email: decision.identity ?? '',
+    project: decision.project ?? '',
+    provider,
+  })
+}
+
+function at<Item>(items: readonly Item[], index: number): Item {
+  const item = items[index]
+  if (item === undefined) throw new Error(`There is no answer ${index}.`)
+  return item
+}
