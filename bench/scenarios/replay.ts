@@ -25,7 +25,9 @@ export async function measureReplay(bench: Bench): Promise<Findings> {
       rates[which].push(rows / verified.seconds)
       different += verified.different
     }
-    bench.say(`round ${round}: ${rates.one.at(-1)?.toFixed()} and ${rates.many.at(-1)?.toFixed()} decisions/s`)
+    bench.say(
+      `round ${round}: ${rates.one.at(-1)?.toFixed()} and ${rates.many.at(-1)?.toFixed()} decisions/s`,
+    )
   }
   return {
     measurements: [sent],
@@ -50,7 +52,8 @@ export async function copyDecisions(
   databaseUrl: string,
   { rows, policies, identity }: { rows: number; policies: number; identity: string },
 ): Promise<void> {
-  const digest = (n: string) => `'sha256:' || encode(sha256(convert_to('${identity} ' || ${n}, 'UTF8')), 'hex')`
+  const digest = (n: string) =>
+    `'sha256:' || encode(sha256(convert_to('${identity} ' || ${n}, 'UTF8')), 'hex')`
   await runSql(
     databaseUrl,
     `insert into policies (digest, compiler, entrypoint, modules, wasm, compile_time)

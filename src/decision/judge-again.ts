@@ -33,7 +33,11 @@ export async function judgeAgain(
   const judgeGroups = async () => {
     for (let group = groups.pop(); group !== undefined; group = groups.pop()) {
       const [digest, places] = group
-      const answers = await judgeGroup(deps, digest, places.map((place) => at(decisions, place)))
+      const answers = await judgeGroup(
+        deps,
+        digest,
+        places.map((place) => at(decisions, place)),
+      )
       for (const [index, place] of places.entries()) results[place] = at(answers, index)
     }
   }
