@@ -1,5 +1,5 @@
 import { BUILT_IN_ROLES } from '../access/built-in-roles.ts'
-import { createOneAtATime } from '../db/one-at-a-time.ts'
+import { createOneAtATime, type OneAtATime } from '../db/one-at-a-time.ts'
 import { createWorkloadIdentityRoutes } from '../http/create-workload-identity.ts'
 import { deleteWorkloadIdentityRoute } from '../http/delete-workload-identity.ts'
 import { getIdentityPolicyRoute } from '../http/get-identity-policy.ts'
@@ -25,6 +25,10 @@ import { insertIssuer } from '../issuer/issuer-store.ts'
 import { issuerIdFromUrl } from '../issuer/issuer-url.ts'
 import { insertPolicy } from '../policy/policy-store.ts'
 import type { Parts } from './parts.ts'
+import { policyVersionRoutes } from './policy-version-routes.ts'
+
+/** What changes of identities are made with; those of one identity wait for each other, whatever asks for them. */
+export type IdentityChanges = { readonly changes: UpdateWorkloadIdentityDeps; readonly inTurn: OneAtATime }
 
 export function identityRoutes(parts: Parts): readonly Route[] {
   const { config, clock, db, policies, pageTokens, identities, issuers, projects } = parts
@@ -48,26 +52,28 @@ export function identityRoutes(parts: Parts): readonly Route[] {
   return [
     ...createWorkloadIdentityRoutes({
       workloadIdentityBody: workloadIdentitySchema,
-      createWorkloadIdentity: (id, body, projectId) => createWorkloadIdentity(changes, id, body, projectId),
+      createWorkloadIdentity: (id, body, projectId, authorship) =>
+        createWorkloadIdentity(changes, id, body, projectId, authorship),
     }),
     ...listWorkloadIdentitiesRoutes({ identities, projects, pageTokens }),
     getWorkloadIdentityRoute({ identities }),
     updateWorkloadIdentityRoute({
       workloadIdentityPatch: workloadIdentityPatchSchema,
       identityFields: IDENTITY_FIELDS,
-      updateWorkloadIdentity: async (email, { body, mask, ifMatch }) => {
+      updateWorkloadIdentity: async (email, { body, mask, ifMatch }, authorship) => {
         const patch = readIdentityPatch(body, mask)
-        return inTurn(email, () => updateWorkloadIdentity(changes, email, patch, ifMatch))
+        return inTurn(email, () => updateWorkloadIdentity(changes, email, patch, ifMatch, authorship))
       },
     }),
     deleteWorkloadIdentityRoute({
-      deleteIdentity: (email, ifMatch) =>
-        inTurn(email, () => deleteWorkloadIdentity(changes, email, ifMatch)),
+      deleteIdentity: (email, ifMatch, authorship) =>
+        inTurn(email, () => deleteWorkloadIdentity(changes, email, ifMatch, authorship)),
     }),
     undeleteWorkloadIdentityRoute({
-      undeleteIdentity: (email, ifMatch) =>
-        inTurn(email, () => undeleteWorkloadIdentity(changes, email, ifMatch)),
+      undeleteIdentity: (email, ifMatch, authorship) =>
+        inTurn(email, () => undeleteWorkloadIdentity(changes, email, ifMatch, authorship)),
     }),
     getIdentityPolicyRoute({ identities, policies }),
+    ...policyVersionRoutes(parts, { changes, inTurn }),
   ]
 }

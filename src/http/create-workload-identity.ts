@@ -1,13 +1,20 @@
 import { type ZodType, z } from 'zod'
 import { invalidArgument } from '../errors.ts'
+import type { Authorship } from '../fields/authorship.ts'
 import type { SavedIdentity } from '../identity/create-workload-identity.ts'
+import { authorshipOf, reasonParameter } from './authorship.ts'
 import { defineRoute, LARGE_BODY, type Route } from './route.ts'
 import { taggedAnswer } from './tagged-answer.ts'
 import { workloadIdentityAnswer, workloadIdentityJson } from './workload-identity-json.ts'
 
 type Deps = {
   workloadIdentityBody: ZodType
-  createWorkloadIdentity: (id: string, body: unknown, projectId?: string) => Promise<SavedIdentity>
+  createWorkloadIdentity: (
+    id: string,
+    body: unknown,
+    projectId: string | undefined,
+    authorship: Authorship,
+  ) => Promise<SavedIdentity>
 }
 
 /** `POST …/workloadIdentities?workloadIdentityId=ID` of the workspace, and of a project. */
@@ -35,6 +42,7 @@ function createRoute(deps: Deps, path: string, summary: string): Route {
     access: 'administrator',
     query: {
       workloadIdentityId: z.string().meta({ description: 'Required: the part of its email before @.' }),
+      reason: reasonParameter,
     },
     body: { schema: deps.workloadIdentityBody, limit: LARGE_BODY, isReadByHandler: true },
     answer: workloadIdentityAnswer,
@@ -42,7 +50,7 @@ function createRoute(deps: Deps, path: string, summary: string): Route {
       const id = query.workloadIdentityId
       if (!id)
         throw invalidArgument('The parameter workloadIdentityId is required: the part of the email before @.')
-      const { identity, notices } = await deps.createWorkloadIdentity(id, body, project)
+      const { identity, notices } = await deps.createWorkloadIdentity(id, body, project, authorshipOf(query))
       note({ identity: identity.email })
       return taggedAnswer(workloadIdentityJson(identity, notices))
     },

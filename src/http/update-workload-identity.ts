@@ -1,6 +1,8 @@
 import type { ZodType } from 'zod'
+import type { Authorship } from '../fields/authorship.ts'
 import type { MaskFields, Update } from '../fields/field-mask.ts'
 import type { SavedIdentity } from '../identity/create-workload-identity.ts'
+import { authorshipOf, reasonParameter } from './authorship.ts'
 import { defineRoute, LARGE_BODY, type Route } from './route.ts'
 import { taggedAnswer } from './tagged-answer.ts'
 import { updateMaskParameter } from './update-mask.ts'
@@ -10,7 +12,11 @@ import { workloadIdentityAnswer, workloadIdentityJson } from './workload-identit
 export function updateWorkloadIdentityRoute(deps: {
   workloadIdentityPatch: ZodType
   identityFields: MaskFields
-  updateWorkloadIdentity: (email: string, update: Update<unknown>) => Promise<SavedIdentity>
+  updateWorkloadIdentity: (
+    email: string,
+    update: Update<unknown>,
+    authorship: Authorship,
+  ) => Promise<SavedIdentity>
 }): Route {
   return defineRoute({
     method: 'PATCH',
@@ -18,7 +24,7 @@ export function updateWorkloadIdentityRoute(deps: {
     group: 'Workload identities',
     summary: 'Change an identity; the fields that its updateMask names, or those that the body has.',
     access: 'administrator',
-    query: { updateMask: updateMaskParameter(deps.identityFields) },
+    query: { updateMask: updateMaskParameter(deps.identityFields), reason: reasonParameter },
     body: {
       schema: deps.workloadIdentityPatch.meta({
         examples: [{ title: 'GitLab Deploy', tokenLifetimeSeconds: 900 }],
@@ -31,7 +37,7 @@ export function updateWorkloadIdentityRoute(deps: {
     async handle({ params: { email = '' }, query, body, ifMatch, note }) {
       note({ identity: email })
       const update = { body, mask: query.updateMask, ifMatch }
-      const { identity, notices } = await deps.updateWorkloadIdentity(email, update)
+      const { identity, notices } = await deps.updateWorkloadIdentity(email, update, authorshipOf(query))
       return taggedAnswer(workloadIdentityJson(identity, notices))
     },
   })

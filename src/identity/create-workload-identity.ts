@@ -3,6 +3,7 @@ import type { Clock } from '../clock.ts'
 import type { Database } from '../db/database.ts'
 import { violatedConstraint } from '../db/database-fault.ts'
 import { invalidArgument, RequestError } from '../errors.ts'
+import type { Authorship } from '../fields/authorship.ts'
 import type { insertPolicy } from '../policy/policy-store.ts'
 import type { PreparedPolicy, PreparePolicy } from '../policy/prepare-policy.ts'
 import { checkIdentityId, emailOf, parseEmail } from './identity-email.ts'
@@ -34,7 +35,8 @@ export async function createWorkloadIdentity(
   deps: CreateWorkloadIdentityDeps,
   id: string,
   body: unknown,
-  projectId?: string,
+  projectId: string | undefined,
+  authorship: Authorship,
 ): Promise<SavedIdentity> {
   if (projectId !== undefined) await checkProject(deps, projectId)
   const email = newEmail(deps, id, projectId)
@@ -45,7 +47,7 @@ export async function createWorkloadIdentity(
   const policy = await deps.preparePolicy(spec.workloadIdentityConfig.rules)
   const identity = { email, projectId: projectId ?? null, spec, policyDigest: policy.digest }
   try {
-    return await save(deps, identity, policy, notices)
+    return await save(deps, identity, policy, notices, authorship)
   } catch (error) {
     const constraint = violatedConstraint(error)
     if (constraint === EMAIL_TAKEN) {
@@ -53,7 +55,7 @@ export async function createWorkloadIdentity(
     }
     if (constraint === undefined) throw error
     // Another request registered the same new issuer a moment ago: now it is there.
-    return save(deps, identity, policy, notices)
+    return save(deps, identity, policy, notices, authorship)
   }
 }
 
@@ -78,13 +80,14 @@ async function save(
   identity: Omit<NewIdentity, 'issuerId'>,
   { policy }: PreparedPolicy,
   notices: readonly string[],
+  authorship: Authorship,
 ): Promise<SavedIdentity> {
   const now = new Date(deps.clock())
   const issuer = await issuerFor(deps, identity.spec.workloadIdentityConfig)
   const saved = await deps.db.kysely.transaction().execute(async (trx) => {
     await issuer.register(trx, now)
     if (policy !== undefined) await deps.insertPolicy(trx, policy, now)
-    return insertIdentity(trx, { ...identity, issuerId: issuer.id }, now)
+    return insertIdentity(trx, { ...identity, issuerId: issuer.id }, authorship, now)
   })
   return { identity: saved, notices: [...notices, ...issuer.notices] }
 }

@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { type Kysely, type Selectable, sql, type UpdateObject } from 'kysely'
 import type { Database } from '../db/database.ts'
+import { insertPolicyVersion, type PolicyChange } from '../db/insert-policy-version.ts'
 import type { ListQuery } from '../db/list-query.ts'
 import type { Schema, WorkloadIdentityTable } from '../db/schema.ts'
 import { whereFilter } from '../db/where-filter.ts'
+import type { Authorship } from '../fields/authorship.ts'
 import type { FilterTerm } from '../fields/parse-filter.ts'
 import { lastRuleNumber } from './match-rules.ts'
 import type { SubjectTokenUse, WorkloadIdentityConfig, WorkloadIdentitySpec } from './workload-identity.ts'
@@ -120,6 +122,7 @@ export async function lockIdentity(trx: Kysely<Schema>, id: string): Promise<Sto
 export async function insertIdentity(
   trx: Kysely<Schema>,
   { email, projectId, spec, issuerId, policyDigest }: NewIdentity,
+  authorship: Authorship,
   now: Date,
 ): Promise<StoredIdentity> {
   await trx
@@ -144,7 +147,7 @@ export async function insertIdentity(
       update_time: now,
     })
     .execute()
-  return lockIdentity(trx, id)
+  return saved(trx, id, 'CREATE', authorship, now)
 }
 
 /** Writes what an identity, which is locked, is from now on. */
@@ -152,9 +155,10 @@ export function writeIdentity(
   trx: Kysely<Schema>,
   identity: StoredIdentity,
   { spec, state, issuerId, policyDigest }: WrittenIdentity,
+  authorship: Authorship,
   now: Date,
 ): Promise<StoredIdentity> {
-  return update(trx, identity.id, now, {
+  return update(trx, identity.id, authorship.change ?? 'UPDATE', authorship, now, {
     ...columnsOf(spec, identity.lastRuleNumber),
     state,
     policy_digest: policyDigest,
@@ -166,18 +170,20 @@ export function writeIdentity(
 export function deleteIdentity(
   trx: Kysely<Schema>,
   { id, state }: StoredIdentity,
+  authorship: Authorship,
   now: Date,
 ): Promise<StoredIdentity> {
-  return update(trx, id, now, { state: 'DELETED', state_before_delete: state })
+  return update(trx, id, 'DELETE', authorship, now, { state: 'DELETED', state_before_delete: state })
 }
 
 /** Gives a deleted identity, which is locked and not superseded, the state that it had. */
 export function undeleteIdentity(
   trx: Kysely<Schema>,
   { id }: StoredIdentity,
+  authorship: Authorship,
   now: Date,
 ): Promise<StoredIdentity> {
-  return update(trx, id, now, {
+  return update(trx, id, 'UNDELETE', authorship, now, {
     state: sql<string>`coalesce(state_before_delete, 'ACTIVE')`,
     state_before_delete: null,
   })
@@ -197,6 +203,8 @@ function selectIdentities(kysely: Kysely<Schema>) {
 async function update(
   trx: Kysely<Schema>,
   id: string,
+  change: PolicyChange,
+  authorship: Authorship,
   now: Date,
   columns: UpdateObject<Schema, 'workload_identities'>,
 ): Promise<StoredIdentity> {
@@ -205,7 +213,35 @@ async function update(
     .set({ ...columns, revision: sql`nextval('revisions')`, update_time: now })
     .where('id', '=', id)
     .execute()
-  return lockIdentity(trx, id)
+  return saved(trx, id, change, authorship, now)
+}
+
+/** Every save ends here, so that none is without its version. */
+async function saved(
+  trx: Kysely<Schema>,
+  id: string,
+  change: PolicyChange,
+  authorship: Authorship,
+  now: Date,
+): Promise<StoredIdentity> {
+  const identity = await lockIdentity(trx, id)
+  const { state, policyDigest } = identity
+  const version = { subject: subjectOf(identity), change, state, resource: specOf(identity), policyDigest }
+  await insertPolicyVersion(trx, version, authorship, now)
+  return identity
+}
+
+/** What an identity is called among the subjects of policy versions; one that gets its email anew is another. */
+export function subjectOf({ id }: Pick<StoredIdentity, 'id'>): string {
+  return `workloadIdentities/${id}`
+}
+
+/** What an identity's author decides of it, and no more. */
+export function specOf(identity: StoredIdentity): WorkloadIdentitySpec {
+  const { id, email, state, project, isActive, isSuperseded, policyDigest, lastRuleNumber, ...rest } =
+    identity
+  const { revision, createTime, updateTime, ...spec } = rest
+  return spec
 }
 
 function columnsOf(spec: WorkloadIdentitySpec, formerLastRuleNumber: number) {

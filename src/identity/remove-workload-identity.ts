@@ -2,6 +2,7 @@ import type { Clock } from '../clock.ts'
 import { checkRevision, type IfMatch } from '../db/check-revision.ts'
 import type { Database } from '../db/database.ts'
 import { RequestError } from '../errors.ts'
+import type { Authorship } from '../fields/authorship.ts'
 import { deleteIdentity, lockIdentity, type StoredIdentity, undeleteIdentity } from './identity-store.ts'
 
 export type RemoveWorkloadIdentityDeps = {
@@ -15,13 +16,14 @@ export async function deleteWorkloadIdentity(
   deps: RemoveWorkloadIdentityDeps,
   email: string,
   ifMatch: IfMatch,
+  authorship: Authorship,
 ): Promise<void> {
   await withLocked(deps, email, async (trx, identity, now) => {
     if (identity.state === 'DELETED') {
       throw new RequestError('not_found', 'There is no such workload identity, or it is deleted already.')
     }
     checkRevision(identity.revision, ifMatch)
-    return deleteIdentity(trx, identity, now)
+    return deleteIdentity(trx, identity, authorship, now)
   })
 }
 
@@ -33,13 +35,14 @@ export function undeleteWorkloadIdentity(
   deps: RemoveWorkloadIdentityDeps,
   email: string,
   ifMatch: IfMatch,
+  authorship: Authorship,
 ): Promise<StoredIdentity> {
   return withLocked(deps, email, async (trx, identity, now) => {
     if (identity.isSuperseded || identity.state !== 'DELETED') {
       throw new RequestError('failed_precondition', `workloadIdentities/${email} is not deleted.`)
     }
     checkRevision(identity.revision, ifMatch)
-    return undeleteIdentity(trx, identity, now)
+    return undeleteIdentity(trx, identity, authorship, now)
   })
 }
 

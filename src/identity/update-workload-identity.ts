@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { checkRevision, type IfMatch } from '../db/check-revision.ts'
 import { violatedConstraint } from '../db/database-fault.ts'
 import { invalidArgument, RequestError } from '../errors.ts'
+import type { Authorship } from '../fields/authorship.ts'
 import type { PreparedPolicy } from '../policy/prepare-policy.ts'
 import type { CreateWorkloadIdentityDeps, SavedIdentity } from './create-workload-identity.ts'
 import { type IdentityIssuer, issuerFor } from './identity-issuer.ts'
@@ -41,12 +42,14 @@ export async function updateWorkloadIdentity(
   email: string,
   patch: IdentityPatch,
   ifMatch: IfMatch,
+  authorship: Authorship,
 ): Promise<SavedIdentity> {
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     const identity = await deps.findIdentity(email)
     if (identity === undefined) throw new RequestError('not_found', 'There is no such workload identity.')
     const plan = planChange(deps, identity, patch, ifMatch)
-    const saved = await save(deps, identity, await prepare(deps, identity, plan.spec), (current) =>
+    const prepared = await prepare(deps, identity, plan.spec)
+    const saved = await save(deps, identity, prepared, authorship, (current) =>
       current.revision === identity.revision ? plan : planChange(deps, current, patch, ifMatch),
     ).catch((error: unknown) => {
       // Another request registered the same new issuer a moment ago: now it is there.
@@ -120,6 +123,7 @@ function save(
   deps: UpdateWorkloadIdentityDeps,
   { id }: StoredIdentity,
   prepared: Prepared,
+  authorship: Authorship,
   planFor: (current: StoredIdentity) => Plan,
 ): Promise<SavedIdentity | undefined> {
   return deps.db.kysely.transaction().execute(async (trx) => {
@@ -141,6 +145,7 @@ function save(
       trx,
       current,
       { spec, state, issuerId: issuer.id, policyDigest },
+      authorship,
       now,
     )
     return { identity, notices: [...notices, ...issuer.notices] }

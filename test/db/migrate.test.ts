@@ -11,7 +11,13 @@ import { createLog } from '../../src/log.ts'
 import { createDatabase, DATABASES } from '../support/world.ts'
 import { openTestDatabase, type TestDatabase } from './test-database.ts'
 
-const ALL = ['0001-initial', '0002-projects', '0003-decision-history', '0004-explained-tokens']
+const ALL = [
+  '0001-initial',
+  '0002-projects',
+  '0003-decision-history',
+  '0004-explained-tokens',
+  '0008-policy-versions',
+]
 
 for (const kind of DATABASES) {
   describe(`migrating on ${kind}`, () => {

@@ -156,7 +156,6 @@ for (const kind of DATABASES) {
       const notFound = [
         ['POST', `/v1/workloadIdentities/${email}:evaluate`],
         ['POST', '/v1/workloadIdentities:validate'],
-        ['GET', `/v1/workloadIdentities/${email}/policyVersions`],
         ['POST', '/v1/workspaces/other/workloadIdentities?workloadIdentityId=x'],
         ['GET', '/v1/roles'],
         ['GET', '/v1/guardrails'],

@@ -1,0 +1,8 @@
+/** Who makes a save and why; `change` and `restoredNumber` where it is no plain one. */
+export type Authorship = {
+  readonly author: string
+  readonly reason: string | undefined
+  readonly change?: 'ROLLBACK' | 'ACTIVATION'
+  /** The version that a ROLLBACK goes back to. */
+  readonly restoredNumber?: number
+}
