@@ -24,6 +24,7 @@ import { DEFAULT_ALGORITHMS } from '../issuer/algorithms.ts'
 import { insertIssuer } from '../issuer/issuer-store.ts'
 import { issuerIdFromUrl } from '../issuer/issuer-url.ts'
 import { insertPolicy } from '../policy/policy-store.ts'
+import { draftRoutes } from './draft-routes.ts'
 import type { Parts } from './parts.ts'
 import { policyVersionRoutes } from './policy-version-routes.ts'
 
@@ -75,5 +76,6 @@ export function identityRoutes(parts: Parts): readonly Route[] {
     }),
     getIdentityPolicyRoute({ identities, policies }),
     ...policyVersionRoutes(parts, { changes, inTurn }),
+    ...draftRoutes(parts, { changes, inTurn }),
   ]
 }

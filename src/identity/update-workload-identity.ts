@@ -64,7 +64,8 @@ export async function updateWorkloadIdentity(
   )
 }
 
-function planChange(
+/** What an identity would be after a change. Throws as `updateWorkloadIdentity` does. */
+export function planChange(
   deps: UpdateWorkloadIdentityDeps,
   identity: StoredIdentity,
   patch: IdentityPatch,
