@@ -5,9 +5,9 @@ import { exchangeContestant } from './contestants.ts'
 import { measureOnce } from './measure.ts'
 import type { Bench, Findings } from './scenario.ts'
 
-/** Recorded decisions judged again: all of one policy, and of a thousand policies in turn. */
+/** Recorded decisions judged again: all of one policy, of a thousand policies in turn, and by a draft. */
 export async function measureReplay(bench: Bench): Promise<Findings> {
-  const [rows, policies] = bench.quick ? [2_000, 20] : [200_000, 1_000]
+  const [rows, policies] = bench.quick ? [2_000, 20] : [100_000, 1_000]
   const service = await bench.startService()
   const email = await service.createIdentity('replayed')
   const contestant = exchangeContestant(bench, service, [email])
@@ -16,6 +16,11 @@ export async function measureReplay(bench: Bench): Promise<Findings> {
   await copyDecisions(service.databaseUrl, { rows, policies: 1, identity: 'one@example.com' })
   await copyDecisions(service.databaseUrl, { rows, policies, identity: 'many@example.com' })
 
+  await copyDecisions(service.databaseUrl, { rows, policies: 1, identity: email })
+  await service.admin('PUT', `/v1/workloadIdentities/${email}/draft`, DRAFT)
+
+  const impactSeconds: number[] = []
+  const impactRates: number[] = []
   const rates = { one: [] as number[], many: [] as number[] }
   let different = 0
   for (let round = 1; round <= bench.rounds; round++) {
@@ -25,6 +30,10 @@ export async function measureReplay(bench: Bench): Promise<Findings> {
       rates[which].push(rows / verified.seconds)
       different += verified.different
     }
+    const startedAt = performance.now()
+    const impact = await service.admin('POST', `/v1/workloadIdentities/${email}/draft:impact`)
+    impactSeconds.push((performance.now() - startedAt) / 1000)
+    impactRates.push(impact.replayed / (impactSeconds.at(-1) ?? 0))
     bench.say(
       `round ${round}: ${rates.one.at(-1)?.toFixed()} and ${rates.many.at(-1)?.toFixed()} decisions/s`,
     )
@@ -39,16 +48,26 @@ export async function measureReplay(bench: Bench): Promise<Findings> {
         unit: 'decisions/s',
         aim: 'at least 3,000',
       },
+      {
+        name: `impact of a draft over ${rows} decisions`,
+        value: median(impactSeconds),
+        unit: 's',
+        aim: 'under 15',
+      },
+      { name: 'of which in each second', value: median(impactRates), unit: 'decisions' },
       { name: 'verdicts that came out differently', value: different, unit: '', aim: 'none' },
     ],
   }
 }
 
+/** Denies what was allowed. */
+const DRAFT = { workloadIdentityConfig: { rules: [{ group: 'acme', project: 'another' }] } }
+
 /**
  * Stores an allowed decision many times, each of another job, with its policy under as many names: the same WASM with a
  * number in a section that engines pass over, since V8 keeps the code of equal modules once.
  */
-export async function copyDecisions(
+async function copyDecisions(
   databaseUrl: string,
   { rows, policies, identity }: { rows: number; policies: number; identity: string },
 ): Promise<void> {
