@@ -1,8 +1,10 @@
-import { createTwoFilesPatch } from 'diff'
+import { createTwoFilesPatch, FILE_HEADERS_ONLY } from 'diff'
 import type { PolicyModule } from './opa.ts'
 
 /** `diff` is unified, as `patch` and people read it. */
 export type ModuleDiff = { readonly path: string; readonly diff: string }
+
+const UNIFIED = { headerOptions: FILE_HEADERS_ONLY }
 
 /** The modules that differ between two policies, by path; one that only one of them has differs from nothing. */
 export function diffModules(
@@ -19,6 +21,8 @@ export function diffModules(
       old === undefined ? '/dev/null' : `a/${path}`,
       young === undefined ? '/dev/null' : `b/${path}`,
     ]
-    return [{ path, diff: createTwoFilesPatch(from, to, old ?? '', young ?? '') }]
+    return [
+      { path, diff: createTwoFilesPatch(from, to, old ?? '', young ?? '', undefined, undefined, UNIFIED) },
+    ]
   })
 }

@@ -154,7 +154,7 @@ for (const kind of DATABASES) {
       ])
       const [stars, rules] = second.modules
       assert.equal(stars.path, 'claimgate/stars.rego')
-      assert.match(stars.diff, /^--- \/dev\/null$/m)
+      assert.match(stars.diff, /^--- \/dev\/null\n\+\+\+ b\/claimgate\/stars.rego\n@@ /)
       assert.equal(rules.path, 'rules.rego')
       assert.match(rules.diff, /^-\t\t"project": "app",$/m)
       assert.match(rules.diff, /^\+\t\t"project": "web",$/m)
