@@ -31,7 +31,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
     select 'workloadIdentities/' || id, 1, 'CREATE', 'migration', state,
       json_build_object('title', title, 'tokenLifetimeSeconds', token_lifetime_seconds,
         'subjectTokenUse', subject_token_use, 'tokenAudiences', token_audiences, 'recordedClaims', recorded_claims,
-        'workloadIdentityConfig', config), policy_digest, update_time
+        'workloadIdentityConfig', config, 'tests', tests), policy_digest, update_time
     from workload_identities`.execute(db)
 
   await sql`

@@ -5,3 +5,6 @@ export const BUILT_IN_ROLES: Readonly<Record<string, string>> = {
   'roles/auditor': 'Auditor',
   'roles/gitopsServiceAgent': 'GitOps Service Agent',
 }
+
+/** Those with which their holder can change who is let in. */
+export const ADMINISTRATIVE_ROLES: readonly string[] = ['roles/workspaceAdmin', 'roles/policyAuthor']

@@ -3,13 +3,12 @@ import { type Impact, measureImpact } from '../decision/measure-impact.ts'
 import { RequestError } from '../errors.ts'
 import type { MeasuredImpact } from '../http/impact-json.ts'
 import { checkBase, existingDraft } from '../identity/draft-workload-identity.ts'
-import { PERSONAL_CLAIMS } from '../identity/gitlab-claims.ts'
 import { subjectOf } from '../identity/identity-store.ts'
 import type { WorkloadIdentitySpec } from '../identity/workload-identity.ts'
 import type { Draft, DraftStore } from '../policy/draft-store.ts'
 import { createBatchEvaluator } from '../policy/evaluate-batches.ts'
 import { limitConcurrency } from '../policy/limit-concurrency.ts'
-import { policyInput } from '../policy/policy-input.ts'
+import { PERSONAL_CLAIMS } from '../provider/providers.ts'
 import type { Parts } from './parts.ts'
 
 const DAY_MS = 86_400_000
@@ -67,7 +66,7 @@ async function measure(
   signal.addEventListener('abort', stop)
   try {
     const impact = await measureImpact(
-      { evaluate: evaluator.evaluate, findProvider: policies.findProvider, policyInput, decisions },
+      { evaluate: evaluator.evaluate, findProvider: policies.findProvider, decisions },
       {
         filter: { identity: email, since: since.getTime() },
         digest: policyDigest ?? '',

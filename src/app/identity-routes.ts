@@ -1,29 +1,38 @@
-import { BUILT_IN_ROLES } from '../access/built-in-roles.ts'
+import { ADMINISTRATIVE_ROLES, BUILT_IN_ROLES } from '../access/built-in-roles.ts'
 import { createOneAtATime, type OneAtATime } from '../db/one-at-a-time.ts'
+import { findFindings } from '../finding/find-findings.ts'
 import { createWorkloadIdentityRoutes } from '../http/create-workload-identity.ts'
 import { deleteWorkloadIdentityRoute } from '../http/delete-workload-identity.ts'
+import { evaluateClaimsRoute } from '../http/evaluate-claims.ts'
 import { getIdentityPolicyRoute } from '../http/get-identity-policy.ts'
 import { getWorkloadIdentityRoute } from '../http/get-workload-identity.ts'
 import { listWorkloadIdentitiesRoutes } from '../http/list-workload-identities.ts'
 import type { Route } from '../http/route.ts'
 import { undeleteWorkloadIdentityRoute } from '../http/undelete-workload-identity.ts'
 import { updateWorkloadIdentityRoute } from '../http/update-workload-identity.ts'
+import { validateWorkloadIdentityRoute } from '../http/validate-workload-identity.ts'
 import { createWorkloadIdentity } from '../identity/create-workload-identity.ts'
 import { readIdentityPatch } from '../identity/identity-patch.ts'
+import { recordableClaims } from '../identity/recordable-claims.ts'
 import { deleteWorkloadIdentity, undeleteWorkloadIdentity } from '../identity/remove-workload-identity.ts'
 import {
   type UpdateWorkloadIdentityDeps,
   updateWorkloadIdentity,
 } from '../identity/update-workload-identity.ts'
+import { validateWorkloadIdentity } from '../identity/validate-workload-identity.ts'
 import {
   IDENTITY_FIELDS,
   workloadIdentityPatchSchema,
   workloadIdentitySchema,
 } from '../identity/workload-identity-schema.ts'
-import { DEFAULT_ALGORITHMS } from '../issuer/algorithms.ts'
 import { insertIssuer } from '../issuer/issuer-store.ts'
 import { issuerIdFromUrl } from '../issuer/issuer-url.ts'
 import { insertPolicy } from '../policy/policy-store.ts'
+import { evaluateClaims } from '../policy-test/evaluate-claims.ts'
+import { refuseFailedTests } from '../policy-test/refuse-failed-tests.ts'
+import { runPolicyTests } from '../policy-test/run-policy-tests.ts'
+import { policyInput } from '../provider/policy-input.ts'
+import { checkClaims } from '../token/check-claims.ts'
 import { draftRoutes } from './draft-routes.ts'
 import type { Parts } from './parts.ts'
 import { policyVersionRoutes } from './policy-version-routes.ts'
@@ -33,6 +42,7 @@ export type IdentityChanges = { readonly changes: UpdateWorkloadIdentityDeps; re
 
 export function identityRoutes(parts: Parts): readonly Route[] {
   const { config, clock, db, policies, pageTokens, identities, issuers, projects } = parts
+  const judging = { clock, recordableClaims, policyInput, checkClaims }
   const changes: UpdateWorkloadIdentityDeps = {
     ...config,
     db,
@@ -44,17 +54,23 @@ export function identityRoutes(parts: Parts): readonly Route[] {
     findSimilarIssuer: issuers.findSimilar,
     checkIssuerUrl: parts.checkIssuerUrl,
     freeIssuerId: (url) => issuerIdFromUrl(url, issuers.isTaken),
-    defaultAlgorithms: DEFAULT_ALGORITHMS,
     preparePolicy: parts.preparePolicy,
     insertIssuer,
     insertPolicy,
+    runTests: (identity) => runPolicyTests({ ...judging, ...parts, ...policies }, identity),
+    refuseFailedTests,
+    findFindings: (spec, projectId) =>
+      findFindings(spec, { ...config, projectId, administrativeRoles: ADMINISTRATIVE_ROLES }),
   }
   const inTurn = createOneAtATime()
   return [
     ...createWorkloadIdentityRoutes({
       workloadIdentityBody: workloadIdentitySchema,
-      createWorkloadIdentity: (id, body, projectId, authorship) =>
-        createWorkloadIdentity(changes, id, body, projectId, authorship),
+      createWorkloadIdentity: (...asked) => createWorkloadIdentity(changes, ...asked),
+    }),
+    validateWorkloadIdentityRoute({
+      workloadIdentityBody: workloadIdentitySchema,
+      validateWorkloadIdentity: (body) => validateWorkloadIdentity(changes, body),
     }),
     ...listWorkloadIdentitiesRoutes({ identities, projects, pageTokens }),
     getWorkloadIdentityRoute({ identities }),
@@ -63,7 +79,7 @@ export function identityRoutes(parts: Parts): readonly Route[] {
       identityFields: IDENTITY_FIELDS,
       updateWorkloadIdentity: async (email, { body, mask, ifMatch }, authorship) => {
         const patch = readIdentityPatch(body, mask)
-        return inTurn(email, () => updateWorkloadIdentity(changes, email, patch, ifMatch, authorship))
+        return inTurn(email, () => updateWorkloadIdentity(changes, email, { patch, ifMatch, authorship }))
       },
     }),
     deleteWorkloadIdentityRoute({
@@ -73,6 +89,11 @@ export function identityRoutes(parts: Parts): readonly Route[] {
     undeleteWorkloadIdentityRoute({
       undeleteIdentity: (email, ifMatch, authorship) =>
         inTurn(email, () => undeleteWorkloadIdentity(changes, email, ifMatch, authorship)),
+    }),
+    evaluateClaimsRoute({
+      identities,
+      evaluateClaims: (identity, claims) =>
+        evaluateClaims({ ...judging, evaluatePolicy: parts.evaluator.evaluate }, identity, claims),
     }),
     getIdentityPolicyRoute({ identities, policies }),
     ...policyVersionRoutes(parts, { changes, inTurn }),

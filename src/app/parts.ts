@@ -25,6 +25,8 @@ import { createPolicyStore, insertPolicy } from '../policy/policy-store.ts'
 import { createPreparePolicy, POLICIES_DIR } from '../policy/prepare-policy.ts'
 import { createSmokeRunner } from '../policy/smoke-run.ts'
 import { UNREACHABLE_RULE } from '../policy/unreachable-rule.ts'
+import { PROVIDER_TYPES, type ProviderType } from '../provider/providers.ts'
+import { createSignatureThread } from '../signature/signature-thread.ts'
 import { openTelemetry } from '../telemetry/telemetry.ts'
 import { compilerFault } from './compiler-fault.ts'
 import { warnOfRole } from './warn-of-role.ts'
@@ -57,14 +59,20 @@ export async function openParts(options: AppOptions, opened: AsyncDisposableStac
   const encryption = createKeyEncryption(secrets.keyEncryptionKeys)
   const keys = await loadSigningKeys({ db, encryption, clock })
 
+  const signatures = createSignatureThread({ log })
+  opened.defer(() => signatures.close())
   const policies = createPolicyStore(db)
   const evaluator = createEvaluator({ loadWasm: policies.loadWasm, log })
   opened.defer(() => evaluator.close())
   const smokeRunner = createSmokeRunner()
   opened.defer(() => smokeRunner.close())
   const preparePolicy = createPreparePolicy({ compiler, policies, smokeRun: smokeRunner.run })
-  const fallback = await preparePolicy([UNREACHABLE_RULE])
-  if (fallback.policy !== undefined) await insertPolicy(db.kysely, fallback.policy, new Date(clock()))
+  const fallbackDigest = async (providerType: ProviderType) => {
+    const { digest, policy } = await preparePolicy({ providerType, rules: [UNREACHABLE_RULE] })
+    if (policy !== undefined) await insertPolicy(db.kysely, policy, new Date(clock()))
+    return [providerType, digest] as const
+  }
+  const fallbacks = Object.fromEntries(await Promise.all(PROVIDER_TYPES.map(fallbackDigest)))
 
   const telemetry = await openTelemetry(config.otlpEndpoint)
   const fetchJson = createGuardedFetch({ privateIssuers: config.privateIssuers })
@@ -82,10 +90,12 @@ export async function openParts(options: AppOptions, opened: AsyncDisposableStac
     newDecisionId,
     /** Refusals without a row of their own: those of verified tokens never share a statement with others. */
     attempts,
+    signatures,
     policies,
     evaluator,
     preparePolicy,
-    fallbackPolicyDigest: fallback.digest,
+    smokeRun: smokeRunner.run,
+    fallbackPolicyDigests: fallbacks as Readonly<Record<ProviderType, string>>,
     issuers,
     issuerCache: createIssuerCache(issuers),
     keyCache: createKeyCache({

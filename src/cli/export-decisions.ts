@@ -30,7 +30,7 @@ export const exportDecisionsCommand: Command = {
     ['--outcome OUTCOME', `${decisionParameters.outcome.options.join(', ')}`],
     ['--reason REASON', 'as the decisions have it, for example condition_not_met'],
     ['--kind KIND', `${decisionParameters.kind.options.join(', ')}`],
-    ['--project PROJECT', "a GitLab project's path, or a project of claimgate"],
+    ['--project PROJECT', "a project's path at its provider, or a project of claimgate"],
     ['--output FILE', 'there once it is whole; without it, standard output'],
     ['--compress gzip|zstd', "without it, as the file's ending says (.gz, .zst)"],
     ['--json', 'with --output, what was written as JSON'],

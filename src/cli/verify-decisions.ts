@@ -5,7 +5,6 @@ import { decisionParameters, readDecisionFilter } from '../decision/decision-fil
 import { createDecisionStore } from '../decision/decision-store.ts'
 import { type Difference, type VerifyQuery, verifyDecisions } from '../decision/verify-decisions.ts'
 import { createBatchEvaluator } from '../policy/evaluate-batches.ts'
-import { policyInput } from '../policy/policy-input.ts'
 import { createPolicyStore } from '../policy/policy-store.ts'
 import { COULD_NOT_RUN, type Command, DONE, FOUND_SOMETHING } from './command.ts'
 import { createProgressBar } from './progress-bar.ts'
@@ -59,7 +58,7 @@ export const verifyDecisionsCommand: Command = {
       deadlineMs: DEADLINE_MS,
       maxPolicies: Math.ceil(MAX_POLICIES / workers),
     })
-    const deps = { ...policies, ...evaluator, policyInput, decisions: createDecisionStore(db) }
+    const deps = { ...policies, ...evaluator, decisions: createDecisionStore(db) }
     try {
       const found = await verify(deps, query, flags.json === true ? () => undefined : tell)
       if (flags.json === true) process.stdout.write(`${JSON.stringify(json(found))}\n`)

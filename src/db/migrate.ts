@@ -4,6 +4,8 @@ import * as initial from '../../migrations/0001-initial.ts'
 import * as projects from '../../migrations/0002-projects.ts'
 import * as decisionHistory from '../../migrations/0003-decision-history.ts'
 import * as explainedTokens from '../../migrations/0004-explained-tokens.ts'
+import * as providers from '../../migrations/0006-providers.ts'
+import * as identityTests from '../../migrations/0007-identity-tests.ts'
 import * as policyVersions from '../../migrations/0008-policy-versions.ts'
 import { unavailable } from '../errors.ts'
 import type { Database } from './database.ts'
@@ -14,6 +16,8 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0002-projects': projects,
   '0003-decision-history': decisionHistory,
   '0004-explained-tokens': explainedTokens,
+  '0006-providers': providers,
+  '0007-identity-tests': identityTests,
   '0008-policy-versions': policyVersions,
 }
 

@@ -87,6 +87,8 @@ export type WorkloadIdentityTable = {
   token_audiences: Json<string[]>
   recorded_claims: Json<string[]>
   config: Json<unknown>
+  tests: Json<unknown>
+  acknowledgements: Json<unknown>
   last_rule_number: number
   issuer_id: string
   policy_digest: string

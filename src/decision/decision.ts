@@ -58,7 +58,7 @@ export type DecisionFacts = {
   readonly requestId: string
   readonly callerIp: string
   readonly userAgent: string | null
-  /** The claim `project_path` in lower case, to be found by; only of a token whose signature was verified. */
+  /** The path of the job's project in lower case, to be found by; only of a token whose signature was verified. */
   readonly projectPath: string | null
   /** The id of the claimgate project that the identity belongs to. */
   readonly project: string | null

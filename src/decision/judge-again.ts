@@ -1,14 +1,13 @@
-import type { Provider } from '../policy/compile-policy.ts'
 import type { BatchEvaluator } from '../policy/evaluate-batches.ts'
 import type { EvaluationResult } from '../policy/evaluation.ts'
-import type { policyInput } from '../policy/policy-input.ts'
+import { policyInput } from '../provider/policy-input.ts'
+import type { ProviderType } from '../provider/providers.ts'
 import type { ReplayableDecision } from './decision-store.ts'
 
 export type JudgeAgainDeps = {
   readonly evaluate: BatchEvaluator['evaluate']
-  readonly policyInput: typeof policyInput
   /** Whose tokens a policy judges; undefined where there is no such policy. */
-  readonly findProvider: (digest: string) => Promise<Provider | undefined>
+  readonly findProvider: (digest: string) => Promise<ProviderType | undefined>
 }
 
 /** A decision that has all that a policy was asked with. */
@@ -57,20 +56,15 @@ async function judgeGroup(
   if (provider === undefined) return decisions.map(() => NO_POLICY)
   return deps.evaluate(
     digest,
-    decisions.map((decision) => inputOf(deps, decision, provider)),
+    decisions.map((decision) => inputOf(decision, provider)),
   )
 }
 
 const NO_POLICY: EvaluationResult = { ok: false, reason: 'policy_error', cause: 'There is no such policy.' }
 
-function inputOf({ policyInput }: JudgeAgainDeps, decision: Replayable, provider: Provider): string {
-  return policyInput({
-    claims: decision.claims,
-    time: decision.decide_time.getTime(),
-    email: decision.identity ?? '',
-    project: decision.project ?? '',
-    provider,
-  })
+function inputOf(decision: Replayable, provider: ProviderType): string {
+  const { claims, decide_time, identity, project } = decision
+  return policyInput(claims, decide_time.getTime(), identity ?? '', project ?? '', provider)
 }
 
 function at<Item>(items: readonly Item[], index: number): Item {

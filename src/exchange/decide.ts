@@ -3,7 +3,8 @@ import type { Decision, DecisionFacts, SingleUse } from '../decision/decision.ts
 import type { StoredIdentity } from '../identity/identity-store.ts'
 import type { JsonObject } from '../json.ts'
 import type { EvaluationResult } from '../policy/evaluate.ts'
-import type { policyInput } from '../policy/policy-input.ts'
+import { policyInput } from '../provider/policy-input.ts'
+import { PROVIDERS, type ProviderType } from '../provider/providers.ts'
 import type { TokenRefusal, VerifiedToken } from '../token/verify-token.ts'
 import { grantFor } from './grant-for.ts'
 
@@ -28,22 +29,21 @@ export type DecideDeps = {
   readonly reloadIdentity: (email: string) => Promise<unknown>
   readonly recordableClaims: (claims: JsonObject, recordedClaims: readonly string[]) => JsonObject
   readonly tokenAudiences: (claims: VerifiedToken['claims']) => readonly string[]
-  readonly policyInput: typeof policyInput
   /** Evaluates the policy of this digest on an input in JSON text. */
   readonly evaluatePolicy: (digest: string, input: string) => Promise<EvaluationResult>
-  /** The policy that is run where the identity gives none, so that this takes the same work. */
-  readonly fallbackPolicyDigest: string
+  /** The policies that are run where the identity gives none, so that this takes the same work. */
+  readonly fallbackPolicyDigests: Readonly<Record<ProviderType, string>>
   readonly publicUrl: string
   readonly signingKeyId: string
 }
 
 /** How much of a refusal its caller may see: of the token itself, nothing, or the rules whose group it met. */
 export type Disclosure =
-  | { readonly scope: 'token'; readonly message: string; readonly claims: JsonObject | undefined }
-  | { readonly scope: 'outside'; readonly claims: JsonObject }
+  | { readonly scope: 'token'; readonly message: string; readonly token: OwnToken | undefined }
+  | { readonly scope: 'outside'; readonly token: OwnToken }
   | {
       readonly scope: 'inside'
-      readonly claims: JsonObject
+      readonly token: OwnToken
       readonly verdict: string
       readonly audiences: readonly string[]
       readonly allowedAudiences: readonly string[]
@@ -53,6 +53,9 @@ export type Disclosure =
       /** Whether a token is good for one exchange with this identity. */
       readonly isSingleUse: boolean
     }
+
+/** The caller's own token, whose signature was verified. */
+export type OwnToken = { readonly provider: ProviderType; readonly claims: JsonObject }
 
 /** What a decision is known by, and its time in milliseconds since the epoch. */
 type Moment = { readonly id: string; readonly decideTime: number }
@@ -71,16 +74,11 @@ export async function decide(deps: DecideDeps, request: ExchangeRequest): Promis
 
   const { identity, cached } = await deps.findIdentity(request.email)
   const standing = standingOf(identity, token)
+  const provider = token.issuer.providerType
   const claims = JSON.stringify(deps.recordableClaims(token.claims, identity?.recordedClaims ?? []))
   const evaluation = await deps.evaluatePolicy(
-    standing.ok ? standing.identity.policyDigest : deps.fallbackPolicyDigest,
-    deps.policyInput({
-      claims,
-      time: moment.decideTime,
-      email: request.email,
-      project: identity?.project?.id ?? '',
-      provider: 'GITLAB',
-    }),
+    standing.ok ? standing.identity.policyDigest : deps.fallbackPolicyDigests[provider],
+    policyInput(claims, moment.decideTime, request.email, identity?.project?.id ?? '', provider),
   )
   const isInside = standing.ok && evaluation.ok && evaluation.groupMet
   // An outsider must not see by the time it takes that somebody uses this identity: the query it saved is made up for.
@@ -99,7 +97,7 @@ export async function decide(deps: DecideDeps, request: ExchangeRequest): Promis
       outcome: 'DENIED',
       reason: standing.reason,
     } as const
-    return { decision, disclosure: { scope: 'outside', claims: token.claims } }
+    return { decision, disclosure: { scope: 'outside', token: ownToken(token) } }
   }
   return judge(deps, request, token, standing.identity, evaluation, { ...facts, decidedOn })
 }
@@ -123,7 +121,7 @@ function judge(
     evaluation.ok && evaluation.groupMet
       ? {
           scope: 'inside',
-          claims: token.claims,
+          token: ownToken(token),
           verdict: evaluation.verdictText,
           audiences,
           allowedAudiences: identity.workloadIdentityConfig.allowedAudiences,
@@ -132,7 +130,7 @@ function judge(
           jtiHash: token.jtiHash,
           isSingleUse: identity.subjectTokenUse === 'ONCE',
         }
-      : { scope: 'outside', claims: token.claims }
+      : { scope: 'outside', token: ownToken(token) }
 
   const reason = audienceProblem(deps, request, identity, audiences)
   if (reason !== undefined) return { decision: { ...facts, outcome: 'DENIED', reason }, disclosure }
@@ -151,6 +149,7 @@ function refuseToken(
   token: TokenRefusal,
   moment: Moment,
 ): Decided {
+  const own = token.claims && token.issuer && { provider: token.issuer.providerType, claims: token.claims }
   const claims = token.claims && deps.recordableClaims(token.claims, [])
   const subject = token.claims?.sub
   return {
@@ -161,7 +160,7 @@ function refuseToken(
       issuerUrl: token.issuer?.issuerUrl ?? null,
       subject: typeof subject === 'string' ? subject : null,
       claims: claims === undefined ? null : JSON.stringify(claims),
-      projectPath: projectPathOf(token.claims),
+      projectPath: own === undefined ? null : projectPathOf(own),
       outcome: token.outcome,
       reason: token.reason,
       decidedOn: {
@@ -170,7 +169,7 @@ function refuseToken(
         issuerRevision: token.issuer?.revision ?? null,
       },
     },
-    disclosure: { scope: 'token', message: token.message, claims: token.claims },
+    disclosure: { scope: 'token', message: token.message, token: own },
   }
 }
 
@@ -202,6 +201,10 @@ function audienceProblem(
     : 'audience_not_allowed'
 }
 
+function ownToken({ claims, issuer }: VerifiedToken): OwnToken {
+  return { claims, provider: issuer.providerType }
+}
+
 function singleUseOf(token: VerifiedToken): SingleUse {
   return { jtiHash: token.jtiHash, keepUntil: (token.replayableUntil + KEEP_USED_TOKEN_SECONDS) * 1000 }
 }
@@ -220,7 +223,7 @@ function verifiedFacts(
     issuerUrl: token.issuer.issuerUrl,
     subject: token.claims.sub,
     claims,
-    projectPath: projectPathOf(token.claims),
+    projectPath: projectPathOf(ownToken(token)),
   }
 }
 
@@ -245,12 +248,12 @@ function commonFacts(
   }
 }
 
-/** More than GitLab lets a path have, and little enough for an index. */
+/** More than any provider lets a path have, and little enough for an index. */
 const MAX_PROJECT_PATH_BYTES = 2_048
 
 /** What a decision is found by: paths compare without case. */
-function projectPathOf(claims: JsonObject | undefined): string | null {
-  const path = claims?.project_path
+function projectPathOf({ claims, provider }: OwnToken): string | null {
+  const path = claims[PROVIDERS[provider].names.project]
   if (typeof path !== 'string') return null
   const folded = path.toLowerCase()
   return Buffer.byteLength(folded) <= MAX_PROJECT_PATH_BYTES ? folded : null

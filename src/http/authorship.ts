@@ -12,6 +12,12 @@ export const reasonParameter = z
 /** Whoever has ADMIN_TOKEN: there is no other administrator yet. */
 const ADMINISTRATOR = 'adminTokens/first'
 
-export function authorshipOf({ reason }: { readonly reason: string | undefined }): Authorship {
-  return { author: ADMINISTRATOR, reason }
+export function authorshipOf({
+  reason,
+  acknowledge,
+}: {
+  readonly reason: string | undefined
+  readonly acknowledge?: string | undefined
+}): Authorship {
+  return { author: ADMINISTRATOR, reason, acknowledge }
 }

@@ -3,7 +3,9 @@ import { invalidArgument } from '../errors.ts'
 import type { Authorship } from '../fields/authorship.ts'
 import type { SavedIdentity } from '../identity/create-workload-identity.ts'
 import { authorshipOf, reasonParameter } from './authorship.ts'
+import { acknowledge } from './finding-json.ts'
 import { defineRoute, LARGE_BODY, type Route } from './route.ts'
+import { SAVE_REFUSALS } from './save-refusals.ts'
 import { taggedAnswer } from './tagged-answer.ts'
 import { workloadIdentityAnswer, workloadIdentityJson } from './workload-identity-json.ts'
 
@@ -43,16 +45,18 @@ function createRoute(deps: Deps, path: string, summary: string): Route {
     query: {
       workloadIdentityId: z.string().meta({ description: 'Required: the part of its email before @.' }),
       reason: reasonParameter,
+      acknowledge,
     },
     body: { schema: deps.workloadIdentityBody, limit: LARGE_BODY, isReadByHandler: true },
     answer: workloadIdentityAnswer,
+    refusals: SAVE_REFUSALS,
     async handle({ params: { project }, query, body, note }) {
       const id = query.workloadIdentityId
       if (!id)
         throw invalidArgument('The parameter workloadIdentityId is required: the part of the email before @.')
-      const { identity, notices } = await deps.createWorkloadIdentity(id, body, project, authorshipOf(query))
-      note({ identity: identity.email })
-      return taggedAnswer(workloadIdentityJson(identity, notices))
+      const saved = await deps.createWorkloadIdentity(id, body, project, authorshipOf(query))
+      note({ identity: saved.identity.email })
+      return taggedAnswer(workloadIdentityJson(saved.identity, saved))
     },
   })
 }

@@ -14,6 +14,8 @@ export const identitySpecAnswer = workloadIdentityAnswer
     updateTime: true,
     policyDigest: true,
     notices: true,
+    findings: true,
+    acknowledgements: true,
   })
   .meta({ id: 'WorkloadIdentitySpec' })
 

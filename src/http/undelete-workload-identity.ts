@@ -1,7 +1,9 @@
 import type { Authorship } from '../fields/authorship.ts'
-import type { StoredIdentity } from '../identity/identity-store.ts'
+import type { SavedIdentity } from '../identity/create-workload-identity.ts'
 import { authorshipOf, reasonParameter } from './authorship.ts'
+import { acknowledge } from './finding-json.ts'
 import { defineRoute, type Route, type RouteRequest } from './route.ts'
+import { UNDELETE_REFUSALS } from './save-refusals.ts'
 import { taggedAnswer } from './tagged-answer.ts'
 import { workloadIdentityAnswer, workloadIdentityJson } from './workload-identity-json.ts'
 
@@ -11,7 +13,7 @@ export function undeleteWorkloadIdentityRoute(deps: {
     email: string,
     ifMatch: RouteRequest['ifMatch'],
     authorship: Authorship,
-  ) => Promise<StoredIdentity>
+  ) => Promise<SavedIdentity>
 }): Route {
   return defineRoute({
     method: 'POST',
@@ -19,13 +21,14 @@ export function undeleteWorkloadIdentityRoute(deps: {
     group: 'Workload identities',
     summary: 'Bring a deleted identity back, unless its email was given anew.',
     access: 'administrator',
-    query: { reason: reasonParameter },
+    query: { reason: reasonParameter, acknowledge },
     answer: workloadIdentityAnswer,
+    refusals: UNDELETE_REFUSALS,
     honoursIfMatch: true,
     async handle({ params: { email = '' }, query, ifMatch, note }) {
       note({ identity: email })
-      const identity = await deps.undeleteIdentity(email, ifMatch, authorshipOf(query))
-      return taggedAnswer(workloadIdentityJson(identity))
+      const saved = await deps.undeleteIdentity(email, ifMatch, authorshipOf(query))
+      return taggedAnswer(workloadIdentityJson(saved.identity, saved))
     },
   })
 }

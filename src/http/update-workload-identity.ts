@@ -3,7 +3,9 @@ import type { Authorship } from '../fields/authorship.ts'
 import type { MaskFields, Update } from '../fields/field-mask.ts'
 import type { SavedIdentity } from '../identity/create-workload-identity.ts'
 import { authorshipOf, reasonParameter } from './authorship.ts'
+import { acknowledge } from './finding-json.ts'
 import { defineRoute, LARGE_BODY, type Route } from './route.ts'
+import { SAVE_REFUSALS } from './save-refusals.ts'
 import { taggedAnswer } from './tagged-answer.ts'
 import { updateMaskParameter } from './update-mask.ts'
 import { workloadIdentityAnswer, workloadIdentityJson } from './workload-identity-json.ts'
@@ -24,7 +26,11 @@ export function updateWorkloadIdentityRoute(deps: {
     group: 'Workload identities',
     summary: 'Change an identity; the fields that its updateMask names, or those that the body has.',
     access: 'administrator',
-    query: { updateMask: updateMaskParameter(deps.identityFields), reason: reasonParameter },
+    query: {
+      updateMask: updateMaskParameter(deps.identityFields),
+      reason: reasonParameter,
+      acknowledge,
+    },
     body: {
       schema: deps.workloadIdentityPatch.meta({
         examples: [{ title: 'GitLab Deploy', tokenLifetimeSeconds: 900 }],
@@ -33,12 +39,13 @@ export function updateWorkloadIdentityRoute(deps: {
       isReadByHandler: true,
     },
     answer: workloadIdentityAnswer,
+    refusals: SAVE_REFUSALS,
     honoursIfMatch: true,
     async handle({ params: { email = '' }, query, body, ifMatch, note }) {
       note({ identity: email })
       const update = { body, mask: query.updateMask, ifMatch }
-      const { identity, notices } = await deps.updateWorkloadIdentity(email, update, authorshipOf(query))
-      return taggedAnswer(workloadIdentityJson(identity, notices))
+      const saved = await deps.updateWorkloadIdentity(email, update, authorshipOf(query))
+      return taggedAnswer(workloadIdentityJson(saved.identity, saved))
     },
   })
 }

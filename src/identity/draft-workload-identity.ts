@@ -4,7 +4,7 @@ import type { Authorship } from '../fields/authorship.ts'
 import type { Draft, DraftStore, findDraft, writeDraft } from '../policy/draft-store.ts'
 import type { SavedIdentity } from './create-workload-identity.ts'
 import { type IdentityPatch, readIdentityPatch } from './identity-patch.ts'
-import { lockIdentity, type StoredIdentity, subjectOf } from './identity-store.ts'
+import { lockIdentity, type StoredIdentity, subjectOf, type WholeIdentity } from './identity-store.ts'
 import {
   planChange,
   type UpdateWorkloadIdentityDeps,
@@ -35,7 +35,7 @@ export async function draftWorkloadIdentity(
   }
   const identity = await existing(deps, email)
   const { spec, notices } = planChange(deps, identity, patch, undefined)
-  const { digest, policy } = await deps.preparePolicy(spec.workloadIdentityConfig.rules)
+  const { digest, policy } = await deps.preparePolicy(spec.workloadIdentityConfig)
   const subject = subjectOf(identity)
   const draft = await deps.db.kysely.transaction().execute(async (trx) => {
     const now = new Date(deps.clock())
@@ -76,9 +76,10 @@ export async function activateDraft(
     throw new RequestError('aborted', 'The impact is not the last one of this draft: look at it again.')
   }
   const patch = readIdentityPatch(draft.resource, '*')
-  const saved = await updateWorkloadIdentity(deps, email, patch, [identity.revision], {
-    ...authorship,
-    change: 'ACTIVATION',
+  const saved = await updateWorkloadIdentity(deps, email, {
+    patch,
+    ifMatch: [identity.revision],
+    authorship: { ...authorship, change: 'ACTIVATION' },
   })
   await deps.drafts.remove(subject, draft.revision)
   return saved
@@ -103,7 +104,7 @@ export async function existingDraft(
   return draft
 }
 
-async function existing({ findIdentity }: DraftDeps, email: string): Promise<StoredIdentity> {
+async function existing({ findIdentity }: DraftDeps, email: string): Promise<WholeIdentity> {
   const identity = await findIdentity(email)
   if (identity === undefined) throw new RequestError('not_found', 'There is no such workload identity.')
   return identity

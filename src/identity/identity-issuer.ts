@@ -1,7 +1,8 @@
 import type { Database } from '../db/database.ts'
 import { invalidArgument } from '../errors.ts'
-import type { Issuer, ProviderType, SignatureAlgorithm } from '../issuer/issuer.ts'
+import type { Issuer } from '../issuer/issuer.ts'
 import type { insertIssuer, NewIssuer } from '../issuer/issuer-store.ts'
+import { PROVIDERS, type ProviderType, providerOfIssuer } from '../provider/providers.ts'
 import type { WorkloadIdentityConfig } from './workload-identity.ts'
 
 export type IssuerDeps = {
@@ -10,7 +11,6 @@ export type IssuerDeps = {
   readonly checkIssuerUrl: (issuerUrl: string) => string | undefined
   readonly freeIssuerId: (issuerUrl: string) => Promise<string>
   readonly findSimilarIssuer: (issuerUrl: string) => Promise<Issuer | undefined>
-  readonly defaultAlgorithms: Readonly<Record<ProviderType, readonly SignatureAlgorithm[]>>
   readonly insertIssuer: typeof insertIssuer
 }
 
@@ -28,9 +28,12 @@ export async function issuerFor(
 ): Promise<IdentityIssuer> {
   const known = await deps.findIssuer(issuerUrl)
   if (known !== undefined) {
+    if (known.providerType !== providerType) throw anotherProvider(known.providerType, `issuers/${known.id}`)
     return { id: known.id, notices: stateNotices(known), register: async () => undefined }
   }
 
+  const owner = providerOfIssuer(issuerUrl) ?? providerType
+  if (owner !== providerType) throw anotherProvider(owner, issuerUrl)
   const problem = deps.checkIssuerUrl(issuerUrl)
   if (problem !== undefined) throw invalidArgument(`workloadIdentityConfig.issuerUrl ${problem}.`)
   const issuer: NewIssuer = {
@@ -39,7 +42,7 @@ export async function issuerFor(
     title: issuerUrl,
     providerType,
     state: 'ACTIVE',
-    algorithms: deps.defaultAlgorithms[providerType],
+    algorithms: PROVIDERS[providerType].algorithms,
     jwks: null,
   }
   const similar = await deps.findSimilarIssuer(issuerUrl)
@@ -51,6 +54,11 @@ export async function issuerFor(
     ],
     register: async (trx, now) => void (await deps.insertIssuer(trx, issuer, now)),
   }
+}
+
+/** One provider's rules say nothing about another's tokens. */
+function anotherProvider(providerType: ProviderType, of: string): Error {
+  return invalidArgument(`workloadIdentityConfig.providerType must be ${providerType}, as that of ${of} is.`)
 }
 
 /** What keeps an issuer from letting anybody in, whatever the rules say. */

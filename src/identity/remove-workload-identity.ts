@@ -3,13 +3,28 @@ import { checkRevision, type IfMatch } from '../db/check-revision.ts'
 import type { Database } from '../db/database.ts'
 import { RequestError } from '../errors.ts'
 import type { Authorship } from '../fields/authorship.ts'
-import { deleteIdentity, lockIdentity, type StoredIdentity, undeleteIdentity } from './identity-store.ts'
+import type { Finding } from '../finding/finding.ts'
+import { type AcknowledgeDeps, acknowledgeFindings } from './acknowledge-findings.ts'
+import type { SavedIdentity } from './create-workload-identity.ts'
+import {
+  deleteIdentity,
+  lockIdentity,
+  type StoredIdentity,
+  undeleteIdentity,
+  type WholeIdentity,
+} from './identity-store.ts'
+import type { WorkloadIdentitySpec } from './workload-identity.ts'
 
 export type RemoveWorkloadIdentityDeps = {
   readonly db: Database
   readonly clock: Clock
   readonly findIdentity: (email: string) => Promise<StoredIdentity | undefined>
 }
+
+export type UndeleteWorkloadIdentityDeps = RemoveWorkloadIdentityDeps &
+  AcknowledgeDeps & {
+    readonly findFindings: (spec: WorkloadIdentitySpec, projectId: string | null) => readonly Finding[]
+  }
 
 /** Deletes an identity softly. Throws `not_found` where there is no living one, `aborted` where its etag is another. */
 export async function deleteWorkloadIdentity(
@@ -29,28 +44,38 @@ export async function deleteWorkloadIdentity(
 
 /**
  * Brings a deleted identity back, disabled if it was. Throws `not_found`, `failed_precondition` where it is not
- * deleted or its email was given anew, `aborted` where its etag is another.
+ * deleted, its email was given anew, or a finding refuses it that is not acknowledged; `aborted` where its etag is
+ * another. Its tests are not run: a deleted identity's could not be mended.
  */
-export function undeleteWorkloadIdentity(
-  deps: RemoveWorkloadIdentityDeps,
+export async function undeleteWorkloadIdentity(
+  deps: UndeleteWorkloadIdentityDeps,
   email: string,
   ifMatch: IfMatch,
   authorship: Authorship,
-): Promise<StoredIdentity> {
-  return withLocked(deps, email, async (trx, identity, now) => {
+): Promise<SavedIdentity> {
+  const identity = await withLocked(deps, email, async (trx, identity, now) => {
     if (identity.isSuperseded || identity.state !== 'DELETED') {
       throw new RequestError('failed_precondition', `workloadIdentities/${email} is not deleted.`)
     }
     checkRevision(identity.revision, ifMatch)
-    return undeleteIdentity(trx, identity, authorship, now)
+    const findings = deps.findFindings(identity, identity.project?.id ?? null)
+    const acknowledged = acknowledgeFindings(
+      deps,
+      findings,
+      identity.acknowledgements,
+      authorship.acknowledge,
+    )
+    return undeleteIdentity(trx, identity, acknowledged, authorship, now)
   })
+  const findings = deps.findFindings(identity, identity.project?.id ?? null)
+  return { identity, notices: [], findings }
 }
 
 async function withLocked(
   deps: RemoveWorkloadIdentityDeps,
   email: string,
-  change: (trx: Database['kysely'], identity: StoredIdentity, now: Date) => Promise<StoredIdentity>,
-): Promise<StoredIdentity> {
+  change: (trx: Database['kysely'], identity: WholeIdentity, now: Date) => Promise<WholeIdentity>,
+): Promise<WholeIdentity> {
   const found = await deps.findIdentity(email)
   if (found === undefined) {
     throw new RequestError('not_found', 'There is no such workload identity.')

@@ -23,9 +23,9 @@ export async function rollBackWorkloadIdentity(
   if (identity === undefined) throw new RequestError('not_found', 'There is no such workload identity.')
   const version = await deps.findPolicyVersion(subjectOf(identity), number)
   if (version === undefined) throw new RequestError('not_found', 'There is no such policy version.')
-  return updateWorkloadIdentity(deps, email, readIdentityPatch(version.resource, '*'), ifMatch, {
-    ...authorship,
-    change: 'ROLLBACK',
-    restoredNumber: number,
+  return updateWorkloadIdentity(deps, email, {
+    patch: readIdentityPatch(version.resource, '*'),
+    ifMatch,
+    authorship: { ...authorship, change: 'ROLLBACK', restoredNumber: number },
   })
 }

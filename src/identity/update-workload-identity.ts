@@ -4,15 +4,16 @@ import { violatedConstraint } from '../db/database-fault.ts'
 import { invalidArgument, RequestError } from '../errors.ts'
 import type { Authorship } from '../fields/authorship.ts'
 import type { PreparedPolicy } from '../policy/prepare-policy.ts'
+import { acknowledgeFindings } from './acknowledge-findings.ts'
 import type { CreateWorkloadIdentityDeps, SavedIdentity } from './create-workload-identity.ts'
 import { type IdentityIssuer, issuerFor } from './identity-issuer.ts'
 import { type IdentityPatch, patchedBody } from './identity-patch.ts'
-import { lockIdentity, type StoredIdentity, writeIdentity } from './identity-store.ts'
-import { parseWorkloadIdentity } from './parse-workload-identity.ts'
+import { lockIdentity, type WholeIdentity, writeIdentity } from './identity-store.ts'
+import { type ParsedWorkloadIdentity, parseWorkloadIdentity } from './parse-workload-identity.ts'
 import type { WorkloadIdentitySpec } from './workload-identity.ts'
 
 export type UpdateWorkloadIdentityDeps = CreateWorkloadIdentityDeps & {
-  readonly findIdentity: (email: string) => Promise<StoredIdentity | undefined>
+  readonly findIdentity: (email: string) => Promise<WholeIdentity | undefined>
 }
 
 /** What an identity would be after a change. */
@@ -20,6 +21,13 @@ type Plan = {
   readonly spec: WorkloadIdentitySpec
   readonly state: 'ACTIVE' | 'DISABLED'
   readonly notices: readonly string[]
+}
+
+/** A change that is asked for, the etags it is for, and why the findings of what it makes may be. */
+export type IdentityChange = {
+  readonly patch: IdentityPatch
+  readonly ifMatch: IfMatch
+  readonly authorship: Authorship
 }
 
 /** What takes long or asks others, and is therefore made before the row is locked, for what was planned then. */
@@ -35,23 +43,22 @@ const MAX_ATTEMPTS = 5
 /**
  * Changes an identity with its policy and, where its issuer is new, that issuer: all of it or nothing. Changes without
  * an etag are made one after the other, each on what the one before left. Throws `not_found`, `failed_precondition`
- * for a deleted one, `aborted` where its etag is another, `invalid_argument` naming the field at fault.
+ * for a deleted one or with findings that refuse it, `aborted` where its etag is another, `invalid_argument` naming
+ * the field at fault or with the tests that fail.
  */
 export async function updateWorkloadIdentity(
   deps: UpdateWorkloadIdentityDeps,
   email: string,
-  patch: IdentityPatch,
-  ifMatch: IfMatch,
-  authorship: Authorship,
+  { patch, ifMatch, authorship }: IdentityChange,
 ): Promise<SavedIdentity> {
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     const identity = await deps.findIdentity(email)
     if (identity === undefined) throw new RequestError('not_found', 'There is no such workload identity.')
     const plan = planChange(deps, identity, patch, ifMatch)
-    const prepared = await prepare(deps, identity, plan.spec)
-    const saved = await save(deps, identity, prepared, authorship, (current) =>
-      current.revision === identity.revision ? plan : planChange(deps, current, patch, ifMatch),
-    ).catch((error: unknown) => {
+    const planFor = (current: WholeIdentity) =>
+      current.revision === identity.revision ? plan : planChange(deps, current, patch, ifMatch)
+    const prepared = await prepare(deps, identity, plan)
+    const saved = await save(deps, identity, prepared, planFor, authorship).catch((error: unknown) => {
       // Another request registered the same new issuer a moment ago: now it is there.
       if (violatedConstraint(error) === undefined) throw error
       return undefined
@@ -67,7 +74,7 @@ export async function updateWorkloadIdentity(
 /** What an identity would be after a change. Throws as `updateWorkloadIdentity` does. */
 export function planChange(
   deps: UpdateWorkloadIdentityDeps,
-  identity: StoredIdentity,
+  identity: WholeIdentity,
   patch: IdentityPatch,
   ifMatch: IfMatch,
 ): Plan {
@@ -78,13 +85,7 @@ export function planChange(
     )
   }
   checkRevision(identity.revision, ifMatch, patch.etag)
-  const parsed = parseWorkloadIdentity(patchedBody(identity, patch), {
-    ...deps,
-    email: identity.email,
-    former: { rules: identity.workloadIdentityConfig.rules, lastRuleNumber: identity.lastRuleNumber },
-    // What the change leaves alone is not judged anew: a role may be gone since.
-    knownRoles: patch.changesRules ? deps.knownRoles : [...deps.knownRoles, ...rolesOf(identity)],
-  })
+  const parsed = readChange(deps, identity, patch)
   if (!parsed.ok) throw invalidArgument(`${parsed.field} ${parsed.message}.`)
   return {
     spec: parsed.spec,
@@ -93,7 +94,24 @@ export function planChange(
   }
 }
 
-function rolesOf({ workloadIdentityConfig }: WorkloadIdentitySpec): readonly string[] {
+/** What the identity would be, read as a create's body. */
+export function readChange(
+  deps: CreateWorkloadIdentityDeps,
+  identity: WholeIdentity,
+  patch: IdentityPatch,
+): ParsedWorkloadIdentity {
+  return parseWorkloadIdentity(patchedBody(identity, patch), {
+    ...deps,
+    email: identity.email,
+    former: { rules: identity.workloadIdentityConfig.rules, lastRuleNumber: identity.lastRuleNumber },
+    // What the change leaves alone is not judged anew: a role may be gone since.
+    knownRoles: patch.changesRules ? deps.knownRoles : [...deps.knownRoles, ...rolesOf(identity)],
+  })
+}
+
+function rolesOf({
+  workloadIdentityConfig,
+}: Pick<WorkloadIdentitySpec, 'workloadIdentityConfig'>): readonly string[] {
   return workloadIdentityConfig.rules.flatMap(({ roles }) => roles)
 }
 
@@ -111,52 +129,84 @@ function audienceNotices(before: WorkloadIdentitySpec, after: WorkloadIdentitySp
 
 async function prepare(
   deps: UpdateWorkloadIdentityDeps,
-  identity: StoredIdentity,
-  spec: WorkloadIdentitySpec,
+  identity: WholeIdentity,
+  { spec, ...plan }: Plan,
 ): Promise<Prepared> {
   const { workloadIdentityConfig: config } = spec
-  const policy = hasSameRules(spec, identity) ? undefined : await deps.preparePolicy(config.rules)
+  const policy = hasSameRules(spec, identity) ? undefined : await deps.preparePolicy(config)
+  if (!onlyDisables(identity, { spec, ...plan })) {
+    const tested = { spec, policy: policy ?? { digest: identity.policyDigest } }
+    const projectId = identity.project?.id ?? null
+    deps.refuseFailedTests(await deps.runTests({ email: identity.email, projectId, ...tested }))
+  }
   return { spec, policy, issuer: await issuerFor(deps, config) }
 }
 
 /** Undefined where the identity is another by now, for which something else has to be prepared. */
 function save(
   deps: UpdateWorkloadIdentityDeps,
-  { id }: StoredIdentity,
+  { id }: WholeIdentity,
   prepared: Prepared,
+  planFor: (current: WholeIdentity) => Plan,
   authorship: Authorship,
-  planFor: (current: StoredIdentity) => Plan,
 ): Promise<SavedIdentity | undefined> {
   return deps.db.kysely.transaction().execute(async (trx) => {
     const now = new Date(deps.clock())
     const current = await lockIdentity(trx, id)
-    const { spec, state, notices } = planFor(current)
+    const plan = planFor(current)
+    const { spec, state, notices } = plan
     const rulesStay = hasSameRules(spec, current)
     const policy = rulesStay ? undefined : prepared.policy
     const { issuer } = prepared
     const isPrepared =
       (rulesStay || (policy !== undefined && hasSameRules(spec, prepared.spec))) &&
-      hasSameIssuer(spec, prepared.spec)
+      hasSameIssuer(spec, prepared.spec) &&
+      isTestedAlike(spec, prepared.spec)
     if (!isPrepared) return undefined
 
+    const findings = deps.findFindings(spec, current.project?.id ?? null)
+    const acknowledgements =
+      onlyDisables(current, plan) && authorship.acknowledge === undefined
+        ? current.acknowledgements
+        : acknowledgeFindings(deps, findings, current.acknowledgements, authorship.acknowledge)
     await issuer.register(trx, now)
     if (policy?.policy !== undefined) await deps.insertPolicy(trx, policy.policy, now)
     const policyDigest = policy?.digest ?? current.policyDigest
     const identity = await writeIdentity(
       trx,
       current,
-      { spec, state, issuerId: issuer.id, policyDigest },
+      { spec, acknowledgements, state, issuerId: issuer.id, policyDigest },
       authorship,
       now,
     )
-    return { identity, notices: [...notices, ...issuer.notices] }
+    return { identity, notices: [...notices, ...issuer.notices], findings }
   })
 }
 
 function hasSameRules(a: WorkloadIdentitySpec, b: WorkloadIdentitySpec): boolean {
-  return isDeepStrictEqual(a.workloadIdentityConfig.rules, b.workloadIdentityConfig.rules)
+  const [before, after] = [a.workloadIdentityConfig, b.workloadIdentityConfig]
+  return before.providerType === after.providerType && isDeepStrictEqual(before.rules, after.rules)
+}
+
+/** Whether the tests that `a` has, if any, were run as they are by running those of `b`; rules aside. */
+function isTestedAlike(a: WorkloadIdentitySpec, b: WorkloadIdentitySpec): boolean {
+  if (a.tests.length === 0) return true
+  const judged = ({ tests, recordedClaims, workloadIdentityConfig }: WorkloadIdentitySpec) => [
+    tests,
+    recordedClaims,
+    workloadIdentityConfig.allowedAudiences,
+  ]
+  return isDeepStrictEqual(judged(a), judged(b))
+}
+
+/** To shut an identity must always be possible, whatever else is wrong with it. */
+function onlyDisables(identity: WholeIdentity, { spec, state }: Plan): boolean {
+  if (state !== 'DISABLED') return false
+  const names = Object.keys(spec) as (keyof WorkloadIdentitySpec)[]
+  return names.every((name) => isDeepStrictEqual(spec[name], identity[name]))
 }
 
 function hasSameIssuer(a: WorkloadIdentitySpec, b: WorkloadIdentitySpec): boolean {
-  return a.workloadIdentityConfig.issuerUrl === b.workloadIdentityConfig.issuerUrl
+  const [before, after] = [a.workloadIdentityConfig, b.workloadIdentityConfig]
+  return before.providerType === after.providerType && before.issuerUrl === after.issuerUrl
 }

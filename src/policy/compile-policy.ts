@@ -3,11 +3,10 @@ import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { invalidArgument } from '../errors.ts'
 import type { RefPattern, Rule } from '../identity/rule.ts'
+import { PROVIDER_TYPES, type ProviderType } from '../provider/providers.ts'
 import { ENTRYPOINT } from './evaluation.ts'
 import type { Opa, PolicyModule } from './opa.ts'
 import type { PolicyProblem } from './policy-problem.ts'
-
-export type Provider = 'GITLAB'
 
 /** A policy before it is compiled; `digest` names it. Stock OPA makes the same verdicts from the modules. */
 export type PolicyModules = {
@@ -15,7 +14,7 @@ export type PolicyModules = {
   readonly compiler: string
   readonly entrypoint: string
   readonly modules: readonly PolicyModule[]
-  readonly provider: Provider
+  readonly provider: ProviderType
 }
 
 export type CompiledPolicy =
@@ -24,13 +23,11 @@ export type CompiledPolicy =
 
 export type PolicyCompiler = {
   /** The modules of these rules; disabled ones are left out. Throws `invalid_argument` for text that is no Unicode. */
-  gather(source: { readonly provider: Provider; readonly rules: readonly Rule[] }): PolicyModules
+  gather(source: { readonly provider: ProviderType; readonly rules: readonly Rule[] }): PolicyModules
   compile(policy: PolicyModules): Promise<CompiledPolicy>
 }
 
 const STARS_PATH = 'claimgate/stars.rego'
-
-const PROVIDERS: readonly Provider[] = ['GITLAB']
 
 /** Reads the base policies, the schemas and the capabilities from `policiesDir` once. Throws if a file is missing. */
 export async function createPolicyCompiler(deps: {
@@ -55,7 +52,7 @@ export async function createPolicyCompiler(deps: {
     async compile({ modules, entrypoint, provider }) {
       // Side by side, as nearly every policy passes; the check's problems come first, they know their places.
       const [checked, built] = await Promise.all([
-        opa.check(modules, { schema: schemas[provider], capabilities }),
+        opa.check(modules, { schema: schemas.get(provider) ?? '', capabilities }),
         opa.build(modules, { entrypoint, capabilities }),
       ])
       return checked.ok ? built : checked
@@ -63,9 +60,12 @@ export async function createPolicyCompiler(deps: {
   }
 }
 
-async function readSchemas(policiesDir: string): Promise<Readonly<Record<Provider, string>>> {
-  const read = (name: string) => readFile(join(policiesDir, 'schemas', name), 'utf8')
-  return { GITLAB: await read('gitlab.json') }
+async function readSchemas(policiesDir: string): Promise<ReadonlyMap<ProviderType, string>> {
+  const read = async (provider: ProviderType) => {
+    const path = join(policiesDir, 'schemas', `${provider.toLowerCase()}.json`)
+    return [provider, await readFile(path, 'utf8')] as const
+  }
+  return new Map(await Promise.all(PROVIDER_TYPES.map(read)))
 }
 
 async function readBase(policiesDir: string): Promise<readonly PolicyModule[]> {
@@ -87,10 +87,10 @@ async function readBase(policiesDir: string): Promise<readonly PolicyModule[]> {
  */
 function baseOf(
   base: readonly PolicyModule[],
-  provider: Provider,
+  provider: ProviderType,
   rules: readonly Rule[],
 ): readonly PolicyModule[] {
-  const leftOut = PROVIDERS.filter((other) => other !== provider).map(providerPath)
+  const leftOut = PROVIDER_TYPES.filter((other) => other !== provider).map(providerPath)
   if (!rules.some(({ refs }) => refs.some(hasSeveralStars))) leftOut.push(STARS_PATH)
   return base.filter(({ path }) => !leftOut.includes(path))
 }
@@ -101,11 +101,11 @@ function hasSeveralStars({ pattern }: RefPattern): boolean {
 }
 
 /** Whose tokens a policy of these modules judges: it has that provider's file and no other's. */
-export function providerOfModules(paths: readonly string[]): Provider | undefined {
-  return PROVIDERS.find((provider) => paths.includes(providerPath(provider)))
+export function providerOfModules(paths: readonly string[]): ProviderType | undefined {
+  return PROVIDER_TYPES.find((provider) => paths.includes(providerPath(provider)))
 }
 
-function providerPath(provider: Provider): string {
+function providerPath(provider: ProviderType): string {
   return `claimgate/${provider.toLowerCase()}.rego`
 }
 

@@ -15,9 +15,13 @@ import {
   type WorkerSettings,
 } from './evaluation.ts'
 
+/** Node has it; only the types of browsers declare it. */
+declare const WebAssembly: { readonly Module: new (bytes: Uint8Array<ArrayBuffer>) => WasmModule }
+type WasmModule = { readonly [Symbol.toStringTag]: string }
 type LoadedPolicy = Awaited<ReturnType<typeof loadPolicy>>
 type HeldPolicy = {
-  readonly wasm: Uint8Array<ArrayBuffer>
+  /** Its bytes until it is first evaluated: the module keeps them for itself. */
+  code: Uint8Array<ArrayBuffer> | WasmModule
   instance?: LoadedPolicy
 }
 
@@ -49,7 +53,7 @@ function startWorker(port: NonNullable<typeof parentPort>, settings: WorkerSetti
     }
     for (const command of commands) {
       if (command.kind === 'drop') held.delete(command.digest)
-      else if (command.kind === 'load') held.set(command.digest, { wasm: Uint8Array.from(command.wasm) })
+      else if (command.kind === 'load') held.set(command.digest, { code: Uint8Array.from(command.wasm) })
       else {
         answers.push(await evaluate(command.id, held.get(command.digest), command.inputText))
         if (performance.now() - answered > ANSWER_AFTER_MS) answer()
@@ -89,7 +93,8 @@ function startWorker(port: NonNullable<typeof parentPort>, settings: WorkerSetti
 }
 
 async function instantiate(policy: HeldPolicy): Promise<LoadedPolicy> {
-  policy.instance = await loadPolicy(policy.wasm, { initial: INITIAL_PAGES, maximum: MAXIMUM_PAGES })
+  if (policy.code instanceof Uint8Array) policy.code = new WebAssembly.Module(policy.code)
+  policy.instance = await loadPolicy(policy.code, { initial: INITIAL_PAGES, maximum: MAXIMUM_PAGES })
   return policy.instance
 }
 

@@ -1,7 +1,8 @@
 import { type Kysely, sql } from 'kysely'
 import type { Database } from '../db/database.ts'
 import type { Schema } from '../db/schema.ts'
-import { type Provider, providerOfModules } from './compile-policy.ts'
+import type { ProviderType } from '../provider/providers.ts'
+import { providerOfModules } from './compile-policy.ts'
 
 /** A compiled policy as it is kept for ever, named by the digest of what it was made from. */
 export type StoredPolicy = {
@@ -17,7 +18,7 @@ export type PolicyStore = {
   get(digest: string): Promise<(Omit<StoredPolicy, 'wasm'> & { readonly compileTime: Date }) | undefined>
   loadWasm(digest: string): Promise<Uint8Array | undefined>
   /** Whose tokens it judges, as its modules tell; undefined where there is no such policy. */
-  findProvider(digest: string): Promise<Provider | undefined>
+  findProvider(digest: string): Promise<ProviderType | undefined>
 }
 
 export function createPolicyStore(db: Database): PolicyStore {

@@ -16,6 +16,8 @@ const ALL = [
   '0002-projects',
   '0003-decision-history',
   '0004-explained-tokens',
+  '0006-providers',
+  '0007-identity-tests',
   '0008-policy-versions',
 ]
 
@@ -66,6 +68,17 @@ for (const kind of DATABASES) {
         await database.refusal('insert into readiness values (false, now())'),
         /readiness_single_row/,
       )
+    })
+
+    test('keeps issuers of every provider, by its name in capitals', async () => {
+      const insert = (id: string, provider: string) =>
+        `insert into issuers (id, issuer_url, title, provider_type, state, algorithms, create_time, update_time)
+           values ('${id}', 'https://${id}.example.com', '', '${provider}', 'ACTIVE', '{RS256}', now(), now())`
+
+      await database.query(insert('a', 'GITHUB'))
+
+      assert.match(await database.refusal(insert('b', 'github')), /issuers_some_provider/)
+      assert.match(await database.refusal(insert('b', '')), /issuers_some_provider/)
     })
 
     test('is on a version that is new enough', async () => {

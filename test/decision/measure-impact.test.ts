@@ -4,7 +4,6 @@ import { createDecisionIds } from '../../src/decision/decision-id.ts'
 import type { DecisionQuery, ReplayableDecision } from '../../src/decision/decision-store.ts'
 import { MAX_SHOWN, measureImpact } from '../../src/decision/measure-impact.ts'
 import { createBatchEvaluator } from '../../src/policy/evaluate-batches.ts'
-import { policyInput } from '../../src/policy/policy-input.ts'
 import { claims, realCompiler, ruleWith, wasmOf } from '../policy/policy-world.ts'
 
 const NOW = Date.UTC(2026, 10, 24, 12)
@@ -53,7 +52,6 @@ describe('the impact of a policy', () => {
         {
           evaluate: evaluator.evaluate,
           findProvider: async () => 'GITLAB',
-          policyInput,
           decisions: {
             async listReplayable(query) {
               onPage?.(query)

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type DecideDeps, decide } from '../../src/exchange/decide.ts'
 import type { StoredIdentity } from '../../src/identity/identity-store.ts'
-import { policyInput } from '../../src/policy/policy-input.ts'
 import type { VerifiedToken } from '../../src/token/verify-token.ts'
 
 const NOW = Date.UTC(2026, 10, 24, 12)
@@ -11,7 +10,7 @@ const ISSUER = 'https://gitlab.com'
 const token = {
   verified: true,
   claims: { iss: ISSUER, sub: 'x', aud: ISSUER },
-  issuer: { issuerUrl: ISSUER, revision: '7' },
+  issuer: { issuerUrl: ISSUER, revision: '7', providerType: 'GITLAB' },
   tokenHash: '00',
   keyId: 'k',
   jtiHash: '11',
@@ -40,12 +39,11 @@ async function decideFor(found: StoredIdentity | undefined) {
     reloadIdentity: async () => undefined,
     recordableClaims: (claims) => claims,
     tokenAudiences: () => [ISSUER],
-    policyInput,
     evaluatePolicy: async (_digest, input) => {
       inputs.push(input)
       return { ok: false, reason: 'policy_error', cause: 'not run' }
     },
-    fallbackPolicyDigest: 'sha256:1',
+    fallbackPolicyDigests: { GITLAB: 'sha256:1', GITHUB: 'sha256:2' },
     publicUrl: 'https://claimgate.example.com',
     signingKeyId: 'kid',
   }

@@ -47,21 +47,7 @@ for (const kind of DATABASES) {
         'POST',
         `${IDENTITIES}?workloadIdentityId=x`,
         () => body({ tests: [] }),
-        /workloadIdentityConfig\.tests .*not supported yet/,
-      ],
-      [
-        'tests beside the config',
-        'POST',
-        `${IDENTITIES}?workloadIdentityId=x`,
-        () => body({}, { tests: [] }),
-        /tests .*not supported yet/,
-      ],
-      [
-        'GitHub',
-        'POST',
-        `${IDENTITIES}?workloadIdentityId=x`,
-        () => body({ providerType: 'GITHUB' }),
-        /providerType.*GITHUB is not supported yet/,
+        /workloadIdentityConfig\.tests .*beside workloadIdentityConfig/,
       ],
       [
         'an unknown field',
@@ -78,10 +64,10 @@ for (const kind of DATABASES) {
         /rules\[0\]\.branch/,
       ],
       [
-        'acknowledge',
-        'POST',
-        `${IDENTITIES}?workloadIdentityId=x&acknowledge=y`,
-        () => body(),
+        'acknowledge where there is nothing to acknowledge',
+        'DELETE',
+        `/v1/workloadIdentities/x@${IDENTITY_DOMAIN}?acknowledge=y`,
+        () => undefined,
         /'acknowledge'/,
       ],
       [
@@ -97,13 +83,6 @@ for (const kind of DATABASES) {
         `${IDENTITIES}?workloadIdentityId=x&workloadIdentityId=y`,
         () => body(),
         /'workloadIdentityId'.*twice/,
-      ],
-      [
-        'an issuer of GitHub',
-        'POST',
-        '/v1/issuers?issuerId=github',
-        () => ({ issuerUrl: 'https://x.example', providerType: 'GITHUB' }),
-        /providerType/,
       ],
       [
         'showDeleted',
@@ -154,8 +133,7 @@ for (const kind of DATABASES) {
       const email = await world.createIdentity([RULE])
       const notAllowed = [['PUT', `/v1/workloadIdentities/${email}`]] as const
       const notFound = [
-        ['POST', `/v1/workloadIdentities/${email}:evaluate`],
-        ['POST', '/v1/workloadIdentities:validate'],
+        ['POST', `/v1/workloadIdentities/${email}:validate`],
         ['POST', '/v1/workspaces/other/workloadIdentities?workloadIdentityId=x'],
         ['GET', '/v1/roles'],
         ['GET', '/v1/guardrails'],
@@ -221,6 +199,8 @@ for (const kind of DATABASES) {
         ['GET', `/v1/workloadIdentities/nobody@${IDENTITY_DOMAIN}`],
         ['DELETE', `/v1/workloadIdentities/${email}`],
         ['GET', `/v1/workloadIdentities/${email}/policy`],
+        ['POST', `/v1/workloadIdentities/${email}:evaluate`],
+        ['POST', '/v1/workloadIdentities:validate'],
         ['POST', '/v1/issuers?issuerId=x'],
         ['GET', '/v1/issuers/x'],
         ['GET', '/v1/decisions'],

@@ -123,16 +123,10 @@ describe('each refusal names the field and how to mend it', () => {
       /is required: 'GITLAB'/,
     ],
     [
-      'GitHub',
-      configWith({ providerType: 'GITHUB' }),
-      `${config}.providerType`,
-      /GITHUB is not supported yet/,
-    ],
-    [
       'another provider',
       configWith({ providerType: 'gitlab' }),
       `${config}.providerType`,
-      /must be 'GITLAB', not 'gitlab'/,
+      /must be 'GITLAB' or 'GITHUB', not 'gitlab'/,
     ],
     ['no issuer', configWith({ issuerUrl: undefined }), `${config}.issuerUrl`, /is required/],
     [
@@ -149,8 +143,12 @@ describe('each refusal names the field and how to mend it', () => {
       /twice/,
     ],
     ['conditions', configWith({ conditions: '' }), `${config}.conditions`, /is not supported yet/],
-    ['tests', { ...bodyWith({}), tests: [] }, 'tests', /is not supported yet/],
-    ['tests in the config', configWith({ tests: [] }), `${config}.tests`, /is not supported yet/],
+    [
+      'tests in the config',
+      configWith({ tests: [] }),
+      `${config}.tests`,
+      /stands beside workloadIdentityConfig/,
+    ],
     ['no rules', configWith({ rules: undefined }), `${config}.rules`, /is required/],
     ['empty rules', bodyWithRules([]), `${config}.rules`, /must not be empty/],
     ['101 rules', bodyWithRules(Array(101).fill({ group: 'a' })), `${config}.rules`, /at most 100 entries/],
