@@ -9,6 +9,7 @@ import { policyCheckCommand } from './cli/policy/policy-check.ts'
 import { policyShowCommand } from './cli/policy/policy-show.ts'
 import { policyTestCommand } from './cli/policy/policy-test.ts'
 import { serveCommand } from './cli/serve.ts'
+import { verifyDecisionsCommand } from './cli/verify-decisions.ts'
 import { ConfigError, readClientConfig, readConfig } from './config/env.ts'
 import { createLog } from './log.ts'
 import { hasPrimary, leavePrimary } from './workers/primary-link.ts'
@@ -18,6 +19,7 @@ const COMMANDS: readonly Command[] = [
   migrateCommand,
   doctorCommand,
   exportDecisionsCommand,
+  verifyDecisionsCommand,
   policyCheckCommand,
   policyTestCommand,
   policyShowCommand,

@@ -77,7 +77,6 @@ function textProblem(text: string): string | undefined {
 }
 
 const QUOTE = 0x22
-const BACKSLASH = 0x5c
 const COLON = 0x3a
 
 /** Counts the members that a text which is known to be JSON spells out: a colon outside of a string each. */
@@ -93,9 +92,14 @@ function countMembers(text: string): number {
 
 /** The index of the quote that closes the string whose content begins at `start`. */
 function endOfString(text: string, start: number): number {
-  let index = start
-  for (let code = text.charCodeAt(index); code !== QUOTE; code = text.charCodeAt(index)) {
-    index += code === BACKSLASH ? 2 : 1
-  }
-  return index
+  let end = text.indexOf('"', start)
+  while (isEscaped(text, start, end)) end = text.indexOf('"', end + 1)
+  return end
+}
+
+/** Whether an odd number of backslashes stands before a place in a string whose content begins at `start`. */
+function isEscaped(text: string, start: number, end: number): boolean {
+  let first = end
+  while (first > start && text[first - 1] === '\\') first--
+  return (end - first) % 2 === 1
 }

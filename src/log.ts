@@ -5,7 +5,7 @@ export type Log = Logger
 /** What may wait for a reader that is slow or gone; beyond it lines are lost rather than exchanges held up. */
 const MAX_WAITING_BYTES = 8 * 1024 * 1024
 /** A write costs as much as several lines, so those that come together are written together. */
-const GATHERED_BYTES = 4096
+const GATHERED_BYTES = 16_000 // sonic-boom writes 16 KiB at most
 const GATHERED_FOR_MS = 20
 
 /**

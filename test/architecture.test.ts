@@ -7,17 +7,21 @@ import { fileURLToPath } from 'node:url'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 
-const LEAVES = ['errors', 'log', 'clock', 'json', 'fields']
+const LEAVES = ['errors', 'log', 'clock', 'json', 'fields', 'provider']
 const CONCEPTS = [
   'token',
   'issuer',
   'policy',
   'policy-file',
+  'guardrails',
+  'policy-test',
+  'finding',
   'identity',
   'decision',
   'issuance',
   'access',
   'change',
+  'signature',
 ]
 
 /** What a room of the house may import: functions and types, or types alone. Its own files always. */
@@ -39,7 +43,7 @@ const IMPORTS: Readonly<Record<string, Rights>> = {
 
 /** Where a package or a module of Node's may be imported; one that is not listed, anywhere. */
 const PACKAGES: Readonly<Record<string, RegExp>> = {
-  jose: /^src\/(token|issuer|issuance)\//,
+  jose: /^src\/(issuer|issuance)\//,
   '@open-policy-agent/opa-wasm': /^src\/policy\//,
   express: /^src\/http\//,
   kysely: /^(src\/db\/|migrations\/|src\/\w+\/[\w-]+-store\.ts$)/,
@@ -49,7 +53,7 @@ const PACKAGES: Readonly<Record<string, RegExp>> = {
   yaml: /^src\/policy-file\//,
   undici: /^src\/issuer\//,
   'node:child_process': /^src\/policy\/opa\.ts$/,
-  'node:worker_threads': /^src\/policy\//,
+  'node:worker_threads': /^src\/(policy|signature)\//,
   // Starts processes, which must have one place that waits for them.
   'node:cluster': /^src\/workers\//,
   'prom-client': /^src\/telemetry\//,

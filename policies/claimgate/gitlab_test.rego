@@ -38,7 +38,7 @@ test_roles_are_those_of_met_rules if {
 
 test_another_provider_proves_nothing if {
 	verdict := claimgate.verdict with claimgate.rules as rules
-		with input as object.union(cases.allowed.input, {"provider": "GITHUB"})
+		with input as object.union(cases.allowed.input, {"provider": "ANOTHER"})
 	not verdict.allow
 	every rule in verdict.rules {
 		every condition in rule.conditions {

@@ -21,7 +21,12 @@ export const ROLE_PERMISSIONS: Readonly<Record<string, readonly Permission[]>> =
   'roles/workspaceAdmin': PERMISSIONS,
   'roles/policyAuthor': [
     ...READING,
-    ...PERMISSIONS.filter((permission) => /^claimgate\.workloadIdentities\./.test(permission)),
+    ...PERMISSIONS.filter((permission) => /^claimgate\.(workloadIdentities|guardrails)\./.test(permission)),
   ],
   'roles/auditor': READING,
 }
+
+/** Those with which their holder can change who is let in. */
+export const ADMINISTRATIVE_ROLES: readonly string[] = Object.entries(ROLE_PERMISSIONS)
+  .filter(([, permissions]) => permissions.some((permission) => !READING.includes(permission)))
+  .map(([role]) => role)

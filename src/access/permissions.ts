@@ -1,6 +1,7 @@
 /** What can be done with claimgate's own resources, by collection. */
 const VERBS = {
   workloadIdentities: ['create', 'get', 'list', 'update', 'delete', 'undelete', 'evaluate'],
+  guardrails: ['get', 'list', 'update'],
   issuers: ['create', 'get', 'list', 'update', 'delete', 'undelete', 'refresh'],
   projects: ['create', 'get', 'list', 'update', 'delete', 'undelete'],
   decisions: ['get', 'list'],

@@ -3,32 +3,40 @@ import { createDecisionRecorder, type RecordDecision } from '../decision/record-
 import type { ExchangeDeps } from '../exchange/exchange-token.ts'
 import { createRefusalLimits } from '../exchange/refusal-limits.ts'
 import { createClaimReport } from '../identity/claim-report.ts'
-import { recordableClaims, unknownClaims } from '../identity/gitlab-claims.ts'
+import { recordableClaims, unknownClaims } from '../identity/recordable-claims.ts'
 import { signAccessToken } from '../issuance/access-token.ts'
+import { PROVIDERS } from '../provider/providers.ts'
 import { tokenAudiences } from '../token/token-audiences.ts'
 import { verifyToken } from '../token/verify-token.ts'
 import type { Parts } from './parts.ts'
 
 /** What an exchange is made with: its functions, wrapped by what watches them. */
 export function exchangeDeps(parts: Parts): ExchangeDeps {
-  const { config, clock, log, db, keys, decisions, attempts, telemetry } = parts
-  const { identities, identityCache, issuerCache, keyCache } = parts
+  const { config, clock, log, db, keys, decisions, attempts, telemetry, signatures } = parts
+  const { guardrailsCache, identities, identityCache, issuerCache, keyCache } = parts
   const reportClaims = createClaimReport(log)
+  const verifyDeps = {
+    ...config,
+    clock,
+    findIssuer: issuerCache.find,
+    findKey: keyCache.findKey,
+    verifySignature: signatures.verify,
+  }
   return {
     clock,
     newDecisionId: parts.newDecisionId,
     verifyToken: telemetry.step('verify', async (text: string) => {
-      const trusted = { findIssuer: issuerCache.find, findKey: keyCache.findKey }
-      const token = await verifyToken({ ...config, clock, ...trusted }, text)
-      if (token.verified) reportClaims(unknownClaims(token.claims))
+      const token = await verifyToken(verifyDeps, text)
+      if (token.verified) reportClaims(unknownClaims(token.claims, PROVIDERS[token.issuer.providerType]))
       return token
     }),
     findIdentity: identityCache.find,
-    reloadIdentity: identities.find,
+    reloadIdentity: identities.findToJudge,
+    findGuardrails: guardrailsCache.find,
     recordableClaims,
     tokenAudiences,
     evaluatePolicy: telemetry.step('evaluate', parts.evaluator.evaluate),
-    fallbackPolicyDigest: parts.fallbackPolicyDigest,
+    fallbackPolicyDigests: parts.fallbackPolicyDigests,
     publicUrl: config.publicUrl,
     signingKeyId: keys.active.kid,
     refusalLimits: createRefusalLimits(clock),
@@ -39,10 +47,11 @@ export function exchangeDeps(parts: Parts): ExchangeDeps {
       inTwoLanes(() => createDecisionRecorder({ db, log, onBatch: telemetry.metrics.countBatch })),
     ),
     signAccessToken: telemetry.step('sign', (decision: Recorded<AllowedDecision>) =>
-      signAccessToken({ keys, issuer: config.publicUrl }, decision),
+      signAccessToken({ keys, issuer: config.publicUrl, sign: signatures.sign }, decision),
     ),
     findEarlierUse: decisions.findEarlierUse,
     forgetCached(decision) {
+      guardrailsCache.forget()
       identityCache.forget(decision.identity)
       if (decision.issuerUrl !== null) issuerCache.forget(decision.issuerUrl)
     },

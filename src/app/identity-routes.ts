@@ -1,8 +1,10 @@
-import { BUILT_IN_ROLES } from '../access/built-in-roles.ts'
+import { ADMINISTRATIVE_ROLES, BUILT_IN_ROLES } from '../access/built-in-roles.ts'
 import { authorityOf, type Caller, FIRST_ADMINISTRATOR } from '../access/caller.ts'
-import { createOneAtATime } from '../db/one-at-a-time.ts'
+import { createOneAtATime, type OneAtATime } from '../db/one-at-a-time.ts'
+import { findFindings } from '../finding/find-findings.ts'
 import { createWorkloadIdentityRoutes } from '../http/create-workload-identity.ts'
 import { deleteWorkloadIdentityRoute } from '../http/delete-workload-identity.ts'
+import { evaluateClaimsRoute } from '../http/evaluate-claims.ts'
 import { getIdentityPolicyRoute } from '../http/get-identity-policy.ts'
 import { getWorkloadIdentityRoute } from '../http/get-workload-identity.ts'
 import { listWorkloadIdentitiesRoutes } from '../http/list-workload-identities.ts'
@@ -10,30 +12,52 @@ import { applyPoliciesRoute, planPoliciesRoute } from '../http/policy-changes.ts
 import type { Route } from '../http/route.ts'
 import { undeleteWorkloadIdentityRoute } from '../http/undelete-workload-identity.ts'
 import { updateWorkloadIdentityRoute } from '../http/update-workload-identity.ts'
+import { validateWorkloadIdentityRoute } from '../http/validate-workload-identity.ts'
 import { applyIdentityChanges } from '../identity/apply-identity-changes.ts'
 import { createWorkloadIdentity } from '../identity/create-workload-identity.ts'
 import { applyBody, planBody } from '../identity/identity-changes.ts'
 import { readIdentityPatch } from '../identity/identity-patch.ts'
 import { planIdentities } from '../identity/plan-identities.ts'
+import { recordableClaims } from '../identity/recordable-claims.ts'
 import { deleteWorkloadIdentity, undeleteWorkloadIdentity } from '../identity/remove-workload-identity.ts'
 import {
   type UpdateWorkloadIdentityDeps,
   updateWorkloadIdentity,
 } from '../identity/update-workload-identity.ts'
+import { validateWorkloadIdentity } from '../identity/validate-workload-identity.ts'
 import {
   IDENTITY_FIELDS,
   workloadIdentityPatchSchema,
   workloadIdentitySchema,
 } from '../identity/workload-identity-schema.ts'
-import { DEFAULT_ALGORITHMS } from '../issuer/algorithms.ts'
 import { insertIssuer } from '../issuer/issuer-store.ts'
 import { issuerIdFromUrl } from '../issuer/issuer-url.ts'
 import { limitConcurrency } from '../policy/limit-concurrency.ts'
 import { insertPolicy } from '../policy/policy-store.ts'
+import { evaluateClaims } from '../policy-test/evaluate-claims.ts'
+import { refuseFailedTests } from '../policy-test/refuse-failed-tests.ts'
+import { runPolicyTests } from '../policy-test/run-policy-tests.ts'
+import { policyInput } from '../provider/policy-input.ts'
+import { checkClaims } from '../token/check-claims.ts'
+import { draftRoutes } from './draft-routes.ts'
 import type { Parts } from './parts.ts'
+import { policyVersionRoutes } from './policy-version-routes.ts'
+
+/** What changes of identities are made with; those of one identity wait for each other, whatever asks for them. */
+export type IdentityChanges = {
+  readonly changesOf: (caller: Caller) => UpdateWorkloadIdentityDeps
+  readonly inTurn: OneAtATime
+}
+
+/** Whoever only asks what a save would say needs no right to give what it gives. */
+const SAVING_NOTHING = FIRST_ADMINISTRATOR
 
 export function identityRoutes(parts: Parts): readonly Route[] {
   const { config, clock, db, policies, pageTokens, identities, issuers, projects } = parts
+  // As they are now: no recording statement would find out that they are not.
+  const evaluateBesideGuardrails = async (digest: string, input: string) =>
+    parts.evaluator.evaluate(digest, input, (await parts.guardrails.current()).digest ?? undefined)
+  const judging = { clock, recordableClaims, policyInput, checkClaims }
   const changesOf = (caller: Caller): UpdateWorkloadIdentityDeps => ({
     ...config,
     ...authorityOf(caller),
@@ -47,48 +71,62 @@ export function identityRoutes(parts: Parts): readonly Route[] {
     checkIssuerUrl: parts.checkIssuerUrl,
     freeIssuerId: (url, isReserved) =>
       issuerIdFromUrl(url, async (id) => isReserved?.(id) === true || issuers.isTaken(id)),
-    defaultAlgorithms: DEFAULT_ALGORITHMS,
     preparePolicy: parts.preparePolicy,
     insertIssuer,
     insertPolicy,
+    runTests: (identity) => runPolicyTests({ ...judging, ...parts, ...policies }, identity),
+    refuseFailedTests,
+    findFindings: (spec, projectId) =>
+      findFindings(spec, { ...config, projectId, administrativeRoles: ADMINISTRATIVE_ROLES }),
   })
   const inTurn = createOneAtATime()
   const atATime = limitConcurrency(2, 8, 'Too many plans are being made or applied: try again in a minute.')
   return [
     ...createWorkloadIdentityRoutes({
       workloadIdentityBody: workloadIdentitySchema,
-      createWorkloadIdentity: (caller, id, body, projectId) =>
-        createWorkloadIdentity(changesOf(caller), id, body, projectId),
+      createWorkloadIdentity: (caller, ...asked) => createWorkloadIdentity(changesOf(caller), ...asked),
+    }),
+    validateWorkloadIdentityRoute({
+      workloadIdentityBody: workloadIdentitySchema,
+      validateWorkloadIdentity: (body) => validateWorkloadIdentity(changesOf(SAVING_NOTHING), body),
     }),
     ...listWorkloadIdentitiesRoutes({ identities, projects, pageTokens }),
     getWorkloadIdentityRoute({ identities }),
     updateWorkloadIdentityRoute({
       workloadIdentityPatch: workloadIdentityPatchSchema,
       identityFields: IDENTITY_FIELDS,
-      updateWorkloadIdentity: async (caller, email, { body, mask, ifMatch }) => {
+      updateWorkloadIdentity: async (caller, email, { body, mask, ifMatch }, authorship) => {
         const patch = readIdentityPatch(body, mask)
-        return inTurn(email, () => updateWorkloadIdentity(changesOf(caller), email, patch, ifMatch))
+        return inTurn(email, () =>
+          updateWorkloadIdentity(changesOf(caller), email, { patch, ifMatch, authorship }),
+        )
       },
     }),
     deleteWorkloadIdentityRoute({
-      deleteIdentity: (caller, email, ifMatch) =>
-        inTurn(email, () => deleteWorkloadIdentity(changesOf(caller), email, ifMatch)),
+      deleteIdentity: (caller, email, ifMatch, authorship) =>
+        inTurn(email, () => deleteWorkloadIdentity(changesOf(caller), email, ifMatch, authorship)),
     }),
     undeleteWorkloadIdentityRoute({
-      undeleteIdentity: (caller, email, ifMatch) =>
-        inTurn(email, () => undeleteWorkloadIdentity(changesOf(caller), email, ifMatch)),
+      undeleteIdentity: (caller, email, ifMatch, authorship) =>
+        inTurn(email, () => undeleteWorkloadIdentity(changesOf(caller), email, ifMatch, authorship)),
+    }),
+    evaluateClaimsRoute({
+      identities,
+      evaluateClaims: (identity, claims) =>
+        evaluateClaims({ ...judging, evaluatePolicy: evaluateBesideGuardrails }, identity, claims),
     }),
     getIdentityPolicyRoute({ identities, policies }),
     planPoliciesRoute({
       planBody,
-      // It saves nothing, so it asks for no right to give what is planned.
       planIdentities: (asked) =>
-        atATime(() => planIdentities({ ...changesOf(FIRST_ADMINISTRATOR), identities }, asked)),
+        atATime(() => planIdentities({ ...changesOf(SAVING_NOTHING), identities }, asked)),
     }),
     applyPoliciesRoute({
       applyBody,
-      applyChanges: (caller, wanted, validateOnly) =>
-        atATime(() => applyIdentityChanges({ ...changesOf(caller), identities }, wanted, validateOnly)),
+      applyChanges: (caller, asked, authorship) =>
+        atATime(() => applyIdentityChanges({ ...changesOf(caller), identities }, asked, authorship)),
     }),
+    ...policyVersionRoutes(parts, { changesOf, inTurn }),
+    ...draftRoutes(parts, { changesOf, inTurn }),
   ]
 }

@@ -6,6 +6,8 @@ import { createAttemptSummaries } from '../decision/attempt-summaries.ts'
 import { createDecisionIds } from '../decision/decision-id.ts'
 import { createDecisionStore } from '../decision/decision-store.ts'
 import { keepHouse } from '../decision/keep-house.ts'
+import { createGuardrailsCache } from '../guardrails/guardrails-cache.ts'
+import { createGuardrailsStore } from '../guardrails/guardrails-store.ts'
 import { createPageTokens } from '../http/page-token.ts'
 import { createIdentityCache } from '../identity/identity-cache.ts'
 import { createIdentityStore } from '../identity/identity-store.ts'
@@ -23,9 +25,13 @@ import { createEvaluator } from '../policy/evaluate.ts'
 import { createOpa } from '../policy/opa.ts'
 import { opaBinary } from '../policy/opa-binary.ts'
 import { createPolicyStore, insertPolicy } from '../policy/policy-store.ts'
+import { createPrepareGuardrails } from '../policy/prepare-guardrails.ts'
 import { createPreparePolicy, POLICIES_DIR } from '../policy/prepare-policy.ts'
 import { createSmokeRunner } from '../policy/smoke-run.ts'
 import { UNREACHABLE_RULE } from '../policy/unreachable-rule.ts'
+import { refuseFailedTests } from '../policy-test/refuse-failed-tests.ts'
+import { PROVIDER_TYPES, type ProviderType } from '../provider/providers.ts'
+import { createSignatureThread } from '../signature/signature-thread.ts'
 import { openTelemetry } from '../telemetry/telemetry.ts'
 import { compilerFault } from './compiler-fault.ts'
 import { warnOfRole } from './warn-of-role.ts'
@@ -58,19 +64,26 @@ export async function openParts(options: AppOptions, opened: AsyncDisposableStac
   const encryption = createKeyEncryption(secrets.keyEncryptionKeys)
   const keys = await loadSigningKeys({ db, encryption, clock })
 
+  const signatures = createSignatureThread({ log })
+  opened.defer(() => signatures.close())
   const policies = createPolicyStore(db)
   const evaluator = createEvaluator({ loadWasm: policies.loadWasm, log })
   opened.defer(() => evaluator.close())
   const smokeRunner = createSmokeRunner()
   opened.defer(() => smokeRunner.close())
   const preparePolicy = createPreparePolicy({ compiler, policies, smokeRun: smokeRunner.run })
-  const fallback = await preparePolicy([UNREACHABLE_RULE])
-  if (fallback.policy !== undefined) await insertPolicy(db.kysely, fallback.policy, new Date(clock()))
+  const fallbackDigest = async (providerType: ProviderType) => {
+    const { digest, policy } = await preparePolicy({ providerType, rules: [UNREACHABLE_RULE] })
+    if (policy !== undefined) await insertPolicy(db.kysely, policy, new Date(clock()))
+    return [providerType, digest] as const
+  }
+  const fallbacks = Object.fromEntries(await Promise.all(PROVIDER_TYPES.map(fallbackDigest)))
 
   const telemetry = await openTelemetry(config.otlpEndpoint)
   const fetchJson = createGuardedFetch({ privateIssuers: config.privateIssuers })
   const issuers = createIssuerStore(db)
   const identities = createIdentityStore(db)
+  const guardrails = createGuardrailsStore(db)
   return {
     ...options,
     opa,
@@ -84,10 +97,12 @@ export async function openParts(options: AppOptions, opened: AsyncDisposableStac
     newDecisionId,
     /** Refusals without a row of their own: those of verified tokens never share a statement with others. */
     attempts,
+    signatures,
     policies,
     evaluator,
     preparePolicy,
-    fallbackPolicyDigest: fallback.digest,
+    smokeRun: smokeRunner.run,
+    fallbackPolicyDigests: fallbacks as Readonly<Record<ProviderType, string>>,
     issuers,
     issuerCache: createIssuerCache(issuers),
     keyCache: createKeyCache({
@@ -98,6 +113,14 @@ export async function openParts(options: AppOptions, opened: AsyncDisposableStac
     }),
     checkIssuerUrl: (url: string) =>
       checkIssuerUrl(url, { privateIssuers: config.privateIssuers, ownIssuerUrl: config.publicUrl }),
+    guardrails,
+    guardrailsCache: createGuardrailsCache(guardrails),
+    prepareGuardrails: createPrepareGuardrails({
+      compiler,
+      policies,
+      smokeRun: smokeRunner.run,
+      refuseFailedTests,
+    }),
     identities,
     identityCache: createIdentityCache(identities),
     projects: createProjectStore(db),

@@ -29,6 +29,8 @@ export type Config = {
   readonly metricsPort: number | undefined
   /** Where traces go over OTLP/HTTP, if anywhere. */
   readonly otlpEndpoint: string | undefined
+  /** From which grade on findings refuse a save that does not acknowledge them. */
+  readonly blockFindings: 'none' | 'critical' | 'warning'
   readonly logLevel: string
 }
 
@@ -59,14 +61,9 @@ const SECRETS = [
   'KEY_ENCRYPTION_KEY',
   'ACCESS_TOKEN',
 ]
-/** Variables of a later version: anything but the value given here would be ignored, so it is refused. */
-const NOT_YET: Readonly<Record<string, string | undefined>> = {
-  BLOCK_FINDINGS: 'none',
-}
 const NAMES = [
   ...SECRETS,
   ...SECRETS.map((name) => `${name}_FILE`),
-  ...Object.keys(NOT_YET),
   'HOST',
   'PORT',
   'PUBLIC_URL',
@@ -82,12 +79,14 @@ const NAMES = [
   'WORKERS',
   'METRICS_PORT',
   'OTEL_EXPORTER_OTLP_ENDPOINT',
+  'BLOCK_FINDINGS',
   'LOG_LEVEL',
 ]
 const DEFAULT_DOMAIN = 'workload.claimgate.internal'
 const DEFAULT_LIFETIME_SECONDS = 3600
 /** Each is a process with its threads and connections of its own. */
 const MAX_WORKERS = 64
+const BLOCK_FINDINGS = ['none', 'critical', 'warning'] as const
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
 /** RFC 1035 labels; the domain is what every identity's email ends with. */
 const DOMAIN = /^(?=.{1,190}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/
@@ -107,14 +106,6 @@ export function readConfig(env: Environment): { config: Config; warnings: readon
     max: number,
   ): number | Fallback => readInteger(name, value(name), fallback, min, max, problems)
 
-  for (const [name, only] of Object.entries(NOT_YET)) {
-    const given = value(name)
-    if (given !== undefined && given !== only) {
-      problems.push(
-        `${name} is not supported by this version${only === undefined ? '' : ` (only ${only} is)`}.`,
-      )
-    }
-  }
   const port = integer('PORT', 8080, 0, 65_535)
   const config: Config = {
     host: value('HOST') ?? '127.0.0.1',
@@ -140,6 +131,7 @@ export function readConfig(env: Environment): { config: Config; warnings: readon
     workers: integer('WORKERS', 1, 1, MAX_WORKERS),
     metricsPort: value('METRICS_PORT') === undefined ? undefined : integer('METRICS_PORT', 0, 0, 65_535),
     otlpEndpoint: readOtlpEndpoint(value('OTEL_EXPORTER_OTLP_ENDPOINT'), problems),
+    blockFindings: readBlockFindings(value('BLOCK_FINDINGS'), problems),
     logLevel: value('LOG_LEVEL') ?? 'info',
   }
   checkDomain(config.identityDomain, problems)
@@ -217,6 +209,12 @@ function readInteger<Fallback extends number | undefined>(
   if (number >= min && number <= max) return number
   problems.push(`${name} must be a whole number from ${min} to ${max}.`)
   return fallback
+}
+
+function readBlockFindings(text: string | undefined, problems: string[]): Config['blockFindings'] {
+  const grade = BLOCK_FINDINGS.find((known) => known === (text ?? 'none'))
+  if (grade === undefined) problems.push(`BLOCK_FINDINGS must be one of ${BLOCK_FINDINGS.join(', ')}.`)
+  return grade ?? 'none'
 }
 
 function readPublicUrl(text: string | undefined, port: number, problems: string[]): string {

@@ -4,6 +4,8 @@ import type { ColumnType, Generated } from 'kysely'
 export type Schema = {
   issuers: IssuerTable
   policies: PolicyTable
+  policy_versions: PolicyVersionTable
+  drafts: DraftTable
   projects: ProjectTable
   workload_identities: WorkloadIdentityTable
   signing_keys: SigningKeyTable
@@ -11,6 +13,8 @@ export type Schema = {
   explained_tokens: ExplainedTokenTable
   readiness: { one: boolean; check_time: Date }
   decisions: DecisionTable
+  guardrails: GuardrailsTable
+  guardrails_versions: GuardrailsVersionTable
   decision_retention: { one: Generated<boolean>; days: number }
 }
 
@@ -39,6 +43,30 @@ export type PolicyTable = {
   compile_time: Date
 }
 
+export type PolicyVersionTable = {
+  subject: string
+  number: number
+  change: string
+  restored_number: number | null
+  author: string
+  reason: string | null
+  state: string
+  resource: Json<unknown>
+  policy_digest: string | null
+  create_time: Date
+}
+
+export type DraftTable = {
+  subject: string
+  resource: Json<unknown>
+  policy_digest: string | null
+  base_number: number
+  author: string
+  revision: Generated<string>
+  impact_id: string | null
+  update_time: Date
+}
+
 export type ProjectTable = {
   id: string
   title: string
@@ -61,6 +89,8 @@ export type WorkloadIdentityTable = {
   token_audiences: Json<string[]>
   recorded_claims: Json<string[]>
   config: Json<unknown>
+  tests: Json<unknown>
+  acknowledgements: Json<unknown>
   last_rule_number: number
   issuer_id: string
   policy_digest: string
@@ -91,6 +121,23 @@ export type ExplainedTokenTable = {
   token_hash: Buffer
   decision_id: string
   keep_until: Date
+}
+
+/** One row: which version counts, and the revision that decisions are recorded on. */
+export type GuardrailsTable = {
+  one: Generated<boolean>
+  version: number | null
+  revision: Generated<string>
+  update_time: Date
+}
+
+export type GuardrailsVersionTable = {
+  version: number
+  source: string
+  tests: Json<unknown>
+  digest: string | null
+  author: string
+  create_time: Date
 }
 
 export type DecisionTable = {

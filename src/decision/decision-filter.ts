@@ -13,7 +13,7 @@ export const decisionParameters = {
   kind: z.enum(['EXCHANGE', 'DRY_RUN', 'ACCESS']),
   project: z.string().transform(readProject).meta({
     description:
-      'The path of a GitLab project, as in `my-group/my-project`, compared without case; or a project of claimgate, as in `projects/payments` or `payments`.',
+      "A project's path at its provider, as in `my-group/my-project`, compared without case; or a project of claimgate, as in `projects/payments` or `payments`.",
   }),
   since: z
     .string()
@@ -39,7 +39,7 @@ export function readDecisionFilter({ project, ...rest }: Given): DecisionFilter 
 
 const PROJECT_ID = /^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/
 
-/** GitLab keeps the name `projects` for itself, so no path of a project there is `projects/ID`. */
+/** GitLab and GitHub keep the name `projects` for themselves, so no path of a project there is `projects/ID`. */
 function readProject(
   text: string,
   context: z.RefinementCtx,
@@ -50,7 +50,7 @@ function readProject(
   context.addIssue({
     code: 'custom',
     message:
-      "must be a project's path in GitLab, as in 'my-group/my-project', or a project of claimgate, as in 'projects/payments'",
+      "must be a project's path at its provider, as in 'my-group/my-project', or a project of claimgate, as in 'projects/payments'",
   })
   return z.NEVER
 }

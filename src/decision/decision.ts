@@ -58,7 +58,7 @@ export type DecisionFacts = {
   readonly requestId: string
   readonly callerIp: string
   readonly userAgent: string | null
-  /** The claim `project_path` in lower case, to be found by; only of a token whose signature was verified. */
+  /** The path of the job's project in lower case, to be found by; only of a token whose signature was verified. */
   readonly projectPath: string | null
   /** The id of the claimgate project that the identity belongs to. */
   readonly project: string | null
@@ -71,6 +71,8 @@ export type DecidedOn = {
   /** Its project's; null where it has none. */
   readonly projectRevision: string | null
   readonly issuerRevision: string | null
+  /** The guardrails'; null where they were not looked at. */
+  readonly guardrailsRevision: string | null
 }
 
 /** A use that no other decision may repeat: (issuer, SHA-256 of jti), kept until the token cannot be presented again. */

@@ -139,8 +139,10 @@ async function insertAndRetryDeadlock(
   batch: readonly Waiting[],
 ): Promise<readonly SettledRow[]> {
   const rows = JSON.stringify(batch.map(toRow))
-  const allGetRows = batch.every(({ decision, keepRefusal }) => keepRefusal && decision.kind === 'EXCHANGE')
-  const statement = allGetRows ? RECORD : RECORD_SOME
+  const onlyExchanges = batch.every(
+    ({ decision, keepRefusal }) => keepRefusal && decision.kind === 'EXCHANGE',
+  )
+  const statement = onlyExchanges ? RECORD : RECORD_SOME
   try {
     return await db.run<SettledRow>(statement, [rows])
   } catch (error) {
@@ -211,6 +213,7 @@ const INSTRUCTIONS = {
   identity_revision: 'bigint',
   project_revision: 'bigint',
   issuer_revision: 'bigint',
+  guardrails_revision: 'bigint',
   jti_hash: 'text',
   keep_until: 'timestamptz',
   issued_key_id: 'text',
@@ -229,7 +232,7 @@ const recordType = Object.entries({ ...COLUMNS, ...INSTRUCTIONS })
  * allowed, of dry runs of one token for one identity the first gets a row. Claims are made in one order everywhere, or
  * two instances would deadlock.
  */
-const DECIDED = `
+const decided = (explains: boolean) => `
     with asked as (
       select * from json_to_recordset($1::json) as a(${recordType})
     ), current as (
@@ -237,32 +240,35 @@ const DECIDED = `
         left join workload_identities i on i.email = a.identity and not i.superseded
         left join projects p on p.id = i.project_id
         left join issuers s on s.issuer_url = a.issuer_url
+        cross join guardrails g
       where (not a.check_identity or (i.revision is not distinct from a.identity_revision
           and p.revision is not distinct from a.project_revision))
         and s.revision is not distinct from a.issuer_revision
+        and (a.guardrails_revision is null or g.revision = a.guardrails_revision)
     ), claimed as (
       insert into used_tokens (issuer_url, jti_hash, decision_id, use_time, keep_until)
       select issuer_url, decode(jti_hash, 'hex'), id, decide_time, keep_until from current
         where jti_hash is not null order by issuer_url, jti_hash
       on conflict do nothing
       returning decision_id
-    ), explained as (
-      insert into explained_tokens (identity, token_hash, decision_id, keep_until)
-      select identity, decode(subject_token_hash, 'hex'), id, keep_until from current
-        where kind = 'DRY_RUN' and (keep_refusal or outcome = 'ALLOWED') order by identity, subject_token_hash
-      on conflict do nothing
-      returning decision_id
-    ), claims_made as (
+    ), ${explains ? EXPLAINED : ''} claims_made as (
       select current.*, jti_hash is not null and claimed.decision_id is null as replayed,
-          kind <> 'DRY_RUN' or explained.decision_id is not null as is_first
+          ${explains ? "kind <> 'DRY_RUN' or explained.decision_id is not null" : 'true'} as is_first
         from current
           left join claimed on claimed.decision_id = current.id
-          left join explained on explained.decision_id = current.id
+          ${explains ? 'left join explained on explained.decision_id = current.id' : ''}
     ), decided as (
       select claims_made.*, case when replayed then 'token_replayed' else reason end as final_reason,
           is_first and (keep_refusal or outcome = 'ALLOWED' and not replayed) as has_row
         from claims_made
     )`
+const EXPLAINED = `explained as (
+      insert into explained_tokens (identity, token_hash, decision_id, keep_until)
+      select identity, decode(subject_token_hash, 'hex'), id, keep_until from current
+        where kind = 'DRY_RUN' and (keep_refusal or outcome = 'ALLOWED') order by identity, subject_token_hash
+      on conflict do nothing
+      returning decision_id
+    ),`
 const INSERT = `
       insert into decisions (${columnNames}, outcome, reason, subject_token_hash, issued_key_id, issued_expire_time)
       select ${columnNames},
@@ -273,15 +279,15 @@ const INSERT = `
         case when not replayed then issued_expire_time end
       from decided where has_row`
 
-/** For decisions that all get a row. */
+/** For exchanges that all get a row. */
 const RECORD: PreparedStatement = {
   name: 'record-decisions',
-  text: `${DECIDED} ${INSERT} returning id, reason, true as has_row`,
+  text: `${decided(false)} ${INSERT} returning id, reason, true as has_row`,
 }
 /** For decisions of which some may get none: those are answered too. */
 const RECORD_SOME: PreparedStatement = {
   name: 'record-some-decisions',
-  text: `${DECIDED}, inserted as (${INSERT}) select id, final_reason as reason, has_row from decided`,
+  text: `${decided(true)}, inserted as (${INSERT}) select id, final_reason as reason, has_row from decided`,
 }
 
 /** What is surely refused without a row is only held against the revisions: its texts need not make the way. */
@@ -321,6 +327,7 @@ function toRow(asked: Asked): Row {
     identity_revision: decision.decidedOn.identityRevision ?? null,
     project_revision: decision.decidedOn.projectRevision,
     issuer_revision: decision.decidedOn.issuerRevision,
+    guardrails_revision: decision.decidedOn.guardrailsRevision,
     jti_hash: allowed?.singleUse?.jtiHash ?? null,
     keep_until: keepUntil === undefined ? null : timestamp(keepUntil),
     issued_key_id: allowed?.grant.keyId ?? null,

@@ -3,6 +3,8 @@ import type { Decision, DecisionFacts, SingleUse } from '../decision/decision.ts
 import type { StoredIdentity } from '../identity/identity-store.ts'
 import type { JsonObject } from '../json.ts'
 import type { EvaluationResult } from '../policy/evaluate.ts'
+import { policyInput } from '../provider/policy-input.ts'
+import { PROVIDERS, type ProviderType } from '../provider/providers.ts'
 import type { TokenRefusal, VerifiedToken } from '../token/verify-token.ts'
 import { grantFor } from './grant-for.ts'
 
@@ -27,21 +29,27 @@ export type DecideDeps = {
   readonly reloadIdentity: (email: string) => Promise<unknown>
   readonly recordableClaims: (claims: JsonObject, recordedClaims: readonly string[]) => JsonObject
   readonly tokenAudiences: (claims: VerifiedToken['claims']) => readonly string[]
-  /** Evaluates the policy of this digest on an input in JSON text. */
-  readonly evaluatePolicy: (digest: string, input: string) => Promise<EvaluationResult>
-  /** The policy that is run where the identity gives none, so that this takes the same work. */
-  readonly fallbackPolicyDigest: string
+  /** The organisation's guardrails; their digest is null where there are none. */
+  readonly findGuardrails: () => Promise<{ readonly digest: string | null; readonly revision: string }>
+  /** Evaluates the policy of this digest on an input in JSON text, and beside it the guardrails of theirs. */
+  readonly evaluatePolicy: (
+    digest: string,
+    input: string,
+    guardrailsDigest: string | undefined,
+  ) => Promise<EvaluationResult>
+  /** The policies that are run where the identity gives none, so that this takes the same work. */
+  readonly fallbackPolicyDigests: Readonly<Record<ProviderType, string>>
   readonly publicUrl: string
   readonly signingKeyId: string
 }
 
 /** How much of a refusal its caller may see: of the token itself, nothing, or the rules whose group it met. */
 export type Disclosure =
-  | { readonly scope: 'token'; readonly message: string; readonly claims: JsonObject | undefined }
-  | { readonly scope: 'outside'; readonly claims: JsonObject }
+  | { readonly scope: 'token'; readonly message: string; readonly token: OwnToken | undefined }
+  | { readonly scope: 'outside'; readonly token: OwnToken }
   | {
       readonly scope: 'inside'
-      readonly claims: JsonObject
+      readonly token: OwnToken
       readonly verdict: string
       readonly audiences: readonly string[]
       readonly allowedAudiences: readonly string[]
@@ -51,6 +59,9 @@ export type Disclosure =
       /** Whether a token is good for one exchange with this identity. */
       readonly isSingleUse: boolean
     }
+
+/** The caller's own token, whose signature was verified. */
+export type OwnToken = { readonly provider: ProviderType; readonly claims: JsonObject }
 
 /** What a decision is known by, and its time in milliseconds since the epoch. */
 type Moment = { readonly id: string; readonly decideTime: number }
@@ -69,10 +80,14 @@ export async function decide(deps: DecideDeps, request: ExchangeRequest): Promis
 
   const { identity, cached } = await deps.findIdentity(request.email)
   const standing = standingOf(identity, token)
+  const provider = token.issuer.providerType
   const claims = JSON.stringify(deps.recordableClaims(token.claims, identity?.recordedClaims ?? []))
+  // Beside every policy, the one that is run for outsiders too, so that guardrails tell nobody by the work they take.
+  const guardrails = await deps.findGuardrails()
   const evaluation = await deps.evaluatePolicy(
-    standing.ok ? standing.identity.policyDigest : deps.fallbackPolicyDigest,
-    policyInput(claims, moment.decideTime, request.email, identity?.project?.id ?? ''),
+    standing.ok ? standing.identity.policyDigest : deps.fallbackPolicyDigests[provider],
+    policyInput(claims, moment.decideTime, request.email, identity?.project?.id ?? '', provider),
+    guardrails.digest ?? undefined,
   )
   const isInside = standing.ok && evaluation.ok && evaluation.groupMet
   // An outsider must not see by the time it takes that somebody uses this identity: the query it saved is made up for.
@@ -83,6 +98,7 @@ export async function decide(deps: DecideDeps, request: ExchangeRequest): Promis
     identityRevision: identity?.revision ?? null,
     projectRevision: identity?.project?.revision ?? null,
     issuerRevision: token.issuer.revision,
+    guardrailsRevision: guardrails.revision,
   }
   if (!standing.ok) {
     const decision = {
@@ -91,9 +107,10 @@ export async function decide(deps: DecideDeps, request: ExchangeRequest): Promis
       outcome: 'DENIED',
       reason: standing.reason,
     } as const
-    return { decision, disclosure: { scope: 'outside', claims: token.claims } }
+    return { decision, disclosure: { scope: 'outside', token: ownToken(token) } }
   }
-  return judge(deps, request, token, standing.identity, evaluation, { ...facts, decidedOn })
+  const known = { ...facts, decidedOn, guardrailsDigest: guardrails.digest }
+  return judge(deps, request, token, standing.identity, evaluation, known)
 }
 
 /** The token is good and may be for this identity: its audience and the policy decide. */
@@ -115,7 +132,7 @@ function judge(
     evaluation.ok && evaluation.groupMet
       ? {
           scope: 'inside',
-          claims: token.claims,
+          token: ownToken(token),
           verdict: evaluation.verdictText,
           audiences,
           allowedAudiences: identity.workloadIdentityConfig.allowedAudiences,
@@ -124,14 +141,14 @@ function judge(
           jtiHash: token.jtiHash,
           isSingleUse: identity.subjectTokenUse === 'ONCE',
         }
-      : { scope: 'outside', claims: token.claims }
+      : { scope: 'outside', token: ownToken(token) }
 
   const reason = audienceProblem(deps, request, identity, audiences)
   if (reason !== undefined) return { decision: { ...facts, outcome: 'DENIED', reason }, disclosure }
   if (!evaluation.ok)
     return { decision: { ...facts, outcome: 'FAILED', reason: evaluation.reason }, disclosure }
-  if (!evaluation.allow)
-    return { decision: { ...facts, outcome: 'DENIED', reason: 'condition_not_met' }, disclosure }
+  if (evaluation.denial !== undefined)
+    return { decision: { ...facts, outcome: 'DENIED', reason: evaluation.denial }, disclosure }
   const grant = grantFor(deps, request, token, identity, evaluation, facts.decideTime)
   const singleUse = identity.subjectTokenUse === 'ONCE' ? singleUseOf(token) : null
   return { decision: { ...facts, outcome: 'ALLOWED', reason: 'allowed', grant, singleUse }, disclosure }
@@ -143,6 +160,7 @@ function refuseToken(
   token: TokenRefusal,
   moment: Moment,
 ): Decided {
+  const own = token.claims && token.issuer && { provider: token.issuer.providerType, claims: token.claims }
   const claims = token.claims && deps.recordableClaims(token.claims, [])
   const subject = token.claims?.sub
   return {
@@ -153,16 +171,17 @@ function refuseToken(
       issuerUrl: token.issuer?.issuerUrl ?? null,
       subject: typeof subject === 'string' ? subject : null,
       claims: claims === undefined ? null : JSON.stringify(claims),
-      projectPath: projectPathOf(token.claims),
+      projectPath: own === undefined ? null : projectPathOf(own),
       outcome: token.outcome,
       reason: token.reason,
       decidedOn: {
         identityRevision: undefined,
         projectRevision: null,
         issuerRevision: token.issuer?.revision ?? null,
+        guardrailsRevision: null,
       },
     },
-    disclosure: { scope: 'token', message: token.message, claims: token.claims },
+    disclosure: { scope: 'token', message: token.message, token: own },
   }
 }
 
@@ -194,14 +213,8 @@ function audienceProblem(
     : 'audience_not_allowed'
 }
 
-/** The policy's input as JSON text; `time` is the decision's, in seconds, so that the same input decides alike later. */
-function policyInput(claims: string, decideTimeMs: number, email: string, project: string): string {
-  const rest = JSON.stringify({
-    time: Math.floor(decideTimeMs / 1000),
-    identity: { email, project },
-    provider: 'GITLAB',
-  })
-  return `{"claims":${claims},${rest.slice(1)}`
+function ownToken({ claims, issuer }: VerifiedToken): OwnToken {
+  return { claims, provider: issuer.providerType }
 }
 
 function singleUseOf(token: VerifiedToken): SingleUse {
@@ -222,7 +235,7 @@ function verifiedFacts(
     issuerUrl: token.issuer.issuerUrl,
     subject: token.claims.sub,
     claims,
-    projectPath: projectPathOf(token.claims),
+    projectPath: projectPathOf(ownToken(token)),
   }
 }
 
@@ -247,12 +260,12 @@ function commonFacts(
   }
 }
 
-/** More than GitLab lets a path have, and little enough for an index. */
+/** More than any provider lets a path have, and little enough for an index. */
 const MAX_PROJECT_PATH_BYTES = 2_048
 
 /** What a decision is found by: paths compare without case. */
-function projectPathOf(claims: JsonObject | undefined): string | null {
-  const path = claims?.project_path
+function projectPathOf({ claims, provider }: OwnToken): string | null {
+  const path = claims[PROVIDERS[provider].names.project]
   if (typeof path !== 'string') return null
   const folded = path.toLowerCase()
   return Buffer.byteLength(folded) <= MAX_PROJECT_PATH_BYTES ? folded : null

@@ -1,11 +1,14 @@
 import type { EarlierUse, Reason } from '../decision/decision.ts'
 import type { RequirementVerdict, RuleVerdict, Verdict } from '../policy/verdict.ts'
+import type { Provider } from '../provider/provider.ts'
 import { mendCondition } from './mend-condition.ts'
 import { plainText } from './plain-text.ts'
 
 export type DenialFacts = {
   readonly reason: Reason
   readonly verdict: Verdict
+  /** Whose token it is. */
+  readonly provider: Provider
   readonly audience: {
     /** What the token has as `aud`, and what the identity allows there. */
     readonly actual: readonly string[]
@@ -39,7 +42,7 @@ export function explainDenial(facts: DenialFacts): Denial {
   if (closest === undefined) return { message: 'Token exchange denied.', rules: [] }
   const sentences = [
     ...reasonSentences(facts),
-    ...ruleSentences(closest),
+    ...ruleSentences(closest, facts.provider),
     ...requirementSentences(facts.verdict),
   ]
   return { message: plainText(['Token exchange denied.', ...sentences].join(' ')), rules, closest }
@@ -56,7 +59,7 @@ function closestRule(rules: readonly RuleVerdict[]): RuleVerdict | undefined {
 function reasonSentences(facts: DenialFacts): readonly string[] {
   switch (facts.reason) {
     case 'token_audience':
-      return [tokenAudience(facts.audience.actual, facts.audience.allowed)]
+      return [tokenAudience(facts.audience.actual, facts.audience.allowed, facts.provider)]
     case 'audience_not_allowed':
       return [requestedAudience(facts.audience.requested, facts.audience.requestable)]
     case 'token_replayed':
@@ -66,10 +69,9 @@ function reasonSentences(facts: DenialFacts): readonly string[] {
   }
 }
 
-function tokenAudience(actual: readonly string[], allowed: readonly string[]): string {
-  const mend =
-    `in .gitlab-ci.yml set aud under id_tokens to ${alternatives(allowed)}, as one string, ` +
-    "or have the identity's allowedAudiences extended."
+function tokenAudience(actual: readonly string[], allowed: readonly string[], { texts }: Provider): string {
+  const set = texts.setAudience.replace('{audience}', () => alternatives(allowed))
+  const mend = `${set}, or have the identity's allowedAudiences extended.`
   if (actual.length === 0) return `The token's aud is empty, expected ${alternatives(allowed)}: ${mend}`
   if (actual.length === 1) {
     return `The token's aud is ${alternatives(actual)}, expected ${alternatives(allowed)}: ${mend}`
@@ -107,21 +109,21 @@ function ago(elapsedMs: number): string {
   return `${Math.floor(seconds / 3600)} hours ago`
 }
 
-function ruleSentences(rule: RuleVerdict): readonly string[] {
+function ruleSentences(rule: RuleVerdict, provider: Provider): readonly string[] {
   const unmet = unmetCodes(rule)
   if (rule.met || unmet.length === 0) return []
   const title = rule.title === '' ? '' : ` (${rule.title})`
   return [
     `Rule ${quoted(rule.id)}${title} is not met.`,
-    ...unmet.map((code) => conditionSentence(rule, code)),
+    ...unmet.map((code) => conditionSentence(rule, code, provider)),
   ]
 }
 
-function conditionSentence(rule: RuleVerdict, code: string): string {
+function conditionSentence(rule: RuleVerdict, code: string, provider: Provider): string {
   const condition = rule.conditions[code]
   if (condition === undefined) return ''
   const expected = shortened(condition.expected.replace(/[.\s]+$/, ''), MAX_EXPECTED)
-  return `Condition ${code}: ${condition.claim} ${stated(condition.actual)}, expected ${expected}: ${mendCondition(rule, code)}.`
+  return `Condition ${code}: ${condition.claim} ${stated(condition.actual)}, expected ${expected}: ${mendCondition(rule, code, provider)}.`
 }
 
 /** A claim's value as a sentence goes on with it; anything but a string never meets a condition. */

@@ -1,7 +1,7 @@
 import type { Grant } from '../decision/decision.ts'
 import type { StoredIdentity } from '../identity/identity-store.ts'
-import type { JsonObject } from '../json.ts'
 import type { EvaluationResult } from '../policy/evaluate.ts'
+import { PROVIDERS } from '../provider/providers.ts'
 import type { VerifiedToken } from '../token/verify-token.ts'
 import type { DecideDeps, ExchangeRequest } from './decide.ts'
 
@@ -23,7 +23,7 @@ export function grantFor(
     roles: project === null ? evaluation.roles : [],
     projects: project === null ? [] : [{ name: `projects/${project.id}`, roles: evaluation.roles }],
     rules: evaluation.ruleIds,
-    workload: workloadOf(token.claims),
+    workload: workloadOf(token),
     keyId: deps.signingKeyId,
     issueTime,
     expireTime: issueTime + identity.tokenLifetimeSeconds,
@@ -31,23 +31,10 @@ export function grantFor(
 }
 
 /** What a service behind us may want to write into its own audit log: where the token comes from, and nobody's name. */
-const WORKLOAD_CLAIMS = [
-  'project_id',
-  'project_path',
-  'namespace_path',
-  'ref_path',
-  'ref_type',
-  'pipeline_source',
-  'pipeline_id',
-  'job_id',
-  'environment',
-  'sha',
-]
-
-function workloadOf(claims: JsonObject): Record<string, string> {
-  const workload: Record<string, string> = { provider: 'GITLAB' }
-  for (const name of WORKLOAD_CLAIMS) {
-    const value = claims[name]
+function workloadOf({ claims, issuer }: VerifiedToken): Record<string, string> {
+  const workload: Record<string, string> = { provider: issuer.providerType }
+  for (const [name, claim] of Object.entries(PROVIDERS[issuer.providerType].workload)) {
+    const value = claims[claim]
     if (typeof value === 'string') workload[name] = value
   }
   return workload

@@ -1,11 +1,14 @@
 import type { RuleVerdict } from '../policy/verdict.ts'
+import type { Provider } from '../provider/provider.ts'
+import { PERSONAL_CLAIMS } from '../provider/providers.ts'
 
 /** How to mend an unmet condition, in words that follow a colon; for the author of a job, who may not see the rule. */
-export function mendCondition(rule: RuleVerdict, code: string): string {
+export function mendCondition(rule: RuleVerdict, code: string, provider: Provider): string {
+  const { name, texts } = provider
   const actual = rule.conditions[code]?.actual ?? null
-  if (code.startsWith('claim:')) return mendClaim(code.slice('claim:'.length), actual)
+  if (code.startsWith('claim:')) return mendClaim(code.slice('claim:'.length), actual, provider)
   if (actual !== null && typeof actual !== 'string') {
-    return 'GitLab sends text here, so see where this token really comes from'
+    return `${name} sends text here, so see where this token really comes from`
   }
   switch (code) {
     case 'project':
@@ -13,20 +16,19 @@ export function mendCondition(rule: RuleVerdict, code: string): string {
     case 'project_id':
       return mendProjectId(rule)
     case 'namespace_id':
-      return (
-        'the project is in another namespace than the rule pins (moved, or the path was registered anew): ' +
-        "if it is the right one, have the rule's ids.namespaceIds changed"
-      )
+      return texts.namespaceId
     case 'ref':
-      return mendRef(rule)
+      return mendRef(rule, provider)
     case 'protected_ref':
-      return mendProtectedRef(rule)
+      return isMergeRequest(rule, provider)
+        ? texts.protectMergeRequest
+        : `${texts.protectRef}, or have the rule's protectedRefsOnly set to false`
     case 'merge_request':
-      return mendMergeRequest(rule)
+      return mendMergeRequest(rule, provider)
     case 'fork':
-      return mendFork(actual)
+      return actual === null ? texts.forkUntold : texts.fork
     case 'pipeline_source':
-      return "start the pipeline in one of these ways, or have the rule's pipelineSources extended"
+      return mendSource(actual, provider)
     default:
       return 'change the job so that this holds, or have the rule changed'
   }
@@ -50,81 +52,52 @@ function mendProjectId(rule: RuleVerdict): string {
   return "run the job in a project whose id the rule names, or have the id added to the rule's ids.projectIds"
 }
 
-function mendRef(rule: RuleVerdict): string {
+function mendRef(rule: RuleVerdict, provider: Provider): string {
+  const { texts } = provider
   const condition = rule.conditions.ref
   const wider =
     typeof condition?.actual === 'string' ? widerPattern(condition.expected, condition.actual) : undefined
   const hint =
     wider === undefined
       ? ''
-      : `; '*' stays within one segment, unlike in GitLab's protected branches, and '${wider}' would match`
-  if (isMergeRequest(rule)) {
-    return `a merge request's token names its source branch: use a rule for merge requests, or run the job on a branch or tag that the rule names${hint}`
-  }
+      : `; '*' stays within one segment, ${texts.starDiffers === '' ? '' : `${texts.starDiffers}, `}and '${wider}' would match`
+  if (isMergeRequest(rule, provider)) return `${texts.mergeRequestRef}${hint}`
   return `run the job on a branch or tag that the rule names, or have the rule's refs extended${hint}`
 }
 
-function mendProtectedRef(rule: RuleVerdict): string {
-  if (isMergeRequest(rule)) {
-    return (
-      'GitLab says true for a merge request only where its source and target branch are both protected: ' +
-      'run the job on a protected branch or tag, or use a rule for merge requests'
-    )
-  }
-  return (
-    "protect the branch or tag in GitLab (Settings, Repository, Protected branches or Protected tags), or have the rule's " +
-    'protectedRefsOnly set to false'
-  )
+function mendMergeRequest(rule: RuleVerdict, provider: Provider): string {
+  if (isMergeRequest(rule, provider)) return provider.texts.mergeRequest
+  return sourceOf(rule) === provider.sources.hidden ? provider.texts.hiddenSource : provider.texts.noSource
 }
 
-function mendMergeRequest(rule: RuleVerdict): string {
-  if (isMergeRequest(rule)) {
-    return 'run the job in a branch or tag pipeline, or have a rule with mergeRequests SAME_PROJECT and empty refs made'
-  }
-  if (sourceOf(rule) === 'parent_pipeline') {
-    return (
-      'a child pipeline may belong to a merge request, so it passes only on a protected branch or tag: ' +
-      'run the job in the parent pipeline, or protect the branch'
-    )
-  }
-  return 'the token must say how its pipeline was started: GitLab always sends pipeline_source'
+/** What no rule may list is not to be added to one. */
+function mendSource(actual: string | null, { sources, texts }: Provider): string {
+  const source = actual ?? ''
+  const isRefused = Object.hasOwn(sources.refused, source)
+  if (!isRefused) return texts.addSource
+  return source === sources.hidden ? texts.hiddenSource : texts.mergeRequest
 }
 
-function mendFork(actual: unknown): string {
-  if (actual === null) {
-    return (
-      'GitLab before 18.4 does not say where the job runs: update GitLab to 18.4 (or to a patch release of 18.2 or ' +
-      '18.3 that has the claim job_project_id), or run the job in a pipeline started by push, web, schedule, api, chat ' +
-      'or webide'
-    )
-  }
-  return (
-    "the job runs in another project than its pipeline's code comes from, as for a fork's merge request: " +
-    'push the branch to the project itself and run the job from there'
-  )
-}
-
-function mendClaim(name: string, actual: unknown): string {
-  if (PERSONAL.includes(name) && actual === null) {
-    return "it is personal and left out unless the identity's recordedClaims lists it (and GitLab sends some only by choice)"
+function mendClaim(name: string, actual: unknown, provider: Provider): string {
+  const { environmentClaims, since, texts } = provider
+  if (PERSONAL_CLAIMS.includes(name) && actual === null) {
+    return `it is personal and left out unless the identity's recordedClaims lists it${texts.sentByChoice}`
   }
   if (actual !== null && typeof actual !== 'string') {
     return "a rule's claims compare text alone: have this condition taken out of the rule"
   }
-  if (name === 'environment')
-    return "give the job such an environment, as in 'environment: production', or have the rule's claims changed"
-  if (ENVIRONMENT.includes(name))
+  if (name === 'environment') return `${texts.environment}, or have the rule's claims changed`
+  if (environmentClaims.includes(name))
     return "give the job an environment for which this holds, or have the rule's claims changed"
-  if (name === 'runner_environment')
-    return "run the job on such a runner (by its tags), or have the rule's claims changed"
+  if (name === 'runner_environment') return `${texts.runner}, or have the rule's claims changed`
 
-  const since = SINCE.get(name)
-  const version = since === undefined || actual !== null ? '' : `GitLab sends it from ${since} on; `
+  const first = Object.hasOwn(since, name) && actual === null ? since[name] : undefined
+  const version = first === undefined ? '' : `${provider.name} sends it from ${first} on; `
   return `${version}run a job for which this holds, or have the rule's claims changed`
 }
 
-function isMergeRequest(rule: RuleVerdict): boolean {
-  return sourceOf(rule) === 'merge_request_event'
+function isMergeRequest(rule: RuleVerdict, { sources }: Provider): boolean {
+  return String(sourceOf(rule)).startsWith(sources.mergeRequest)
 }
 
 function sourceOf(rule: RuleVerdict): unknown {
@@ -176,27 +149,3 @@ function matchesSegment(pattern: string, segment: string): boolean {
   }
   return segment.startsWith(first) && segment.endsWith(last) && position <= segment.length - last.length
 }
-
-const ENVIRONMENT: readonly string[] = [
-  'environment_protected',
-  'environment_action',
-  'deployment_tier',
-  'deployment_action',
-]
-
-const PERSONAL: readonly string[] = ['user_login', 'user_email', 'user_identities', 'groups_direct', 'actor']
-
-const SINCE: ReadonlyMap<string, string> = new Map([
-  ['ref_path', '16.0'],
-  ['runner_id', '16.0'],
-  ['sha', '16.0'],
-  ['ci_config_ref_uri', '16.2'],
-  ['ci_config_sha', '16.2'],
-  ['project_visibility', '16.3'],
-  ['job_project_id', '18.4'],
-  ['job_project_path', '18.4'],
-  ['job_namespace_id', '18.4'],
-  ['job_namespace_path', '18.4'],
-  ['job_source', '18.9'],
-  ['job_config', '18.9'],
-])

@@ -1,7 +1,8 @@
 import ipaddr from 'ipaddr.js'
 import type { AttemptOrigin } from '../decision/attempt-summaries.ts'
 import type { Decision, DryRun } from '../decision/decision.ts'
-import type { Disclosure } from './decide.ts'
+import { PROVIDERS } from '../provider/providers.ts'
+import type { Disclosure, OwnToken } from './decide.ts'
 
 /** With whose other refusals one is counted: those from its address, or of its project where the token verified. */
 export type RefusalOrigin = AttemptOrigin & { readonly isVerified: boolean }
@@ -10,17 +11,15 @@ export function refusalOrigin(decision: Decision | DryRun, disclosure: Disclosur
   if (disclosure.scope === 'token') {
     return { isVerified: false, callerIp: callerNetwork(decision.callerIp), issuerUrl: null, claims: null }
   }
-  const project = PROJECT_IDS.map((name) => [name, disclosure.claims[name]] as const).find(isShortText)
-  // Tokens of one issuer that name no project are counted as if they were of one.
-  const claims = project === undefined ? null : JSON.stringify({ [project[0]]: project[1] })
+  const claims = projectOf(disclosure.token)
   return { isVerified: true, callerIp: null, issuerUrl: decision.issuerUrl, claims }
 }
 
-/** GitLab's name of it, and GitHub's. */
-const PROJECT_IDS = ['project_id', 'repository_id']
-
-function isShortText([, value]: readonly [string, unknown]): boolean {
-  return typeof value === 'string' && value.length <= 255
+/** The project's id as JSON text. Tokens of one issuer that name no project are counted as if they were of one. */
+function projectOf({ provider, claims }: OwnToken): string | null {
+  const name = PROVIDERS[provider].names.projectId
+  const id = claims[name]
+  return typeof id === 'string' && id.length <= 255 ? JSON.stringify({ [name]: id }) : null
 }
 
 /** An IPv4 address; the first half of an IPv6 one, which is what one caller commonly has all of. */

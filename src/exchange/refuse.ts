@@ -1,8 +1,9 @@
 import type { DecisionFacts, EarlierUse, Reason, Settled } from '../decision/decision.ts'
 import type { ErrorCode } from '../errors.ts'
-import type { JsonObject, JsonValue } from '../json.ts'
+import type { JsonValue } from '../json.ts'
 import type { Verdict } from '../policy/verdict.ts'
-import type { Disclosure, ExchangeRequest } from './decide.ts'
+import { PROVIDERS } from '../provider/providers.ts'
+import type { Disclosure, ExchangeRequest, OwnToken } from './decide.ts'
 import type { Telling } from './decide-and-record.ts'
 import { evenOut } from './even-out.ts'
 import { type DenialFacts, explainDenial } from './explain-denial.ts'
@@ -46,14 +47,14 @@ export async function refuse(
     return {
       code: 'unauthenticated',
       message: DENIED,
-      details: [{ ...decisionId, ...shownToken(disclosure.claims) }],
+      details: [{ ...decisionId, ...shownToken(disclosure.token) }],
     }
   }
   if (disclosure.scope === 'token') {
     return {
       code: decision.reason === 'issuer_unavailable' ? 'unavailable' : 'unauthenticated',
       message: `${DENIED} ${plainText(disclosure.message)}`,
-      details: [{ ...decisionId, reason: decision.reason, ...shownToken(disclosure.claims) }],
+      details: [{ ...decisionId, reason: decision.reason, ...shownToken(disclosure.token) }],
     }
   }
   const replay = await replayOf(deps, decision, disclosure.jtiHash)
@@ -72,6 +73,7 @@ export function tellInside(
   const { message, rules } = explainDenial({
     reason,
     verdict,
+    provider: PROVIDERS[disclosure.token.provider],
     audience: {
       actual: disclosure.audiences,
       allowed: disclosure.allowedAudiences,
@@ -96,14 +98,14 @@ async function replayOf(deps: RefusalDeps, decision: Refused, jtiHash: string) {
 }
 
 /** What the caller's own verified token says, so that a wrong token is recognised in the job's log. */
-function shownToken(claims: JsonObject | undefined): { token?: JsonValue } {
-  if (claims === undefined) return {}
-  const token: Record<string, JsonValue> = {}
-  for (const name of ['project_path', 'ref_path', 'pipeline_source', 'aud']) {
-    const value = claims[name]
-    if (typeof value === 'string' || isTextList(value)) token[name] = value
+function shownToken(token: OwnToken | undefined): { token?: JsonValue } {
+  if (token === undefined) return {}
+  const shown: Record<string, JsonValue> = {}
+  for (const name of PROVIDERS[token.provider].shownClaims) {
+    const value = token.claims[name]
+    if (typeof value === 'string' || isTextList(value)) shown[name] = value
   }
-  return { token: plainJson(token) }
+  return { token: plainJson(shown) }
 }
 
 function isTextList(value: JsonValue | undefined): value is readonly string[] {

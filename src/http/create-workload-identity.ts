@@ -1,8 +1,12 @@
 import { type ZodType, z } from 'zod'
 import type { Caller } from '../access/caller.ts'
 import { invalidArgument } from '../errors.ts'
+import type { Authorship } from '../fields/authorship.ts'
 import type { SavedIdentity } from '../identity/create-workload-identity.ts'
+import { authorshipOf, reasonParameter } from './authorship.ts'
+import { acknowledge } from './finding-json.ts'
 import { defineRoute, LARGE_BODY, type Route } from './route.ts'
+import { SAVE_REFUSALS } from './save-refusals.ts'
 import { taggedAnswer } from './tagged-answer.ts'
 import { workloadIdentityAnswer, workloadIdentityJson } from './workload-identity-json.ts'
 
@@ -12,7 +16,8 @@ type Deps = {
     caller: Caller,
     id: string,
     body: unknown,
-    projectId?: string,
+    projectId: string | undefined,
+    authorship: Authorship,
   ) => Promise<SavedIdentity>
 }
 
@@ -41,16 +46,19 @@ function createRoute(deps: Deps, path: string, summary: string): Route {
     access: 'claimgate.workloadIdentities.create',
     query: {
       workloadIdentityId: z.string().meta({ description: 'Required: the part of its email before @.' }),
+      reason: reasonParameter,
+      acknowledge,
     },
     body: { schema: deps.workloadIdentityBody, limit: LARGE_BODY, isReadByHandler: true },
     answer: workloadIdentityAnswer,
+    refusals: SAVE_REFUSALS,
     async handle({ caller, params: { project }, query, body, note }) {
       const id = query.workloadIdentityId
       if (!id)
         throw invalidArgument('The parameter workloadIdentityId is required: the part of the email before @.')
-      const { identity, notices } = await deps.createWorkloadIdentity(caller, id, body, project)
-      note({ identity: identity.email })
-      return taggedAnswer(workloadIdentityJson(identity, notices))
+      const saved = await deps.createWorkloadIdentity(caller, id, body, project, authorshipOf(caller, query))
+      note({ identity: saved.identity.email })
+      return taggedAnswer(workloadIdentityJson(saved.identity, saved))
     },
   })
 }

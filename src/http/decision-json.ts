@@ -23,7 +23,7 @@ export const requirementAnswer = z
   .strictObject({ code: z.string(), message: z.string(), met: z.boolean() })
   .meta({ id: 'RequirementVerdict' })
 
-const verdictAnswer = z
+export const verdictAnswer = z
   .strictObject({
     allow: z.boolean(),
     rules: z.array(ruleAnswer),

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { PROVIDER_TYPES, PROVIDERS } from '../provider/providers.ts'
 import type { TokenReason } from '../token/token-reason.ts'
 import { requirementAnswer, ruleAnswer } from './decision-json.ts'
 import { ANOTHER_BRANCH, EXPIRED_TOKEN, OUTSIDE_THE_GROUP } from './exchange-examples.ts'
@@ -19,15 +20,11 @@ const TOKEN_REASONS = {
 } satisfies Record<Exclude<TokenReason, 'issuer_unavailable'>, true>
 
 const textOrTexts = z.union([z.string(), z.array(z.string())])
+const shownClaims = [...new Set(PROVIDER_TYPES.flatMap((type) => PROVIDERS[type].shownClaims))]
 const ownToken = z
-  .strictObject({
-    project_path: textOrTexts.optional(),
-    ref_path: textOrTexts.optional(),
-    pipeline_source: textOrTexts.optional(),
-    aud: textOrTexts.optional(),
-  })
+  .strictObject(Object.fromEntries(shownClaims.map((name) => [name, textOrTexts.optional()])))
   .optional()
-  .meta({ description: "What the caller's own verified token says." })
+  .meta({ description: "What the caller's own verified token says, under its provider's names." })
 
 const decisionId = z.uuid()
 

@@ -21,10 +21,10 @@ export function getWorkloadIdentityRoute(deps: { identities: Pick<IdentityStore,
 }
 
 /** The identity of this email; throws `not_found` where there never was one. */
-export async function existingIdentity(
-  identities: Pick<IdentityStore, 'find'>,
+export async function existingIdentity<Identity extends StoredIdentity>(
+  identities: { readonly find: (email: string) => Promise<Identity | undefined> },
   email: string,
-): Promise<StoredIdentity> {
+): Promise<Identity> {
   const identity = await identities.find(email)
   if (identity === undefined) throw new RequestError('not_found', 'There is no such workload identity.')
   return identity

@@ -1,13 +1,14 @@
 import { z } from 'zod'
 import type { KeyStatus } from '../issuer/issuer.ts'
 import type { StoredIssuer } from '../issuer/issuer-store.ts'
+import { PROVIDER_TYPES } from '../provider/providers.ts'
 
 export const issuerAnswer = z
   .strictObject({
     name: z.string().meta({ description: '`issuers/` and its id.' }),
     issuerUrl: z.string(),
     title: z.string(),
-    providerType: z.enum(['GITLAB']),
+    providerType: z.enum(PROVIDER_TYPES),
     state: z.enum(['ACTIVE', 'DISABLED', 'DELETED']),
     etag: z.string(),
     algorithms: z.array(z.string()),

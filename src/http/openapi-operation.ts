@@ -24,6 +24,7 @@ function descriptionOf({ access, query }: Route): string {
 const PATH_PARAMETERS: Readonly<Record<string, { description: string; schema: JsonSchema }>> = {
   email: { description: 'The email of the identity.', schema: { type: 'string' } },
   project: { description: "The project's id.", schema: { type: 'string' } },
+  version: { description: 'The number of the version.', schema: { type: 'integer', minimum: 1 } },
   id: { description: 'The last part of its name.', schema: { type: 'string' } },
 }
 

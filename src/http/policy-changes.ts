@@ -2,9 +2,12 @@ import { type ZodType, z } from 'zod'
 import type { Caller } from '../access/caller.ts'
 import type { Permission } from '../access/permissions.ts'
 import { RequestError } from '../errors.ts'
+import type { Authorship } from '../fields/authorship.ts'
 import type { AppliedChange } from '../identity/apply-identity-changes.ts'
-import type { WantedChange, WantedIdentity } from '../identity/identity-changes.ts'
+import type { AskedChanges, WantedChange, WantedIdentity } from '../identity/identity-changes.ts'
 import type { IdentitiesPlan } from '../identity/plan-identities.ts'
+import { authorshipOf, reasonParameter } from './authorship.ts'
+import { acknowledge, findingAnswer } from './finding-json.ts'
 import { BATCH_BODY, defineRoute, type Route, type RouteRefusal } from './route.ts'
 import { workloadIdentityAnswer, workloadIdentityJson } from './workload-identity-json.ts'
 
@@ -18,6 +21,8 @@ const content = workloadIdentityAnswer.omit({
   createTime: true,
   updateTime: true,
   policyDigest: true,
+  acknowledgements: true,
+  findings: true,
   notices: true,
 })
 
@@ -29,6 +34,7 @@ const plannedChange = z
     before: content.optional(),
     after: content.optional(),
     notices: z.array(z.string()),
+    findings: z.array(findingAnswer).meta({ description: 'What it would let in that may not be meant.' }),
   })
   .meta({ id: 'PlannedChange' })
 
@@ -76,11 +82,11 @@ export function planPoliciesRoute(deps: {
 
 /** `POST /v1/workspaces/default:applyPolicies`: all changes of a plan or none, in one transaction. */
 export function applyPoliciesRoute(deps: {
-  applyBody: ZodType<{ changes: WantedChange[]; validateOnly?: boolean | undefined }>
+  applyBody: ZodType<AskedChanges>
   applyChanges: (
     caller: Caller,
-    changes: readonly WantedChange[],
-    validateOnly: boolean,
+    asked: AskedChanges,
+    authorship: Authorship,
   ) => Promise<readonly AppliedChange[]>
 }): Route {
   return defineRoute({
@@ -91,7 +97,7 @@ export function applyPoliciesRoute(deps: {
       'Apply a plan: all of its changes or none; refused where an identity is not what was planned for.',
     operationId: 'applyPolicies',
     access: 'claimgate.workloadIdentities.update',
-    query: {},
+    query: { reason: reasonParameter, acknowledge },
     body: { schema: deps.applyBody, limit: BATCH_BODY },
     answer: z.strictObject({
       workloadIdentities: z
@@ -108,14 +114,14 @@ export function applyPoliciesRoute(deps: {
       },
     },
     answerWithinMs: ANSWER_WITHIN_MS,
-    async handle({ caller, body: { changes, validateOnly = false }, note }) {
-      for (const action of new Set(changes.map((change) => change.action))) checkAction(caller, action)
-      note({ changes: String(changes.length) })
-      const applied = await deps.applyChanges(caller, changes, validateOnly)
+    async handle({ caller, query, body, note }) {
+      for (const action of new Set(body.changes.map((change) => change.action))) checkAction(caller, action)
+      note({ changes: String(body.changes.length) })
+      const applied = await deps.applyChanges(caller, body, authorshipOf(caller, query))
       const saved = applied.flatMap((change) => change.saved ?? [])
       return {
         body: {
-          workloadIdentities: saved.map(({ identity, notices }) => workloadIdentityJson(identity, notices)),
+          workloadIdentities: saved.map((each) => workloadIdentityJson(each.identity, each)),
           deleted: applied.filter((change) => change.saved === undefined).map(({ email }) => email),
         },
       }

@@ -22,6 +22,7 @@ export async function readRequest(
     readonly requestId: string
     readonly arrivedAt: number
     readonly findCaller: FindCaller
+    readonly signal: AbortSignal | undefined
     readonly note: RouteRequest['note']
   },
 ): Promise<RouteRequest> {
@@ -46,6 +47,7 @@ export async function readRequest(
     query: readQuery(route, request),
     ifMatch: readIfMatch(route, request),
     body: route.body === undefined ? undefined : await readBody(route.body, request),
+    signal: context.signal,
     note: context.note,
   }
 }

@@ -21,6 +21,8 @@ export type RouteRequest<Query = Readonly<Record<string, unknown>>, Body = unkno
   readonly ifMatch: readonly string[] | undefined
   /** As its schema reads it; undefined where the route takes none. */
   readonly body: Body
+  /** Aborted when the caller is gone before the answer; only where the route asks for more time. */
+  readonly signal: AbortSignal | undefined
   /** Adds fields to the request's log line. */
   readonly note: (fields: Readonly<Record<string, string | null>>) => void
 }
@@ -33,11 +35,18 @@ export type RouteAnswer = {
 }
 
 /** A part of the API as its description groups it. */
-export type RouteGroup = 'Jobs' | 'Workload identities' | 'Issuers' | 'Projects' | 'Decisions' | 'Operation'
+export type RouteGroup =
+  | 'Jobs'
+  | 'Workload identities'
+  | 'Guardrails'
+  | 'Issuers'
+  | 'Projects'
+  | 'Decisions'
+  | 'Operation'
 
 /** One endpoint, with all that its description says of it. */
 export type Route = {
-  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   /** `/v1/things/{id}:verb`. */
   readonly path: string
   readonly group: RouteGroup

@@ -99,15 +99,18 @@ async function serve(deps: HttpDeps, request: Request, response: Response, pick:
   const logged: Logged = {}
   const traced = watch.traceId === undefined ? {} : { trace_id: watch.traceId }
   let route: Route | undefined
-  const work = async () => {
+  const work = async (allow: (ms: number) => void) => {
     route = pick()
     logged.route = route.path
+    const { answerWithinMs } = route
+    if (answerWithinMs !== undefined) allow(answerWithinMs)
+    const signal = answerWithinMs === undefined ? undefined : signalOfCaller(response)
     const { findCaller } = deps
     const note = (fields: Logged) => Object.assign(logged, fields)
-    return route.handle(await readRequest(route, request, { requestId, arrivedAt, findCaller, note }))
+    return route.handle(await readRequest(route, request, { requestId, arrivedAt, findCaller, signal, note }))
   }
   const answer = await watch
-    .run(() => answerInTime(work, () => route?.answerWithinMs ?? ANSWER_WITHIN_MS))
+    .run(() => answerInTime(work))
     .catch((error: unknown) => {
       logFault(deps.log, error, { requestId, ...traced })
       // Not the message, nor the path: a caller may have put its token there.
@@ -133,18 +136,31 @@ async function serve(deps: HttpDeps, request: Request, response: Response, pick:
 
 type Logged = Record<string, string | null>
 
-/** `withinMs` is asked once the work has begun, and so has its route. */
-async function answerInTime(work: () => Promise<RouteAnswer>, withinMs: () => number): Promise<RouteAnswer> {
+/** `work` may take the time that it is allowed; others that know no better, what all may. */
+async function answerInTime(
+  work: (allow: (ms: number) => void) => Promise<RouteAnswer>,
+): Promise<RouteAnswer> {
   let timer: NodeJS.Timeout | undefined
-  const answer = work()
-  const tooLate = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(unavailable('The answer took too long; retry the job.')), withinMs())
-  })
+  const { promise: tooLate, reject } = Promise.withResolvers<never>()
+  const allow = (ms: number) => {
+    clearTimeout(timer)
+    timer = setTimeout(() => reject(unavailable('The answer took too long; retry the job.')), ms)
+  }
+  allow(ANSWER_WITHIN_MS)
   try {
-    return await Promise.race([answer, tooLate])
+    return await Promise.race([work(allow), tooLate])
   } finally {
     clearTimeout(timer)
   }
+}
+
+/** Aborted when the connection is closed before the answer is sent. */
+function signalOfCaller(response: Response): AbortSignal {
+  const controller = new AbortController()
+  response.once('close', () => {
+    if (!response.writableFinished) controller.abort()
+  })
+  return controller.signal
 }
 
 function pickRoute(routes: readonly Route[], request: Request): Route {

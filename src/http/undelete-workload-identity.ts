@@ -1,6 +1,10 @@
 import type { Caller } from '../access/caller.ts'
-import type { StoredIdentity } from '../identity/identity-store.ts'
+import type { Authorship } from '../fields/authorship.ts'
+import type { SavedIdentity } from '../identity/create-workload-identity.ts'
+import { authorshipOf, reasonParameter } from './authorship.ts'
+import { acknowledge } from './finding-json.ts'
 import { defineRoute, type Route, type RouteRequest } from './route.ts'
+import { UNDELETE_REFUSALS } from './save-refusals.ts'
 import { taggedAnswer } from './tagged-answer.ts'
 import { workloadIdentityAnswer, workloadIdentityJson } from './workload-identity-json.ts'
 
@@ -10,7 +14,8 @@ export function undeleteWorkloadIdentityRoute(deps: {
     caller: Caller,
     email: string,
     ifMatch: RouteRequest['ifMatch'],
-  ) => Promise<StoredIdentity>
+    authorship: Authorship,
+  ) => Promise<SavedIdentity>
 }): Route {
   return defineRoute({
     method: 'POST',
@@ -18,12 +23,14 @@ export function undeleteWorkloadIdentityRoute(deps: {
     group: 'Workload identities',
     summary: 'Bring a deleted identity back, unless its email was given anew.',
     access: 'claimgate.workloadIdentities.undelete',
-    query: {},
+    query: { reason: reasonParameter, acknowledge },
     answer: workloadIdentityAnswer,
+    refusals: UNDELETE_REFUSALS,
     honoursIfMatch: true,
-    async handle({ caller, params: { email = '' }, ifMatch, note }) {
+    async handle({ caller, params: { email = '' }, query, ifMatch, note }) {
       note({ identity: email })
-      return taggedAnswer(workloadIdentityJson(await deps.undeleteIdentity(caller, email, ifMatch)))
+      const saved = await deps.undeleteIdentity(caller, email, ifMatch, authorshipOf(caller, query))
+      return taggedAnswer(workloadIdentityJson(saved.identity, saved))
     },
   })
 }

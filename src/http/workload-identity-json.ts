@@ -1,6 +1,10 @@
 import { z } from 'zod'
-import type { StoredIdentity } from '../identity/identity-store.ts'
+import type { Finding } from '../finding/finding.ts'
+import type { WholeIdentity } from '../identity/identity-store.ts'
 import type { WorkloadIdentity } from '../identity/workload-identity.ts'
+import { PROVIDER_TYPES } from '../provider/providers.ts'
+import { acknowledgementAnswer, findingAnswer } from './finding-json.ts'
+import { policyTestAnswer } from './policy-test-json.ts'
 
 const texts = z.array(z.string())
 
@@ -35,21 +39,32 @@ export const workloadIdentityAnswer = z
     tokenAudiences: texts,
     recordedClaims: texts,
     workloadIdentityConfig: z.strictObject({
-      providerType: z.enum(['GITLAB']),
+      providerType: z.enum(PROVIDER_TYPES),
       issuerUrl: z.string(),
       allowedAudiences: texts,
       rules: z.array(rule),
+      conditions: z.string().optional().meta({ description: 'Its own Rego; absent where it has none.' }),
     }),
+    tests: z.array(policyTestAnswer),
     policyDigest: z.string(),
+    acknowledgements: z
+      .array(acknowledgementAnswer)
+      .optional()
+      .meta({ description: 'Which findings its author knew of, and why they may be.' }),
+    findings: z
+      .array(findingAnswer)
+      .optional()
+      .meta({ description: 'What it lets in that may not be meant; in the answer to every save.' }),
     notices: texts.optional().meta({ description: 'What a change did that its request did not say.' }),
   })
   .meta({ id: 'WorkloadIdentity' })
 
-/** An identity as it is answered; `notices` only in the answer to a change that has something to say. */
+/** An identity as it is answered: to a save with its findings, and with the notices that there are. */
 export function workloadIdentityJson(
-  identity: StoredIdentity,
-  notices: readonly string[] = [],
+  identity: WholeIdentity,
+  saved: { readonly notices: readonly string[]; readonly findings?: readonly Finding[] } = { notices: [] },
 ): WorkloadIdentity {
+  const { notices, findings } = saved
   return {
     name: `workloadIdentities/${identity.email}`,
     email: identity.email,
@@ -63,7 +78,10 @@ export function workloadIdentityJson(
     tokenAudiences: identity.tokenAudiences,
     recordedClaims: identity.recordedClaims,
     workloadIdentityConfig: identity.workloadIdentityConfig,
+    tests: identity.tests,
     policyDigest: identity.policyDigest,
+    ...(identity.acknowledgements.length > 0 && { acknowledgements: identity.acknowledgements }),
+    ...(findings !== undefined && { findings }),
     ...(notices.length > 0 && { notices }),
   }
 }

@@ -1,5 +1,6 @@
 import { violatedConstraint } from '../db/database-fault.ts'
 import { RequestError } from '../errors.ts'
+import type { Authorship } from '../fields/authorship.ts'
 import type { PreparePolicy } from '../policy/prepare-policy.ts'
 import {
   type PreparedCreate,
@@ -8,14 +9,15 @@ import {
   saveCreate,
 } from './create-workload-identity.ts'
 import { eachEntry } from './each-entry.ts'
-import type { WantedChange } from './identity-changes.ts'
+import type { AskedChanges, WantedChange } from './identity-changes.ts'
 import { type IdentityIssuer, issuerFor } from './identity-issuer.ts'
 import { readIdentityPatch } from './identity-patch.ts'
-import { type IdentityStore, lockIdentities, type StoredIdentity, writeIdentity } from './identity-store.ts'
+import { type IdentityStore, lockIdentities, type WholeIdentity, writeIdentity } from './identity-store.ts'
 import { onceEachPolicy } from './once-each-policy.ts'
 import { checkedState, placeFor } from './plan-identities.ts'
 import { saveDelete } from './remove-workload-identity.ts'
 import {
+  judgeUpdate,
   type PlannedUpdate,
   type PreparedUpdate,
   planUpdate,
@@ -50,8 +52,8 @@ type Prepared =
  */
 export async function applyIdentityChanges(
   deps: ApplyIdentityChangesDeps,
-  changes: readonly WantedChange[],
-  validateOnly: boolean,
+  { changes, validateOnly = false }: AskedChanges,
+  authorship: Authorship,
 ): Promise<readonly AppliedChange[]> {
   refuseRepeated(changes)
   const found = await deps.identities.findAll(changes.map(({ email }) => email))
@@ -61,11 +63,11 @@ export async function applyIdentityChanges(
   const prepared = await eachEntry(
     changes,
     ({ email }) => email,
-    (change) => prepareChange(inBatch, change, current.get(change.email)),
+    (change) => prepareChange(inBatch, change, current.get(change.email), authorship.acknowledge),
   )
   if (validateOnly) return []
   try {
-    return await save(deps, changes, prepared)
+    return await save(deps, changes, prepared, authorship)
   } catch (error) {
     if (violatedConstraint(error) === undefined) throw error
     throw new RequestError('aborted', 'Others created the same identity or issuer meanwhile: plan again.')
@@ -80,14 +82,14 @@ function refuseRepeated(changes: readonly WantedChange[]): void {
   throw new RequestError('invalid_argument', `${repeated} stands among the changes twice.`)
 }
 
-function livingByEmail(found: readonly StoredIdentity[]): ReadonlyMap<string, StoredIdentity> {
+function livingByEmail(found: readonly WholeIdentity[]): ReadonlyMap<string, WholeIdentity> {
   return new Map(
     found.filter(({ state }) => state !== 'DELETED').map((identity) => [identity.email, identity]),
   )
 }
 
 /** Each must have the etag of its change, and what is created must not be there. */
-function refuseStale(changes: readonly WantedChange[], current: ReadonlyMap<string, StoredIdentity>): void {
+function refuseStale(changes: readonly WantedChange[], current: ReadonlyMap<string, WholeIdentity>): void {
   const stale = changes
     .filter(({ action, email, etag }) => {
       const revision = current.get(email)?.revision
@@ -109,7 +111,8 @@ const MAX_NAMED = 5
 async function prepareChange(
   deps: ApplyIdentityChangesDeps,
   { action, email, workloadIdentity }: WantedChange,
-  current: StoredIdentity | undefined,
+  current: WholeIdentity | undefined,
+  acknowledge: string | undefined,
 ): Promise<Prepared> {
   if (action === 'DELETE') return { action }
   if (workloadIdentity === undefined) {
@@ -117,12 +120,13 @@ async function prepareChange(
   }
   if (current !== undefined) {
     const plan = planUpdate(deps, current, readIdentityPatch(workloadIdentity, '*'), undefined)
-    const update = await prepareUpdate(deps, current, plan.spec)
+    const update = await prepareUpdate(deps, current, plan)
+    judgeUpdate(deps, current, plan, acknowledge)
     return { action: 'UPDATE', plan, update }
   }
   const { state = 'ACTIVE', ...body } = workloadIdentity
   const { id, projectId } = placeFor(email, deps.identityDomain)
-  const create = await prepareCreate(deps, id, body, projectId)
+  const create = await prepareCreate(deps, id, body, projectId, acknowledge)
   const issuer = await issuerFor(deps, create.identity.spec.workloadIdentityConfig)
   return { action: 'CREATE', create, issuer, state: checkedState(state) }
 }
@@ -132,8 +136,8 @@ async function prepareChange(
  * by its content and nobody's until an identity has it.
  */
 function storing({ preparePolicy, insertPolicy, db, clock }: ApplyIdentityChangesDeps): PreparePolicy {
-  return async (rules) => {
-    const { digest, policy } = await preparePolicy(rules)
+  return async (source) => {
+    const { digest, policy } = await preparePolicy(source)
     if (policy !== undefined) await insertPolicy(db.kysely, policy, new Date(clock()))
     return { digest }
   }
@@ -143,6 +147,7 @@ function save(
   deps: ApplyIdentityChangesDeps,
   changes: readonly WantedChange[],
   prepared: readonly Prepared[],
+  authorship: Authorship,
 ): Promise<readonly AppliedChange[]> {
   return deps.db.kysely.transaction().execute(async (trx) => {
     const now = new Date(deps.clock())
@@ -157,14 +162,14 @@ function save(
       const change = prepared[index]
       const identity = current.get(email)
       if (change?.action === 'CREATE') {
-        const saved = await saveCreate(deps, trx, change.create, change.issuer, now)
-        applied.push({ email, saved: await inState(trx, saved, change, now) })
+        const saved = await saveCreate(deps, trx, change.create, change.issuer, authorship, now)
+        applied.push({ email, saved: await inState(trx, saved, change, authorship, now) })
       } else if (change?.action === 'UPDATE' && identity !== undefined) {
-        const saved = await saveUpdate(deps, trx, identity, change.update, change.plan, now)
+        const saved = await saveUpdate(deps, trx, identity, change.update, change.plan, authorship, now)
         if (saved === undefined) throw new Error(`What was prepared for ${email} is not what was planned.`)
         applied.push({ email, saved })
       } else if (identity !== undefined) {
-        await saveDelete(deps, trx, identity, undefined, now)
+        await saveDelete(deps, trx, identity, undefined, authorship, now)
         applied.push({ email })
       }
     }
@@ -177,14 +182,16 @@ async function inState(
   trx: Parameters<typeof writeIdentity>[0],
   saved: SavedIdentity,
   { create, state }: Extract<Prepared, { action: 'CREATE' }>,
+  authorship: Authorship,
   now: Date,
 ): Promise<SavedIdentity> {
   if (state === 'ACTIVE') return saved
-  const { spec, policyDigest } = create.identity
+  const { spec, acknowledgements, policyDigest } = create.identity
   const identity = await writeIdentity(
     trx,
     saved.identity,
-    { spec, state, issuerId: undefined, policyDigest },
+    { spec, acknowledgements, state, issuerId: undefined, policyDigest },
+    authorship,
     now,
   )
   return { ...saved, identity }

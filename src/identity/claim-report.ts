@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Log } from '../log.ts'
 
-/** GitLab has some forty claims; what signs a thousand others has said enough. */
+/** Providers have some forty claims; what signs a thousand others has said enough. */
 const MAX_REPORTED = 1_000
 
 /** Makes the report of claims that this version does not know, each once: a provider sends something new. */

@@ -12,8 +12,8 @@ export type IdentityCache = {
 const MAX_IDENTITIES = 10_000
 
 /** Remembers identities until a decision finds their revision gone. */
-export function createIdentityCache(store: Pick<IdentityStore, 'find'>): IdentityCache {
-  const rows = createRowCache({ max: MAX_IDENTITIES, load: store.find })
+export function createIdentityCache(store: Pick<IdentityStore, 'findToJudge'>): IdentityCache {
+  const rows = createRowCache({ max: MAX_IDENTITIES, load: store.findToJudge })
   return {
     ...rows,
     async find(email) {

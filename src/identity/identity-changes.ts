@@ -49,6 +49,7 @@ export const applyBody = z.strictObject({
 
 export type WantedIdentity = z.infer<typeof wantedIdentity>
 export type WantedChange = z.infer<typeof wantedChange>
+export type AskedChanges = z.infer<typeof applyBody>
 export type ChangeAction = WantedChange['action']
 
 /** What is wrong with one of many; `index` is its place among them. */

@@ -1,8 +1,9 @@
 import type { Authority } from '../access/caller.ts'
 import type { Database } from '../db/database.ts'
-import { FieldError, RequestError } from '../errors.ts'
-import type { Issuer, ProviderType, SignatureAlgorithm } from '../issuer/issuer.ts'
+import { FieldError, invalidArgument, RequestError } from '../errors.ts'
+import type { Issuer } from '../issuer/issuer.ts'
 import type { insertIssuer, NewIssuer } from '../issuer/issuer-store.ts'
+import { PROVIDERS, type ProviderType, providerOfIssuer } from '../provider/providers.ts'
 import type { WorkloadIdentityConfig } from './workload-identity.ts'
 
 export type IssuerDeps = Pick<Authority, 'mayRegisterIssuers'> & {
@@ -12,7 +13,6 @@ export type IssuerDeps = Pick<Authority, 'mayRegisterIssuers'> & {
   /** An id that no issuer has, and that is not reserved either. */
   readonly freeIssuerId: (issuerUrl: string, isReserved?: (id: string) => boolean) => Promise<string>
   readonly findSimilarIssuer: (issuerUrl: string) => Promise<Issuer | undefined>
-  readonly defaultAlgorithms: Readonly<Record<ProviderType, readonly SignatureAlgorithm[]>>
   readonly insertIssuer: (...args: Parameters<typeof insertIssuer>) => Promise<unknown>
 }
 
@@ -30,9 +30,12 @@ export async function issuerFor(
 ): Promise<IdentityIssuer> {
   const known = await deps.findIssuer(issuerUrl)
   if (known !== undefined) {
+    if (known.providerType !== providerType) throw anotherProvider(known.providerType, `issuers/${known.id}`)
     return { id: known.id, notices: stateNotices(known), register: async () => undefined }
   }
 
+  const owner = providerOfIssuer(issuerUrl) ?? providerType
+  if (owner !== providerType) throw anotherProvider(owner, issuerUrl)
   const problem = deps.checkIssuerUrl(issuerUrl)
   if (problem !== undefined) throw new FieldError('workloadIdentityConfig.issuerUrl', problem)
   if (!deps.mayRegisterIssuers) {
@@ -47,7 +50,7 @@ export async function issuerFor(
     title: issuerUrl,
     providerType,
     state: 'ACTIVE',
-    algorithms: deps.defaultAlgorithms[providerType],
+    algorithms: PROVIDERS[providerType].algorithms,
     jwks: null,
   }
   const similar = await deps.findSimilarIssuer(issuerUrl)
@@ -59,6 +62,11 @@ export async function issuerFor(
     ],
     register: async (trx, now) => void (await deps.insertIssuer(trx, issuer, now)),
   }
+}
+
+/** One provider's rules say nothing about another's tokens. */
+function anotherProvider(providerType: ProviderType, of: string): Error {
+  return invalidArgument(`workloadIdentityConfig.providerType must be ${providerType}, as that of ${of} is.`)
 }
 
 /** What keeps an issuer from letting anybody in, whatever the rules say. */

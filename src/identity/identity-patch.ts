@@ -1,7 +1,7 @@
 import { FieldError, invalidArgument } from '../errors.ts'
 import { type FieldMask, readUpdatedFields } from '../fields/field-mask.ts'
 import { fieldPath } from '../fields/field-path.ts'
-import type { StoredIdentity } from './identity-store.ts'
+import type { WholeIdentity } from './identity-store.ts'
 import { readIdentityBody } from './parse-workload-identity.ts'
 import {
   IDENTITY_FIELDS,
@@ -44,8 +44,8 @@ export function readIdentityPatch(body: unknown, mask: FieldMask): IdentityPatch
 }
 
 /** What the identity would be, as a create's body: all of it stated, but for what falls back to its default. */
-export function patchedBody(identity: StoredIdentity, { body, paths }: IdentityPatch): object {
-  const { title, tokenLifetimeSeconds, subjectTokenUse, tokenAudiences, recordedClaims } = identity
+export function patchedBody(identity: WholeIdentity, { body, paths }: IdentityPatch): object {
+  const { title, tokenLifetimeSeconds, subjectTokenUse, tokenAudiences, recordedClaims, tests } = identity
   const config: Record<string, unknown> = { ...identity.workloadIdentityConfig }
   const patched: Record<string, unknown> = {
     title,
@@ -53,6 +53,7 @@ export function patchedBody(identity: StoredIdentity, { body, paths }: IdentityP
     subjectTokenUse,
     tokenAudiences,
     recordedClaims,
+    tests,
     [CONFIG]: config,
     name: body.name,
     email: body.email,

@@ -1,17 +1,21 @@
 import { randomUUID } from 'node:crypto'
 import { type Kysely, type Selectable, sql, type UpdateObject } from 'kysely'
 import type { Database } from '../db/database.ts'
+import { insertPolicyVersion, type PolicyChange } from '../db/insert-policy-version.ts'
 import type { ListQuery } from '../db/list-query.ts'
 import type { Schema, WorkloadIdentityTable } from '../db/schema.ts'
 import { whereFilter } from '../db/where-filter.ts'
+import type { Authorship } from '../fields/authorship.ts'
 import type { FilterTerm } from '../fields/parse-filter.ts'
+import type { PolicyTest } from '../policy-test/policy-test.ts'
+import type { Acknowledgement } from './acknowledge-findings.ts'
 import { lastRuleNumber } from './match-rules.ts'
 import type { SubjectTokenUse, WorkloadIdentityConfig, WorkloadIdentitySpec } from './workload-identity.ts'
 
 export type IdentityState = 'ACTIVE' | 'DISABLED' | 'DELETED'
 
-/** An identity as it is stored. `id` is never used again; `revision` changes with every change. */
-export type StoredIdentity = WorkloadIdentitySpec & {
+/** An identity as exchanges need it. `id` is never used again; `revision` changes with every change. */
+export type StoredIdentity = Omit<WorkloadIdentitySpec, 'tests'> & {
   readonly id: string
   readonly email: string
   /** Its own state; what it may do depends on its project's too. */
@@ -30,10 +34,15 @@ export type StoredIdentity = WorkloadIdentitySpec & {
   readonly updateTime: Date
 }
 
+/** All of an identity that is stored; what its author alone needs may be a hundred times as large as the rest. */
+export type WholeIdentity = StoredIdentity &
+  Pick<WorkloadIdentitySpec, 'tests'> & { readonly acknowledgements: readonly Acknowledgement[] }
+
 export type NewIdentity = {
   readonly email: string
   readonly projectId: string | null
   readonly spec: WorkloadIdentitySpec
+  readonly acknowledgements: readonly Acknowledgement[]
   readonly issuerId: string
   readonly policyDigest: string
 }
@@ -41,6 +50,7 @@ export type NewIdentity = {
 /** What becomes of an identity; `issuerId` undefined: the issuer stays. */
 export type WrittenIdentity = {
   readonly spec: WorkloadIdentitySpec
+  readonly acknowledgements: readonly Acknowledgement[]
   readonly state: 'ACTIVE' | 'DISABLED'
   readonly issuerId: string | undefined
   readonly policyDigest: string
@@ -54,15 +64,17 @@ export type IdentityQuery = ListQuery & {
 
 export type IdentityStore = {
   /** The identity that has this email now: the living one, or else the one deleted last. */
-  find(email: string): Promise<StoredIdentity | undefined>
+  find(email: string): Promise<WholeIdentity | undefined>
+  /** The same as exchanges need it. */
+  findToJudge(email: string): Promise<StoredIdentity | undefined>
   /** Those of these emails that are there, as `find` gives them. */
-  findAll(emails: readonly string[]): Promise<readonly StoredIdentity[]>
+  findAll(emails: readonly string[]): Promise<readonly WholeIdentity[]>
   /** All that live, of the workspace and of every project, by email: how many there are is the administrators' doing. */
-  listLiving(): Promise<readonly StoredIdentity[]>
+  listLiving(): Promise<readonly WholeIdentity[]>
   /** The identity that a recorded decision was made for, as it is now. */
   findByDecision(decisionId: string): Promise<StoredIdentity | undefined>
   /** By email, those that have it now; a deleted one whose email was given anew is never among them. */
-  list(query: IdentityQuery): Promise<readonly StoredIdentity[]>
+  list(query: IdentityQuery): Promise<readonly WholeIdentity[]>
 }
 
 /** What identities can be filtered by, each with its column. */
@@ -76,7 +88,15 @@ const FILTER_COLUMNS = {
 export function createIdentityStore(db: Database): IdentityStore {
   return {
     async find(email) {
-      const row = await selectIdentities(db.kysely)
+      const row = await selectWhole(db.kysely)
+        .where('email', '=', email)
+        .where('superseded', '=', false)
+        .executeTakeFirst()
+      return row && wholeFromRow(row)
+    },
+
+    async findToJudge(email) {
+      const row = await selectToJudge(db.kysely)
         .where('email', '=', email)
         .where('superseded', '=', false)
         .executeTakeFirst()
@@ -84,21 +104,21 @@ export function createIdentityStore(db: Database): IdentityStore {
     },
 
     async findAll(emails) {
-      const rows = await selectIdentities(db.kysely).where(isOneOf(emails)).execute()
-      return rows.map(fromRow)
+      const rows = await selectWhole(db.kysely).where(isOneOf(emails)).execute()
+      return rows.map(wholeFromRow)
     },
 
     async listLiving() {
-      const rows = await selectIdentities(db.kysely)
+      const rows = await selectWhole(db.kysely)
         .where('superseded', '=', false)
         .where('workload_identities.state', '<>', 'DELETED')
         .orderBy('email')
         .execute()
-      return rows.map(fromRow)
+      return rows.map(wholeFromRow)
     },
 
     async findByDecision(decisionId) {
-      const row = await selectIdentities(db.kysely)
+      const row = await selectToJudge(db.kysely)
         .innerJoin('decisions', 'decisions.identity_id', 'workload_identities.id')
         .where('decisions.id', '=', decisionId)
         .where('decisions.outcome', '=', 'ALLOWED')
@@ -107,7 +127,7 @@ export function createIdentityStore(db: Database): IdentityStore {
     },
 
     async list({ projectId, filter, showDeleted, after, limit }) {
-      let select = selectIdentities(db.kysely)
+      let select = selectWhole(db.kysely)
         .where('superseded', '=', sql.lit(false))
         .where('project_id', projectId === null ? 'is' : '=', projectId)
         .where(whereFilter(filter, FILTER_COLUMNS))
@@ -117,31 +137,31 @@ export function createIdentityStore(db: Database): IdentityStore {
         .limit(limit)
       if (!showDeleted) select = select.where('workload_identities.state', '<>', 'DELETED')
       if (after !== undefined) select = select.where(sql<boolean>`email collate "C" > ${after}`)
-      return (await select.execute()).map(fromRow)
+      return (await select.execute()).map(wholeFromRow)
     },
   }
 }
 
 /** Keeps an identity from changing until the transaction ends, and tells what it is now. By its internal id. */
-export async function lockIdentity(trx: Kysely<Schema>, id: string): Promise<StoredIdentity> {
-  const row = await selectIdentities(trx)
+export async function lockIdentity(trx: Kysely<Schema>, id: string): Promise<WholeIdentity> {
+  const row = await selectWhole(trx)
     .where('workload_identities.id', '=', id)
     .forUpdate('workload_identities')
     .executeTakeFirstOrThrow()
-  return fromRow(row)
+  return wholeFromRow(row)
 }
 
 /** The same for those of these emails that are there; always in one order, so that two who lock many do not block. */
 export async function lockIdentities(
   trx: Kysely<Schema>,
   emails: readonly string[],
-): Promise<readonly StoredIdentity[]> {
-  const rows = await selectIdentities(trx)
+): Promise<readonly WholeIdentity[]> {
+  const rows = await selectWhole(trx)
     .where(isOneOf(emails))
     .orderBy('workload_identities.id')
     .forUpdate('workload_identities')
     .execute()
-  return rows.map(fromRow)
+  return rows.map(wholeFromRow)
 }
 
 /**
@@ -150,9 +170,10 @@ export async function lockIdentities(
  */
 export async function insertIdentity(
   trx: Kysely<Schema>,
-  { email, projectId, spec, issuerId, policyDigest }: NewIdentity,
+  { email, projectId, spec, acknowledgements, issuerId, policyDigest }: NewIdentity,
+  authorship: Authorship,
   now: Date,
-): Promise<StoredIdentity> {
+): Promise<WholeIdentity> {
   await trx
     .updateTable('workload_identities')
     .set({ superseded: true })
@@ -164,7 +185,7 @@ export async function insertIdentity(
   await trx
     .insertInto('workload_identities')
     .values({
-      ...columnsOf(spec, 0),
+      ...columnsOf(spec, acknowledgements, 0),
       id,
       email,
       project_id: projectId,
@@ -175,18 +196,19 @@ export async function insertIdentity(
       update_time: now,
     })
     .execute()
-  return lockIdentity(trx, id)
+  return saved(trx, id, 'CREATE', authorship, now)
 }
 
 /** Writes what an identity, which is locked, is from now on. */
 export function writeIdentity(
   trx: Kysely<Schema>,
   identity: StoredIdentity,
-  { spec, state, issuerId, policyDigest }: WrittenIdentity,
+  { spec, acknowledgements, state, issuerId, policyDigest }: WrittenIdentity,
+  authorship: Authorship,
   now: Date,
-): Promise<StoredIdentity> {
-  return update(trx, identity.id, now, {
-    ...columnsOf(spec, identity.lastRuleNumber),
+): Promise<WholeIdentity> {
+  return update(trx, identity.id, authorship.change ?? 'UPDATE', authorship, now, {
+    ...columnsOf(spec, acknowledgements, identity.lastRuleNumber),
     state,
     policy_digest: policyDigest,
     ...(issuerId !== undefined && { issuer_id: issuerId }),
@@ -197,18 +219,22 @@ export function writeIdentity(
 export function deleteIdentity(
   trx: Kysely<Schema>,
   { id, state }: StoredIdentity,
+  authorship: Authorship,
   now: Date,
-): Promise<StoredIdentity> {
-  return update(trx, id, now, { state: 'DELETED', state_before_delete: state })
+): Promise<WholeIdentity> {
+  return update(trx, id, 'DELETE', authorship, now, { state: 'DELETED', state_before_delete: state })
 }
 
 /** Gives a deleted identity, which is locked and not superseded, the state that it had. */
 export function undeleteIdentity(
   trx: Kysely<Schema>,
   { id }: StoredIdentity,
+  acknowledgements: readonly Acknowledgement[],
+  authorship: Authorship,
   now: Date,
-): Promise<StoredIdentity> {
-  return update(trx, id, now, {
+): Promise<WholeIdentity> {
+  return update(trx, id, 'UNDELETE', authorship, now, {
+    acknowledgements: JSON.stringify(acknowledgements),
     state: sql<string>`coalesce(state_before_delete, 'ACTIVE')`,
     state_before_delete: null,
   })
@@ -222,29 +248,86 @@ function isOneOf(emails: readonly string[]) {
   return sql<boolean>`not superseded and email in (select jsonb_array_elements_text(${JSON.stringify(emails)}::jsonb))`
 }
 
-function selectIdentities(kysely: Kysely<Schema>) {
+function selectWhole(kysely: Kysely<Schema>) {
+  return selectToJudge(kysely).select(['tests', 'acknowledgements'])
+}
+
+/** By name, since what is only the author's would fill the cache of identities. */
+function selectToJudge(kysely: Kysely<Schema>) {
   return kysely
     .selectFrom('workload_identities')
     .leftJoin('projects', 'projects.id', 'workload_identities.project_id')
-    .selectAll('workload_identities')
-    .select(['projects.revision as project_revision', 'projects.state as project_state'])
+    .select([
+      'workload_identities.id',
+      'email',
+      'project_id',
+      'superseded',
+      'workload_identities.title',
+      'workload_identities.state',
+      'token_lifetime_seconds',
+      'subject_token_use',
+      'token_audiences',
+      'recorded_claims',
+      'config',
+      'last_rule_number',
+      'workload_identities.policy_digest',
+      'workload_identities.revision',
+      'workload_identities.create_time',
+      'workload_identities.update_time',
+      'projects.revision as project_revision',
+      'projects.state as project_state',
+    ])
 }
 
 async function update(
   trx: Kysely<Schema>,
   id: string,
+  change: PolicyChange,
+  authorship: Authorship,
   now: Date,
   columns: UpdateObject<Schema, 'workload_identities'>,
-): Promise<StoredIdentity> {
+): Promise<WholeIdentity> {
   await trx
     .updateTable('workload_identities')
     .set({ ...columns, revision: sql`nextval('revisions')`, update_time: now })
     .where('id', '=', id)
     .execute()
-  return lockIdentity(trx, id)
+  return saved(trx, id, change, authorship, now)
 }
 
-function columnsOf(spec: WorkloadIdentitySpec, formerLastRuleNumber: number) {
+/** Every save ends here, so that none is without its version. */
+async function saved(
+  trx: Kysely<Schema>,
+  id: string,
+  change: PolicyChange,
+  authorship: Authorship,
+  now: Date,
+): Promise<WholeIdentity> {
+  const identity = await lockIdentity(trx, id)
+  const { state, policyDigest } = identity
+  const version = { subject: subjectOf(identity), change, state, resource: specOf(identity), policyDigest }
+  await insertPolicyVersion(trx, version, authorship, now)
+  return identity
+}
+
+/** What an identity is called among the subjects of policy versions; one that gets its email anew is another. */
+export function subjectOf({ id }: Pick<StoredIdentity, 'id'>): string {
+  return `workloadIdentities/${id}`
+}
+
+/** What an identity's author decides of it, and no more. */
+export function specOf(identity: WholeIdentity): WorkloadIdentitySpec {
+  const { id, email, state, project, isActive, isSuperseded, policyDigest, lastRuleNumber, ...rest } =
+    identity
+  const { revision, createTime, updateTime, acknowledgements, ...spec } = rest
+  return spec
+}
+
+function columnsOf(
+  spec: WorkloadIdentitySpec,
+  acknowledgements: readonly Acknowledgement[],
+  formerLastRuleNumber: number,
+) {
   return {
     title: spec.title,
     token_lifetime_seconds: spec.tokenLifetimeSeconds,
@@ -252,13 +335,28 @@ function columnsOf(spec: WorkloadIdentitySpec, formerLastRuleNumber: number) {
     token_audiences: JSON.stringify(spec.tokenAudiences),
     recorded_claims: JSON.stringify(spec.recordedClaims),
     config: JSON.stringify(spec.workloadIdentityConfig),
+    tests: JSON.stringify(spec.tests),
+    acknowledgements: JSON.stringify(acknowledgements),
     last_rule_number: lastRuleNumber(spec.workloadIdentityConfig.rules, formerLastRuleNumber),
   }
 }
 
-type IdentityRow = Selectable<WorkloadIdentityTable> & {
+type IdentityRow = Omit<
+  Selectable<WorkloadIdentityTable>,
+  'state_before_delete' | 'issuer_id' | 'tests' | 'acknowledgements'
+> & {
   project_revision: string | null
   project_state: string | null
+}
+
+function wholeFromRow(
+  row: IdentityRow & Pick<Selectable<WorkloadIdentityTable>, 'tests' | 'acknowledgements'>,
+): WholeIdentity {
+  return {
+    ...fromRow(row),
+    tests: row.tests as readonly PolicyTest[],
+    acknowledgements: row.acknowledgements as readonly Acknowledgement[],
+  }
 }
 
 function fromRow(row: IdentityRow): StoredIdentity {

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import type { Provider } from '../provider/provider.ts'
 import { completeRule } from './parse-rule.ts'
 import type { Rule } from './rule.ts'
 import type { RuleBody } from './workload-identity-schema.ts'
@@ -17,11 +18,12 @@ export type MatchedRule = { readonly id: string; readonly former: Rule | undefin
 export function matchRules(
   bodies: readonly RuleBody[],
   { rules, lastRuleNumber: last }: FormerRules,
+  provider: Provider,
 ): readonly MatchedRule[] {
   const taken = new Set(bodies.flatMap(({ id }) => id ?? []))
   const formers = bodies.map((body) => {
     if (body.id !== undefined) return rules.find(({ id }) => id === body.id)
-    const same = rules.find((rule) => !taken.has(rule.id) && saysTheSame(body, rule))
+    const same = rules.find((rule) => !taken.has(rule.id) && saysTheSame(body, rule, provider))
     if (same !== undefined) taken.add(same.id)
     return same
   })
@@ -44,9 +46,9 @@ export function lastRuleNumber(rules: readonly Rule[], before: number): number {
   return Math.max(before, ...numbers)
 }
 
-function saysTheSame(body: RuleBody, rule: Rule): boolean {
+function saysTheSame(body: RuleBody, rule: Rule, provider: Provider): boolean {
   // As a new rule in its place, lest a silent body keep what was once stated.
-  const { id: _, ...stated } = completeRule(body, '', rule)
+  const { id: _, ...stated } = completeRule(body, '', provider, rule)
   const { id: __, ...stored } = rule
   return isDeepStrictEqual(stated, stored)
 }

@@ -1,21 +1,25 @@
 import { fieldPath, shownText } from '../fields/field-path.ts'
 import { nearestName } from '../fields/nearest-name.ts'
-import { gitlabClaims, PERSONAL_CLAIMS, PIPELINE_SOURCES } from './gitlab-claims.ts'
+import type { Provider } from '../provider/provider.ts'
+import { PERSONAL_CLAIMS, PROVIDERS } from '../provider/providers.ts'
 import type { MatchedRule } from './match-rules.ts'
+import { isKnownClaim } from './recordable-claims.ts'
 import { noticeRefPattern } from './ref-pattern.ts'
 import type { Rule } from './rule.ts'
-import type { WorkloadIdentitySpec } from './workload-identity.ts'
+import type { WorkloadIdentityConfig, WorkloadIdentitySpec } from './workload-identity.ts'
 import type { WorkloadIdentityBody } from './workload-identity-schema.ts'
 
 /** What is legal in an identity but probably not what its author expects, one sentence each, with its field. */
 export function noticesFor(spec: WorkloadIdentitySpec): readonly string[] {
-  const { rules } = spec.workloadIdentityConfig
+  const { rules, providerType } = spec.workloadIdentityConfig
+  const provider = PROVIDERS[providerType]
   const asleep = rules.every(({ disabled }) => disabled)
     ? ['workloadIdentityConfig.rules: every rule is disabled, so no job is admitted']
     : []
   return [
     ...asleep,
-    ...rules.flatMap((rule, index) => ruleNotices(rule, index, spec.recordedClaims)),
+    ...audienceNotices(spec.workloadIdentityConfig, provider),
+    ...rules.flatMap((rule, index) => ruleNotices(rule, index, spec.recordedClaims, provider)),
     ...recordedClaimNotices(spec.recordedClaims),
   ]
 }
@@ -54,18 +58,34 @@ function noticeNewId(id: string, formerId: string): string {
   return `is ${id} and not ${formerId}: a rule that is changed without its id is a new one; give the id to change it in place`
 }
 
-function ruleNotices(rule: Rule, index: number, recordedClaims: readonly string[]): readonly string[] {
+function audienceNotices(
+  { allowedAudiences, issuerUrl }: WorkloadIdentityConfig,
+  { texts }: Provider,
+): readonly string[] {
+  if (texts.noticeAudience === undefined || !allowedAudiences.includes(issuerUrl)) return []
+  return noted(
+    ['workloadIdentityConfig', 'allowedAudiences'],
+    `has the issuer's URL ${issuerUrl}: ${texts.noticeAudience}`,
+  )
+}
+
+function ruleNotices(
+  rule: Rule,
+  index: number,
+  recordedClaims: readonly string[],
+  provider: Provider,
+): readonly string[] {
   const at = ['workloadIdentityConfig', 'rules', index]
   return [
     ...projectNotices(rule, at),
     ...rule.refs.flatMap(({ pattern }, ref) =>
-      noted([...at, 'refs', ref, 'pattern'], noticeRefPattern(pattern)),
+      noted([...at, 'refs', ref, 'pattern'], noticeRefPattern(pattern, provider.texts.starDiffers)),
     ),
     ...rule.pipelineSources.flatMap((source, n) =>
-      noted([...at, 'pipelineSources', n], noticeSource(source)),
+      noted([...at, 'pipelineSources', n], noticeSource(source, provider)),
     ),
     ...Object.keys(rule.claims).flatMap((name) =>
-      noted([...at, 'claims', name], noticeClaim(name, recordedClaims)),
+      noted([...at, 'claims', name], noticeClaim(name, recordedClaims, provider)),
     ),
   ]
 }
@@ -79,20 +99,27 @@ function projectNotices(rule: Rule, at: readonly PropertyKey[]): readonly string
   )
 }
 
-function noticeSource(source: string): string | undefined {
-  if (PIPELINE_SOURCES.includes(source)) return undefined
-  return `${shownText(source)} is no pipeline source that GitLab is known to send${suggestion(source, PIPELINE_SOURCES)}`
+function noticeSource(source: string, { name, sources }: Provider): string | undefined {
+  const open = Object.hasOwn(sources.open, source) ? sources.open[source] : undefined
+  if (open !== undefined) return `${source} ${open}`
+  if (sources.known.includes(source)) return undefined
+  return `${shownText(source)} is no pipeline source that ${name} is known to send${suggestion(source, sources.known)}`
 }
 
-function noticeClaim(name: string, recordedClaims: readonly string[]): string | undefined {
-  const known = gitlabClaims.get(name)
+function noticeClaim(
+  name: string,
+  recordedClaims: readonly string[],
+  provider: Provider,
+): string | undefined {
+  const known = provider.claims.get(name)
   const shown = shownText(name)
   if (PERSONAL_CLAIMS.includes(name) && !recordedClaims.includes(name)) {
     return `${shown} is personal and dropped before rules are judged, so this can never be met: list it in recordedClaims`
   }
   if (known === undefined) {
-    const hint = suggestion(name, [...gitlabClaims.keys()])
-    return `${shown} is no claim that GitLab is known to send${hint}; a token without it is refused`
+    if (isKnownClaim(name, provider)) return undefined
+    const hint = suggestion(name, [...provider.claims.keys()])
+    return `${shown} is no claim that ${provider.name} is known to send${hint}; a token without it is refused`
   }
   if (known.type === 'string') return undefined
   const type = known.type === 'string or array' ? 'a list in most tokens' : typeNames[known.type]

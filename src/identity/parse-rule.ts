@@ -1,8 +1,8 @@
 import type { FieldProblem } from '../fields/describe-issue.ts'
 import { shownList, shownText } from '../fields/field-path.ts'
 import { nearestName } from '../fields/nearest-name.ts'
-import { DEFAULT_PIPELINE_SOURCES } from './gitlab-claims.ts'
-import { checkGroupPath, checkProjectPath } from './gitlab-path.ts'
+import type { Provider } from '../provider/provider.ts'
+import { checkGroupPath, checkProjectPath } from './project-path.ts'
 import { checkRefPattern } from './ref-pattern.ts'
 import type { Rule } from './rule.ts'
 import type { RuleBody } from './workload-identity-schema.ts'
@@ -13,10 +13,11 @@ const MAX_SHOWN_RULES = 4000 // a message that no longer fits a terminal helps n
  * Writes a rule's defaults out. Whether refs are given decides two of them; no list of sources ever means "any".
  * `former` is the stored rule that this one changes or takes the place of.
  */
-export function completeRule(body: RuleBody, id: string, former?: Rule): Rule {
+export function completeRule(body: RuleBody, id: string, provider: Provider, former?: Rule): Rule {
   const refs = body.refs ?? []
   const sources = body.pipelineSources ?? []
   const kept = former !== undefined && keepsRefDefaults(former, id, body) ? former : undefined
+  const mergeRequests = kept?.mergeRequests ?? (refs.length > 0 ? 'NONE' : 'SAME_PROJECT')
   return {
     id,
     title: body.title ?? '',
@@ -25,8 +26,8 @@ export function completeRule(body: RuleBody, id: string, former?: Rule): Rule {
     project: body.project ?? '',
     refs,
     protectedRefsOnly: body.protectedRefsOnly ?? kept?.protectedRefsOnly ?? refs.length > 0,
-    mergeRequests: body.mergeRequests ?? kept?.mergeRequests ?? (refs.length > 0 ? 'NONE' : 'SAME_PROJECT'),
-    pipelineSources: sources.length > 0 ? sources : DEFAULT_PIPELINE_SOURCES,
+    mergeRequests: body.mergeRequests ?? (provider.tellsForks ? mergeRequests : 'NONE'),
+    pipelineSources: sources.length > 0 ? sources : provider.sources.usual,
     claims: body.claims ?? {},
     ids: { projectIds: body.ids?.projectIds ?? [], namespaceIds: body.ids?.namespaceIds ?? [] },
     roles: body.roles ?? [],
@@ -48,15 +49,16 @@ function keepsRefDefaults(former: Rule, id: string, { group, project = '', refs 
 export function checkRule(
   body: RuleBody,
   id: string,
+  provider: Provider,
   knownRoles: readonly string[],
 ): FieldProblem | undefined {
   return (
-    pathProblem(body) ??
+    pathProblem(body, provider) ??
     refsProblem(body) ??
-    sourceProblem(body) ??
-    mergeRequestsProblem(body, id) ??
+    sourceProblem(body, provider) ??
+    mergeRequestsProblem(body, id, provider) ??
     claimsProblem(body) ??
-    idsProblem(body) ??
+    idsProblem(body, provider) ??
     rolesProblem(body, knownRoles)
   )
 }
@@ -71,10 +73,10 @@ export function findDuplicate(
   return { path: [...path, index], message: `${shownText(values?.[index] ?? '')} stands in the list twice` }
 }
 
-function pathProblem(body: RuleBody): FieldProblem | undefined {
-  const group = checkGroupPath(body.group)
+function pathProblem(body: RuleBody, provider: Provider): FieldProblem | undefined {
+  const group = checkGroupPath(body.group, provider)
   if (group !== undefined) return { path: ['group'], message: group }
-  const project = body.project ? checkProjectPath(body.project) : undefined
+  const project = body.project ? checkProjectPath(body.project, provider) : undefined
   return project === undefined ? undefined : { path: ['project'], message: project }
 }
 
@@ -90,21 +92,36 @@ function refsProblem(body: RuleBody): FieldProblem | undefined {
   )
 }
 
-function sourceProblem(body: RuleBody): FieldProblem | undefined {
-  const index = (body.pipelineSources ?? []).indexOf('merge_request_event')
-  if (index < 0) return findDuplicate(['pipelineSources'], body.pipelineSources)
+function sourceProblem(body: RuleBody, { sources }: Provider): FieldProblem | undefined {
+  const given = body.pipelineSources ?? []
+  const index = given.findIndex(
+    (source) => source === sources.mergeRequest || Object.hasOwn(sources.refused, source),
+  )
+  if (index < 0) return findDuplicate(['pipelineSources'], given)
+  const source = given[index] ?? ''
+  const path = ['pipelineSources', index]
+  const refused = sources.refused[source]
+  if (refused !== undefined) return { path, message: `${source} ${refused}` }
   const mend =
     (body.refs ?? []).length > 0
       ? 'for merge requests write a rule with empty refs and mergeRequests SAME_PROJECT'
       : 'leave it out and set mergeRequests to SAME_PROJECT to admit them'
-  return {
-    path: ['pipelineSources', index],
-    message: `merge_request_event is governed by mergeRequests alone: ${mend}`,
-  }
+  return { path, message: `${source} is governed by mergeRequests alone: ${mend}` }
 }
 
-function mergeRequestsProblem(body: RuleBody, id: string): FieldProblem | undefined {
-  if (body.mergeRequests !== 'SAME_PROJECT' || (body.refs ?? []).length === 0) return undefined
+function mergeRequestsProblem(
+  body: RuleBody,
+  id: string,
+  { name, names, sources, tellsForks }: Provider,
+): FieldProblem | undefined {
+  if (body.mergeRequests !== 'SAME_PROJECT') return undefined
+  if (!tellsForks) {
+    return {
+      path: ['mergeRequests'],
+      message: `must be NONE, or left out: nothing in a token of ${name} tells the pull request of a fork`,
+    }
+  }
+  if ((body.refs ?? []).length === 0) return undefined
   const { protectedRefsOnly: _, ...rest } = body
   const refsOnly = { ...body, id, mergeRequests: 'NONE' }
   // Empty refs are all branches and tags too; the exact source keeps the second rule to merge requests.
@@ -113,20 +130,20 @@ function mergeRequestsProblem(body: RuleBody, id: string): FieldProblem | undefi
     id: `${id.slice(0, 48)}-merge-requests`,
     refs: [],
     mergeRequests: 'SAME_PROJECT',
-    claims: { ...body.claims, pipeline_source: ['merge_request_event'] },
+    claims: { ...body.claims, [names.source]: [sources.mergeRequest] },
   }
   return {
     path: ['mergeRequests'],
     message:
       'SAME_PROJECT goes with empty refs only, because the token of a merge request names its source branch, never ' +
-      `the branch it goes into: write two rules instead, ${twoRules(refsOnly, mergeRequestsOnly)}`,
+      `the branch it goes into: write two rules instead, ${twoRules(refsOnly, mergeRequestsOnly, names.source, sources.mergeRequest)}`,
   }
 }
 
-function twoRules(refsOnly: object, mergeRequestsOnly: object): string {
+function twoRules(refsOnly: object, mergeRequestsOnly: object, claim: string, source: string): string {
   const written = `${JSON.stringify(refsOnly)} and ${JSON.stringify(mergeRequestsOnly)}`
   if (written.length <= MAX_SHOWN_RULES) return written
-  return 'this one with mergeRequests NONE, and another with empty refs, mergeRequests SAME_PROJECT and in claims "pipeline_source": ["merge_request_event"]'
+  return `this one with mergeRequests NONE, and another with empty refs, mergeRequests SAME_PROJECT and in claims "${claim}": ["${source}"]`
 }
 
 function claimsProblem(body: RuleBody): FieldProblem | undefined {
@@ -135,13 +152,13 @@ function claimsProblem(body: RuleBody): FieldProblem | undefined {
     .find((problem) => problem !== undefined)
 }
 
-function idsProblem(body: RuleBody): FieldProblem | undefined {
+function idsProblem(body: RuleBody, { names, pinsWholeGroup }: Provider): FieldProblem | undefined {
   const { projectIds, namespaceIds = [] } = body.ids ?? {}
-  if (namespaceIds.length > 0 && !body.project) {
+  if (namespaceIds.length > 0 && !body.project && !pinsWholeGroup) {
     return {
       path: ['ids', 'namespaceIds'],
       message:
-        'goes only with project: namespace_id is that of the namespace which holds the project, and without a ' +
+        `goes only with project: ${names.groupId} is that of the namespace which holds the project, and without a ` +
         'project the rule covers subgroups too; use projectIds, or name the project',
     }
   }

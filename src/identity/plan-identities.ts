@@ -1,13 +1,19 @@
 import { RequestError } from '../errors.ts'
+import type { Finding } from '../finding/finding.ts'
 import { prepareCreate } from './create-workload-identity.ts'
 import { eachEntry } from './each-entry.ts'
 import { type ChangeAction, saysTheSame, type WantedIdentity } from './identity-changes.ts'
 import { emailOf, placeOf } from './identity-email.ts'
 import { issuerFor } from './identity-issuer.ts'
 import { readIdentityPatch } from './identity-patch.ts'
-import type { IdentityStore, StoredIdentity } from './identity-store.ts'
+import type { IdentityStore, WholeIdentity } from './identity-store.ts'
 import { onceEachPolicy } from './once-each-policy.ts'
-import { planUpdate, prepareUpdate, type UpdateWorkloadIdentityDeps } from './update-workload-identity.ts'
+import {
+  judgeUpdate,
+  planUpdate,
+  prepareUpdate,
+  type UpdateWorkloadIdentityDeps,
+} from './update-workload-identity.ts'
 import type { WorkloadIdentitySpec } from './workload-identity.ts'
 
 export type PlanIdentitiesDeps = UpdateWorkloadIdentityDeps & {
@@ -26,6 +32,8 @@ export type PlannedChange = {
   readonly before?: IdentityContent
   readonly after?: IdentityContent
   readonly notices: readonly string[]
+  /** What it would let in that may not be meant; none of what is deleted. */
+  readonly findings: readonly Finding[]
 }
 
 export type IdentitiesPlan = {
@@ -55,7 +63,12 @@ export async function planIdentities(
   const stored = new Map(living.filter(({ state }) => state !== 'DELETED').map((each) => [each.email, each]))
   const entries = workloadIdentities.map((wanted, index) => ({ email: emails[index] ?? '', wanted }))
   const seen = new Set<string>()
-  const planning = { ...deps, preparePolicy: onceEachPolicy(deps.preparePolicy) }
+  // Findings are told, and refuse only who makes the changes without a reason.
+  const planning: PlanIdentitiesDeps = {
+    ...deps,
+    blockFindings: 'none',
+    preparePolicy: onceEachPolicy(deps.preparePolicy),
+  }
   const planned = await eachEntry(
     entries,
     ({ email }) => email,
@@ -90,10 +103,10 @@ async function planCreation(
 ): Promise<PlannedChange> {
   const { state = 'ACTIVE', ...body } = workloadIdentity
   const { id, projectId } = placeFor(email, deps.identityDomain)
-  const { identity, notices } = await prepareCreate(deps, id, body, projectId)
+  const { identity, notices, findings } = await prepareCreate(deps, id, body, projectId, undefined)
   const issuer = await issuerFor(deps, identity.spec.workloadIdentityConfig)
   const after = { ...identity.spec, state: checkedState(state) }
-  return { action: 'CREATE', email, after, notices: [...notices, ...issuer.notices] }
+  return { action: 'CREATE', email, after, notices: [...notices, ...issuer.notices], findings }
 }
 
 /** Throws `invalid_argument` for an email that can be none of this service's. */
@@ -114,35 +127,36 @@ export function checkedState(state: string): 'ACTIVE' | 'DISABLED' {
 /** Undefined where it is what is wanted already. */
 async function planChange(
   deps: PlanIdentitiesDeps,
-  current: StoredIdentity,
+  current: WholeIdentity,
   wanted: WantedIdentity['workloadIdentity'],
 ): Promise<PlannedChange | undefined> {
-  const { spec, state, notices } = planUpdate(deps, current, readIdentityPatch(wanted, '*'), undefined)
-  const after = { ...spec, state }
+  const plan = planUpdate(deps, current, readIdentityPatch(wanted, '*'), undefined)
+  const after = { ...plan.spec, state: plan.state }
   if (saysTheSame(after, current)) return undefined
-  const { issuer } = await prepareUpdate(deps, current, spec)
+  const { issuer } = await prepareUpdate(deps, current, plan)
   return {
     action: 'UPDATE',
     email: current.email,
     etag: current.revision,
     before: contentOf(current, after),
     after,
-    notices: [...notices, ...issuer.notices],
+    notices: [...plan.notices, ...issuer.notices],
+    findings: judgeUpdate(deps, current, plan, undefined).findings,
   }
 }
 
 function deletionsBeside(
   emails: readonly string[],
-  living: readonly StoredIdentity[],
+  living: readonly WholeIdentity[],
 ): readonly PlannedChange[] {
   const wanted = new Set(emails)
   return living
     .filter(({ email }) => !wanted.has(email))
-    .map(({ email, revision }) => ({ action: 'DELETE', email, etag: revision, notices: [] }))
+    .map(({ email, revision }) => ({ action: 'DELETE', email, etag: revision, notices: [], findings: [] }))
 }
 
 /** Of a stored identity what its author decides, which are the fields of what it is to be. */
-function contentOf(identity: StoredIdentity, after: IdentityContent): IdentityContent {
+function contentOf(identity: WholeIdentity, after: IdentityContent): IdentityContent {
   return Object.fromEntries(
     Object.keys(after).map((name) => [name, Reflect.get(identity, name)]),
   ) as IdentityContent

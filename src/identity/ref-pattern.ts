@@ -14,23 +14,24 @@ export function checkRefPattern(pattern: string): string | undefined {
   return prefixProblem(pattern) ?? wildcardProblem(pattern) ?? gitProblem(pattern)
 }
 
-/** Says what an author may not expect of a good pattern, or undefined. */
-export function noticeRefPattern(pattern: string): string | undefined {
-  if (!pattern.endsWith('/*')) return undefined
+/** Says what an author may not expect of a good pattern where the provider's own differ, or undefined. */
+export function noticeRefPattern(pattern: string, starDiffers: string): string | undefined {
+  if (starDiffers === '' || !pattern.endsWith('/*')) return undefined
   const base = pattern.slice(0, -2)
   const example = base.replaceAll('*', 'x')
   return (
-    `'${pattern}' matches '${example}/1' but not '${example}/1/2', unlike GitLab's protected branches: ` +
+    `'${pattern}' matches '${example}/1' but not '${example}/1/2', ${starDiffers}: ` +
     `write '${base}/**' for both`
   )
 }
 
 function prefixProblem(pattern: string): string | undefined {
-  const [, kind, rest] = /^\/?refs\/(heads|tags|merge-requests)(?:\/(.*))?$/su.exec(pattern) ?? []
+  const [, kind, rest] = /^\/?refs\/(heads|tags|merge-requests|pull)(?:\/(.*))?$/su.exec(pattern) ?? []
   if (kind === undefined) return undefined
   if (kind === 'merge-requests') {
     return 'is the ref of a merge request: leave refs empty and set mergeRequests to SAME_PROJECT'
   }
+  if (kind === 'pull') return 'is the ref of a pull request, which no rule admits'
   const prefix = `refs/${kind}/`
   const type = kind === 'heads' ? 'BRANCH' : 'TAG'
   if (!rest) return `must be the name alone, without ${prefix}`

@@ -3,8 +3,18 @@ import type { Clock } from '../clock.ts'
 import { checkRevision, type IfMatch } from '../db/check-revision.ts'
 import type { Database } from '../db/database.ts'
 import { RequestError } from '../errors.ts'
-import { deleteIdentity, lockIdentity, type StoredIdentity, undeleteIdentity } from './identity-store.ts'
-import { rolesOf } from './workload-identity.ts'
+import type { Authorship } from '../fields/authorship.ts'
+import type { Finding } from '../finding/finding.ts'
+import { type AcknowledgeDeps, acknowledgeFindings } from './acknowledge-findings.ts'
+import type { SavedIdentity } from './create-workload-identity.ts'
+import {
+  deleteIdentity,
+  lockIdentity,
+  type StoredIdentity,
+  undeleteIdentity,
+  type WholeIdentity,
+} from './identity-store.ts'
+import { rolesOf, type WorkloadIdentitySpec } from './workload-identity.ts'
 
 export type RemoveWorkloadIdentityDeps = Pick<Authority, 'checkMayGive'> & {
   readonly db: Database
@@ -12,55 +22,75 @@ export type RemoveWorkloadIdentityDeps = Pick<Authority, 'checkMayGive'> & {
   readonly findIdentity: (email: string) => Promise<StoredIdentity | undefined>
 }
 
+export type UndeleteWorkloadIdentityDeps = RemoveWorkloadIdentityDeps &
+  AcknowledgeDeps & {
+    readonly findFindings: (spec: WorkloadIdentitySpec, projectId: string | null) => readonly Finding[]
+  }
+
 /** Deletes an identity softly. Throws `not_found` where there is no living one, `aborted` where its etag is another. */
 export async function deleteWorkloadIdentity(
   deps: RemoveWorkloadIdentityDeps,
   email: string,
   ifMatch: IfMatch,
+  authorship: Authorship,
 ): Promise<void> {
-  await withLocked(deps, email, (trx, identity, now) => saveDelete(deps, trx, identity, ifMatch, now))
+  await withLocked(deps, email, (trx, identity, now) =>
+    saveDelete(deps, trx, identity, ifMatch, authorship, now),
+  )
 }
 
 /** Deletes an identity, which is locked. Throws as above, and `permission_denied`. */
 export async function saveDelete(
   deps: Pick<RemoveWorkloadIdentityDeps, 'checkMayGive'>,
   trx: Database['kysely'],
-  identity: StoredIdentity,
+  identity: WholeIdentity,
   ifMatch: IfMatch,
+  authorship: Authorship,
   now: Date,
-): Promise<StoredIdentity> {
+): Promise<WholeIdentity> {
   deps.checkMayGive(rolesOf(identity))
   if (identity.state === 'DELETED') {
     throw new RequestError('not_found', 'There is no such workload identity, or it is deleted already.')
   }
   checkRevision(identity.revision, ifMatch)
-  return deleteIdentity(trx, identity, now)
+  return deleteIdentity(trx, identity, authorship, now)
 }
 
 /**
  * Brings a deleted identity back, disabled if it was. Throws `not_found`, `failed_precondition` where it is not
- * deleted or its email was given anew, `aborted` where its etag is another.
+ * deleted, its email was given anew, or a finding refuses it that is not acknowledged; `aborted` where its etag is
+ * another. Its tests are not run: a deleted identity's could not be mended.
  */
-export function undeleteWorkloadIdentity(
-  deps: RemoveWorkloadIdentityDeps,
+export async function undeleteWorkloadIdentity(
+  deps: UndeleteWorkloadIdentityDeps,
   email: string,
   ifMatch: IfMatch,
-): Promise<StoredIdentity> {
-  return withLocked(deps, email, async (trx, identity, now) => {
+  authorship: Authorship,
+): Promise<SavedIdentity> {
+  const identity = await withLocked(deps, email, async (trx, identity, now) => {
     deps.checkMayGive(rolesOf(identity))
     if (identity.isSuperseded || identity.state !== 'DELETED') {
       throw new RequestError('failed_precondition', `workloadIdentities/${email} is not deleted.`)
     }
     checkRevision(identity.revision, ifMatch)
-    return undeleteIdentity(trx, identity, now)
+    const findings = deps.findFindings(identity, identity.project?.id ?? null)
+    const acknowledged = acknowledgeFindings(
+      deps,
+      findings,
+      identity.acknowledgements,
+      authorship.acknowledge,
+    )
+    return undeleteIdentity(trx, identity, acknowledged, authorship, now)
   })
+  const findings = deps.findFindings(identity, identity.project?.id ?? null)
+  return { identity, notices: [], findings }
 }
 
 async function withLocked(
   deps: RemoveWorkloadIdentityDeps,
   email: string,
-  change: (trx: Database['kysely'], identity: StoredIdentity, now: Date) => Promise<StoredIdentity>,
-): Promise<StoredIdentity> {
+  change: (trx: Database['kysely'], identity: WholeIdentity, now: Date) => Promise<WholeIdentity>,
+): Promise<WholeIdentity> {
   const found = await deps.findIdentity(email)
   if (found === undefined) {
     throw new RequestError('not_found', 'There is no such workload identity.')

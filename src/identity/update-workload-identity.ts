@@ -3,16 +3,19 @@ import { checkRevision, type IfMatch } from '../db/check-revision.ts'
 import type { Database } from '../db/database.ts'
 import { violatedConstraint } from '../db/database-fault.ts'
 import { FieldError, RequestError } from '../errors.ts'
+import type { Authorship } from '../fields/authorship.ts'
+import type { Finding } from '../finding/finding.ts'
 import type { PreparedPolicy } from '../policy/prepare-policy.ts'
+import { type Acknowledgement, acknowledgeFindings } from './acknowledge-findings.ts'
 import type { CreateWorkloadIdentityDeps, SavedIdentity } from './create-workload-identity.ts'
 import { type IdentityIssuer, issuerFor } from './identity-issuer.ts'
 import { type IdentityPatch, patchedBody } from './identity-patch.ts'
-import { lockIdentity, type StoredIdentity, writeIdentity } from './identity-store.ts'
-import { parseWorkloadIdentity } from './parse-workload-identity.ts'
+import { lockIdentity, type WholeIdentity, writeIdentity } from './identity-store.ts'
+import { type ParsedWorkloadIdentity, parseWorkloadIdentity } from './parse-workload-identity.ts'
 import { rolesOf, type WorkloadIdentitySpec } from './workload-identity.ts'
 
 export type UpdateWorkloadIdentityDeps = CreateWorkloadIdentityDeps & {
-  readonly findIdentity: (email: string) => Promise<StoredIdentity | undefined>
+  readonly findIdentity: (email: string) => Promise<WholeIdentity | undefined>
 }
 
 /** What an identity would be after a change. */
@@ -20,6 +23,13 @@ export type PlannedUpdate = {
   readonly spec: WorkloadIdentitySpec
   readonly state: 'ACTIVE' | 'DISABLED'
   readonly notices: readonly string[]
+}
+
+/** A change that is asked for, the etags it is for, and why the findings of what it makes may be. */
+export type IdentityChange = {
+  readonly patch: IdentityPatch
+  readonly ifMatch: IfMatch
+  readonly authorship: Authorship
 }
 
 /** What takes long or asks others, and is therefore made before the row is locked, for what was planned then. */
@@ -35,21 +45,22 @@ const MAX_ATTEMPTS = 5
 /**
  * Changes an identity with its policy and, where its issuer is new, that issuer: all of it or nothing. Changes without
  * an etag are made one after the other, each on what the one before left. Throws `not_found`, `failed_precondition`
- * for a deleted one, `aborted` where its etag is another, `invalid_argument` naming the field at fault.
+ * for a deleted one or with findings that refuse it, `aborted` where its etag is another, `invalid_argument` naming
+ * the field at fault or with the tests that fail.
  */
 export async function updateWorkloadIdentity(
   deps: UpdateWorkloadIdentityDeps,
   email: string,
-  patch: IdentityPatch,
-  ifMatch: IfMatch,
+  { patch, ifMatch, authorship }: IdentityChange,
 ): Promise<SavedIdentity> {
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     const identity = await deps.findIdentity(email)
     if (identity === undefined) throw new RequestError('not_found', 'There is no such workload identity.')
     const plan = planUpdate(deps, identity, patch, ifMatch)
-    const saved = await save(deps, identity, await prepareUpdate(deps, identity, plan.spec), (current) =>
-      current.revision === identity.revision ? plan : planUpdate(deps, current, patch, ifMatch),
-    ).catch((error: unknown) => {
+    const planFor = (current: WholeIdentity) =>
+      current.revision === identity.revision ? plan : planUpdate(deps, current, patch, ifMatch)
+    const prepared = await prepareUpdate(deps, identity, plan)
+    const saved = await save(deps, identity, prepared, planFor, authorship).catch((error: unknown) => {
       // Another request registered the same new issuer a moment ago: now it is there.
       if (violatedConstraint(error) === undefined) throw error
       return undefined
@@ -65,7 +76,7 @@ export async function updateWorkloadIdentity(
 /** What a change would make of an identity. Throws as the change does. */
 export function planUpdate(
   deps: UpdateWorkloadIdentityDeps,
-  identity: StoredIdentity,
+  identity: WholeIdentity,
   patch: IdentityPatch,
   ifMatch: IfMatch,
 ): PlannedUpdate {
@@ -76,13 +87,7 @@ export function planUpdate(
     )
   }
   checkRevision(identity.revision, ifMatch, patch.etag)
-  const parsed = parseWorkloadIdentity(patchedBody(identity, patch), {
-    ...deps,
-    email: identity.email,
-    former: { rules: identity.workloadIdentityConfig.rules, lastRuleNumber: identity.lastRuleNumber },
-    // What the change leaves alone is not judged anew: a role may be gone since.
-    knownRoles: patch.changesRules ? deps.knownRoles : [...deps.knownRoles, ...rolesOf(identity)],
-  })
+  const parsed = readChange(deps, identity, patch)
   if (!parsed.ok) throw new FieldError(parsed.field, parsed.message)
   // Of both: who may not give a role may not choose either to whom it is given.
   deps.checkMayGive([...rolesOf(identity), ...rolesOf(parsed.spec)])
@@ -91,6 +96,21 @@ export function planUpdate(
     state: patch.state ?? identity.state,
     notices: patch.changesJudgement ? [...parsed.notices, ...audienceNotices(identity, parsed.spec)] : [],
   }
+}
+
+/** What the identity would be, read as a create's body. */
+export function readChange(
+  deps: CreateWorkloadIdentityDeps,
+  identity: WholeIdentity,
+  patch: IdentityPatch,
+): ParsedWorkloadIdentity {
+  return parseWorkloadIdentity(patchedBody(identity, patch), {
+    ...deps,
+    email: identity.email,
+    former: { rules: identity.workloadIdentityConfig.rules, lastRuleNumber: identity.lastRuleNumber },
+    // What the change leaves alone is not judged anew: a role may be gone since.
+    knownRoles: patch.changesRules ? deps.knownRoles : [...deps.knownRoles, ...rolesOf(identity)],
+  })
 }
 
 function audienceNotices(before: WorkloadIdentitySpec, after: WorkloadIdentitySpec): readonly string[] {
@@ -108,23 +128,29 @@ function audienceNotices(before: WorkloadIdentitySpec, after: WorkloadIdentitySp
 /** Makes of a planned change what takes long or asks others. Throws as the change does. */
 export async function prepareUpdate(
   deps: UpdateWorkloadIdentityDeps,
-  identity: StoredIdentity,
-  spec: WorkloadIdentitySpec,
+  identity: WholeIdentity,
+  { spec, ...plan }: PlannedUpdate,
 ): Promise<PreparedUpdate> {
   const { workloadIdentityConfig: config } = spec
-  const policy = hasSameRules(spec, identity) ? undefined : await deps.preparePolicy(config.rules)
+  const policy = hasSamePolicy(spec, identity) ? undefined : await deps.preparePolicy(config)
+  if (!onlyDisables(identity, { spec, ...plan })) {
+    const tested = { spec, policy: policy ?? { digest: identity.policyDigest } }
+    const projectId = identity.project?.id ?? null
+    deps.refuseFailedTests(await deps.runTests({ email: identity.email, projectId, ...tested }))
+  }
   return { spec, policy, issuer: await issuerFor(deps, config) }
 }
 
 function save(
   deps: UpdateWorkloadIdentityDeps,
-  { id }: StoredIdentity,
+  { id }: WholeIdentity,
   prepared: PreparedUpdate,
-  planFor: (current: StoredIdentity) => PlannedUpdate,
+  planFor: (current: WholeIdentity) => PlannedUpdate,
+  authorship: Authorship,
 ): Promise<SavedIdentity | undefined> {
   return deps.db.kysely.transaction().execute(async (trx) => {
     const current = await lockIdentity(trx, id)
-    return saveUpdate(deps, trx, current, prepared, planFor(current), new Date(deps.clock()))
+    return saveUpdate(deps, trx, current, prepared, planFor(current), authorship, new Date(deps.clock()))
   })
 }
 
@@ -133,32 +159,81 @@ function save(
  * something else has to be prepared.
  */
 export async function saveUpdate(
-  deps: Pick<UpdateWorkloadIdentityDeps, 'insertPolicy'>,
+  deps: UpdateWorkloadIdentityDeps,
   trx: Database['kysely'],
-  current: StoredIdentity,
+  current: WholeIdentity,
   prepared: PreparedUpdate,
-  { spec, state, notices }: PlannedUpdate,
+  plan: PlannedUpdate,
+  authorship: Authorship,
   now: Date,
 ): Promise<SavedIdentity | undefined> {
-  const rulesStay = hasSameRules(spec, current)
-  const policy = rulesStay ? undefined : prepared.policy
+  const { spec, state, notices } = plan
+  const policyStays = hasSamePolicy(spec, current)
+  const policy = policyStays ? undefined : prepared.policy
   const { issuer } = prepared
   const isPrepared =
-    (rulesStay || (policy !== undefined && hasSameRules(spec, prepared.spec))) &&
-    hasSameIssuer(spec, prepared.spec)
+    (policyStays || (policy !== undefined && hasSamePolicy(spec, prepared.spec))) &&
+    hasSameIssuer(spec, prepared.spec) &&
+    isTestedAlike(spec, prepared.spec)
   if (!isPrepared) return undefined
 
+  const { findings, acknowledgements } = judgeUpdate(deps, current, plan, authorship.acknowledge)
   await issuer.register(trx, now)
   if (policy?.policy !== undefined) await deps.insertPolicy(trx, policy.policy, now)
   const policyDigest = policy?.digest ?? current.policyDigest
-  const identity = await writeIdentity(trx, current, { spec, state, issuerId: issuer.id, policyDigest }, now)
-  return { identity, notices: [...notices, ...issuer.notices] }
+  const identity = await writeIdentity(
+    trx,
+    current,
+    { spec, acknowledgements, state, issuerId: issuer.id, policyDigest },
+    authorship,
+    now,
+  )
+  return { identity, notices: [...notices, ...issuer.notices], findings }
 }
 
-function hasSameRules(a: WorkloadIdentitySpec, b: WorkloadIdentitySpec): boolean {
-  return isDeepStrictEqual(a.workloadIdentityConfig.rules, b.workloadIdentityConfig.rules)
+/** What the identity will let in, and what of it is acknowledged. Throws where a finding refuses the change. */
+export function judgeUpdate(
+  deps: UpdateWorkloadIdentityDeps,
+  current: WholeIdentity,
+  plan: PlannedUpdate,
+  acknowledge: string | undefined,
+): { readonly findings: readonly Finding[]; readonly acknowledgements: readonly Acknowledgement[] } {
+  const findings = deps.findFindings(plan.spec, current.project?.id ?? null)
+  const acknowledgements =
+    onlyDisables(current, plan) && acknowledge === undefined
+      ? current.acknowledgements
+      : acknowledgeFindings(deps, findings, current.acknowledgements, acknowledge)
+  return { findings, acknowledgements }
+}
+
+function hasSamePolicy(a: WorkloadIdentitySpec, b: WorkloadIdentitySpec): boolean {
+  const [before, after] = [a.workloadIdentityConfig, b.workloadIdentityConfig]
+  return (
+    before.providerType === after.providerType &&
+    before.conditions === after.conditions &&
+    isDeepStrictEqual(before.rules, after.rules)
+  )
+}
+
+/** Whether the tests that `a` has, if any, were run as they are by running those of `b`; rules aside. */
+function isTestedAlike(a: WorkloadIdentitySpec, b: WorkloadIdentitySpec): boolean {
+  if (a.tests.length === 0) return true
+  const judged = ({ tests, recordedClaims, workloadIdentityConfig }: WorkloadIdentitySpec) => [
+    tests,
+    recordedClaims,
+    workloadIdentityConfig.allowedAudiences,
+  ]
+  return isDeepStrictEqual(judged(a), judged(b))
+}
+
+/** To shut an identity must always be possible, whatever else is wrong with it. */
+function onlyDisables(identity: WholeIdentity, { spec, state }: PlannedUpdate): boolean {
+  if (state !== 'DISABLED') return false
+  const names = Object.keys(spec) as (keyof WorkloadIdentitySpec)[]
+  return names.every((name) => isDeepStrictEqual(spec[name], identity[name]))
 }
 
 function hasSameIssuer(a: WorkloadIdentitySpec, b: WorkloadIdentitySpec): boolean {
-  return a.workloadIdentityConfig.issuerUrl === b.workloadIdentityConfig.issuerUrl
+  const [before, after] = [a.workloadIdentityConfig, b.workloadIdentityConfig]
+  return before.providerType === after.providerType && before.issuerUrl === after.issuerUrl
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { MaskFields } from '../fields/field-mask.ts'
 import { title } from '../fields/title.ts'
+import { PROVIDER_TYPES } from '../provider/providers.ts'
 
 // Bounds keep a policy's literals within the memory that its WASM may declare, and lists within what people can read.
 const MAX_RULES = 100
@@ -8,6 +9,8 @@ const MAX_ENTRIES = 100 // refs, claims, values, ids or roles of one rule
 const MAX_AUDIENCES = 20 // aud must be one of them; more would mean that the audience no longer separates anything
 const MAX_TITLE = 200 // one line of a log
 const MAX_NAME = 255 // an aud or an issuer's URL: what a token may carry
+const MAX_TESTS = 100 // of people's making; each is run at every save
+const MAX_CLAIMS = 16 * 1024 // characters of a test's claims: what a token may have
 const MAX_VALUE = 1024 // a claim's value, of which a ref is the longest
 
 const text = z.string().max(MAX_NAME).min(1)
@@ -29,7 +32,7 @@ const pipelineSource = z
   .string()
   .regex(
     /^[a-z][a-z0-9_]{0,62}$/,
-    'must be a pipeline source in lower case as GitLab writes it, for example push',
+    'must be a pipeline source in lower case as its provider writes it, for example push',
   )
 
 const PATTERN = '`*` is any text without a slash, `/**` at the end any further segments.'
@@ -44,11 +47,15 @@ const ruleSchema = z.strictObject({
   id: ruleId.optional(),
   title: z.string().max(MAX_TITLE).optional(),
   disabled: z.boolean().optional().describe('A disabled rule lets nobody in.'),
-  group: z.string().describe('The path of a group or user; its subgroups are in it.'),
+  group: z
+    .string()
+    .describe('The path of a group or user, its subgroups are in it; of GitHub, an organisation or user.'),
   project: z
     .string()
     .optional()
-    .describe('Its path within the group. All of the group and its subgroups where absent.'),
+    .describe(
+      'Its path within the group; of GitHub, a repository. All of the group and its subgroups where absent.',
+    ),
   refs: z
     .array(refPatternSchema)
     .max(MAX_ENTRIES)
@@ -58,12 +65,14 @@ const ruleSchema = z.strictObject({
   mergeRequests: z
     .enum(['NONE', 'SAME_PROJECT'])
     .optional()
-    .describe('By default NONE where refs are given, else SAME_PROJECT; never from a fork.'),
+    .describe(
+      'By default NONE where refs are given, else SAME_PROJECT; never from a fork. Of GitHub NONE alone.',
+    ),
   pipelineSources: z
     .array(pipelineSource)
     .max(MAX_ENTRIES)
     .optional()
-    .describe('By default push, web, schedule and api.'),
+    .describe('By default push, web, schedule and api; of GitHub push, workflow_dispatch and schedule.'),
   claims: z
     .record(claimName, z.array(z.string().max(MAX_VALUE)).min(1).max(MAX_ENTRIES))
     .optional()
@@ -83,7 +92,7 @@ const ruleSchema = z.strictObject({
 
 /** The shape of its config. */
 export const configSchema = z.strictObject({
-  providerType: z.enum(['GITLAB']),
+  providerType: z.enum(PROVIDER_TYPES),
   issuerUrl: text,
   allowedAudiences: z
     .array(text)
@@ -92,6 +101,43 @@ export const configSchema = z.strictObject({
     .optional()
     .describe('Of which the token must have exactly one as its aud; the URL of the issuer where absent.'),
   rules: z.array(ruleSchema).min(1).max(MAX_RULES),
+  conditions: z
+    .string()
+    .optional()
+    .describe(
+      'Rego of its own, `package claimgate.conditions`, that must be met too; none where absent or empty.',
+    ),
+})
+
+/** The reasons that a test may expect: those which claims, rules and audience decide. */
+export const DENIAL_REASONS = [
+  'token_issuer',
+  'token_claims',
+  'identity_issuer',
+  'token_audience',
+  'condition_not_met',
+  'denied_by_conditions',
+  'denied_by_guardrails',
+] as const
+const TEST_REASONS = ['allowed', ...DENIAL_REASONS] as const
+
+const testSchema = z.strictObject({
+  title,
+  claims: z
+    .record(z.string(), z.unknown())
+    .refine(
+      (claims) => JSON.stringify(claims).length <= MAX_CLAIMS,
+      `must have at most ${MAX_CLAIMS} characters of JSON`,
+    )
+    .meta({
+      description: 'What a token says, of whatever type.',
+      examples: [{ project_path: 'my-group/my-project', ref: 'main' }],
+    }),
+  expect: z.enum(['ALLOWED', 'DENIED']).describe('What an exchange with such a token must come to.'),
+  reason: z
+    .enum(TEST_REASONS)
+    .optional()
+    .describe('The reason that it must have then; any will do where absent.'),
 })
 
 const STATES = ['ACTIVE', 'DISABLED', 'DELETED'] as const
@@ -128,6 +174,8 @@ export const workloadIdentitySchema = z
     createTime: z.unknown().optional(),
     updateTime: z.unknown().optional(),
     policyDigest: z.unknown().optional(),
+    acknowledgements: z.unknown().optional(),
+    findings: z.unknown().optional(),
     notices: z.unknown().optional(),
     tokenLifetimeSeconds: z.int().min(60).max(3600).optional(),
     subjectTokenUse: z
@@ -145,6 +193,11 @@ export const workloadIdentitySchema = z
       .optional()
       .describe('Personal claims that are recorded, and may be conditions.'),
     workloadIdentityConfig: configSchema,
+    tests: z
+      .array(testSchema)
+      .max(MAX_TESTS)
+      .optional()
+      .describe('Run on the policy at every save, which one that fails refuses.'),
   })
   .meta({ examples: [EXAMPLE] })
 
@@ -175,8 +228,19 @@ export const IDENTITY_FIELDS: MaskFields = {
     'subjectTokenUse',
     'tokenAudiences',
     'recordedClaims',
+    'tests',
     'workloadIdentityConfig',
     ...Object.keys(configSchema.shape).map((name) => `workloadIdentityConfig.${name}`),
   ],
-  outputOnly: ['name', 'email', 'etag', 'createTime', 'updateTime', 'policyDigest', 'notices'],
+  outputOnly: [
+    'name',
+    'email',
+    'etag',
+    'createTime',
+    'updateTime',
+    'policyDigest',
+    'acknowledgements',
+    'findings',
+    'notices',
+  ],
 }

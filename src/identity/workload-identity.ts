@@ -1,13 +1,19 @@
+import type { Finding } from '../finding/finding.ts'
+import type { PolicyTest } from '../policy-test/policy-test.ts'
+import type { ProviderType } from '../provider/providers.ts'
+import type { Acknowledgement } from './acknowledge-findings.ts'
 import type { Rule } from './rule.ts'
 
 export type SubjectTokenUse = 'ONCE' | 'MANY'
 
 /** Whose tokens an identity takes and what they must say; rules have every default written out. */
 export type WorkloadIdentityConfig = {
-  readonly providerType: 'GITLAB'
+  readonly providerType: ProviderType
   readonly issuerUrl: string
   readonly allowedAudiences: readonly string[]
   readonly rules: readonly Rule[]
+  /** The identity's own Rego, `package claimgate.conditions`; absent where it has none. */
+  readonly conditions?: string
 }
 
 /** What an identity's author decides; the rest of the resource is ours. */
@@ -18,14 +24,17 @@ export type WorkloadIdentitySpec = {
   readonly tokenAudiences: readonly string[]
   readonly recordedClaims: readonly string[]
   readonly workloadIdentityConfig: WorkloadIdentityConfig
+  readonly tests: readonly PolicyTest[]
 }
 
 /** All roles that an identity's rules give, those of disabled rules too. */
-export function rolesOf({ workloadIdentityConfig }: WorkloadIdentitySpec): readonly string[] {
+export function rolesOf({
+  workloadIdentityConfig,
+}: Pick<WorkloadIdentitySpec, 'workloadIdentityConfig'>): readonly string[] {
   return workloadIdentityConfig.rules.flatMap(({ roles }) => roles)
 }
 
-/** The resource as it is answered; times are RFC 3339. `notices` only in answers to a change. */
+/** The resource as it is answered; times are RFC 3339. `findings` and `notices` only in answers to a change. */
 export type WorkloadIdentity = WorkloadIdentitySpec & {
   readonly name: string
   readonly email: string
@@ -34,5 +43,7 @@ export type WorkloadIdentity = WorkloadIdentitySpec & {
   readonly createTime: string
   readonly updateTime: string
   readonly policyDigest: string
+  readonly acknowledgements?: readonly Acknowledgement[]
+  readonly findings?: readonly Finding[]
   readonly notices?: readonly string[]
 }

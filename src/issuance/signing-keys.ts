@@ -1,4 +1,5 @@
-import { type CryptoKey, calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, type JWK } from 'jose'
+import { createPrivateKey, type JsonWebKey, type KeyObject } from 'node:crypto'
+import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK } from 'jose'
 import type { Clock } from '../clock.ts'
 import type { Database } from '../db/database.ts'
 import { unavailable } from '../errors.ts'
@@ -10,7 +11,7 @@ export const SIGNING_ALGORITHM = 'ES256'
 /** `createTime` in milliseconds since the epoch. */
 export type SigningKey = {
   readonly kid: string
-  readonly privateKey: CryptoKey
+  readonly privateKey: KeyObject
   readonly createTime: number
 }
 
@@ -34,11 +35,11 @@ export async function loadSigningKeys(deps: {
   if (activeRow === undefined) throw new Error('There is no active signing key.')
   const privateJwk = JSON.parse(
     await deps.encryption.open(activeRow.encrypted_private_key, activeRow.kid),
-  ) as JWK
+  ) as JsonWebKey
   return {
     active: {
       kid: activeRow.kid,
-      privateKey: (await importJWK(privateJwk, SIGNING_ALGORITHM)) as CryptoKey,
+      privateKey: createPrivateKey({ key: privateJwk, format: 'jwk' }),
       createTime: activeRow.create_time.getTime(),
     },
     jwks: { keys: rows.map((row) => row.public_jwk as JWK) },

@@ -1,4 +1,4 @@
-import type { ProviderType, SignatureAlgorithm } from './issuer.ts'
+import type { SignatureAlgorithm } from './issuer.ts'
 
 /** The signature algorithms (RFC 7518, RFC 8037) that an issuer may be given; never `none`, never a shared secret. */
 export const SIGNATURE_ALGORITHMS = [
@@ -8,8 +8,3 @@ export const SIGNATURE_ALGORITHMS = [
   'PS256',
   'EdDSA',
 ] as const satisfies SignatureAlgorithm[]
-
-/** What a provider's tokens are signed with unless its issuer says otherwise. */
-export const DEFAULT_ALGORITHMS: Readonly<Record<ProviderType, readonly SignatureAlgorithm[]>> = {
-  GITLAB: ['RS256'],
-}

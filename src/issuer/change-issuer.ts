@@ -4,7 +4,7 @@ import { checkRevision, type IfMatch } from '../db/check-revision.ts'
 import type { Database } from '../db/database.ts'
 import { invalidArgument, RequestError } from '../errors.ts'
 import { readUpdatedFields, type Update } from '../fields/field-mask.ts'
-import { DEFAULT_ALGORITHMS } from './algorithms.ts'
+import { PROVIDERS } from '../provider/providers.ts'
 import { type SavedIssuer, unusedKeys } from './create-issuer.ts'
 import type { Issuer } from './issuer.ts'
 import { ISSUER_FIELDS, type issuerPatch, readStaticKeys } from './issuer-fields.ts'
@@ -100,7 +100,7 @@ function changeOf(
     ...(fields.includes('title') && { title: body.title ?? current.issuerUrl }),
     ...(fields.includes('state') && body.state && { state: body.state }),
     ...(fields.includes('algorithms') && {
-      algorithms: [...new Set(body.algorithms ?? DEFAULT_ALGORITHMS[current.providerType])],
+      algorithms: [...new Set(body.algorithms ?? PROVIDERS[current.providerType].algorithms)],
     }),
     ...(fields.includes('jwks') && { jwks: readStaticKeys(body.jwks) }),
   }

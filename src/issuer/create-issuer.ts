@@ -4,7 +4,7 @@ import type { Database } from '../db/database.ts'
 import { violatedConstraint } from '../db/database-fault.ts'
 import { invalidArgument, RequestError } from '../errors.ts'
 import { isResourceId, RESOURCE_ID_RULE } from '../fields/resource-id.ts'
-import { DEFAULT_ALGORITHMS } from './algorithms.ts'
+import { PROVIDERS, providerOfIssuer } from '../provider/providers.ts'
 import { type issuerBody, readStaticKeys } from './issuer-fields.ts'
 import { createIssuerStore, insertIssuer, type NewIssuer, type StoredIssuer } from './issuer-store.ts'
 import { describeUnusedKeys } from './jwks.ts'
@@ -27,13 +27,16 @@ export async function createIssuer(
   if (!isResourceId(id)) throw invalidArgument(`issuerId ${RESOURCE_ID_RULE}.`)
   const urlProblem = deps.checkIssuerUrl(body.issuerUrl)
   if (urlProblem !== undefined) throw invalidArgument(`issuerUrl ${urlProblem}.`)
+  const owner = providerOfIssuer(body.issuerUrl) ?? body.providerType
+  if (owner !== body.providerType)
+    throw invalidArgument(`providerType must be ${owner}, as ${body.issuerUrl} is its issuer.`)
   const issuer: NewIssuer = {
     id,
     issuerUrl: body.issuerUrl,
     title: body.title ?? body.issuerUrl,
     providerType: body.providerType,
     state: 'ACTIVE',
-    algorithms: [...new Set(body.algorithms ?? DEFAULT_ALGORITHMS[body.providerType])],
+    algorithms: [...new Set(body.algorithms ?? PROVIDERS[body.providerType].algorithms)],
     jwks: readStaticKeys(body.jwks),
   }
   try {

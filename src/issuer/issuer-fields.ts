@@ -3,6 +3,7 @@ import { invalidArgument } from '../errors.ts'
 import type { MaskFields } from '../fields/field-mask.ts'
 import { title } from '../fields/title.ts'
 import type { JsonObject } from '../json.ts'
+import { PROVIDER_TYPES } from '../provider/providers.ts'
 import { SIGNATURE_ALGORITHMS } from './algorithms.ts'
 import type { Issuer } from './issuer.ts'
 import { publicMembersOf, validateJwks } from './jwks.ts'
@@ -25,7 +26,7 @@ export const issuerBody = z.strictObject({
   etag: z.unknown().optional(),
   issuerUrl: z.string(),
   title: title.optional(),
-  providerType: z.literal('GITLAB', { error: 'must be GITLAB, the only provider of this version' }),
+  providerType: z.enum(PROVIDER_TYPES),
   state: z.literal('ACTIVE', { error: 'must be ACTIVE, or left out' }).optional(),
   algorithms: algorithms.optional(),
   jwks: jwks.optional(),

@@ -8,7 +8,7 @@ const MAX_ID_LENGTH = 63
 /** What an https URL without userinfo, query and fragment is made of (RFC 3986), square brackets for IPv6 included. */
 const PLAIN_URL = /^(https?):\/\/([A-Za-z0-9._~:[\]-]+)(\/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?$/
 
-const ONLY_PRIVATE = ' (a GitLab inside your network may, where PRIVATE_ISSUERS lists it)'
+const ONLY_PRIVATE = ' (a GitLab or GitHub inside your network may, where PRIVATE_ISSUERS lists it)'
 
 /** Says in words what keeps a URL from being registered as an issuer's; private issuers may be unsafe, not malformed. */
 export function checkIssuerUrl(url: string, rules: IssuerUrlRules): string | undefined {

@@ -1,6 +1,6 @@
 import type { JSONWebKeySet } from 'jose'
+import type { ProviderType } from '../provider/providers.ts'
 
-export type ProviderType = 'GITLAB'
 export type SignatureAlgorithm = 'RS256' | 'ES256' | 'ES384' | 'PS256' | 'EdDSA'
 
 /** Somebody whose tokens we verify. `jwks` given: these keys and no others, nothing is fetched. */

@@ -1,4 +1,4 @@
-import { createPublicKey, type JsonWebKey, type webcrypto } from 'node:crypto'
+import { createPublicKey, type JsonWebKey } from 'node:crypto'
 import { isJsonObject, type JsonObject, type JsonValue } from '../json.ts'
 import { isSafeEd25519Point } from './ed25519-point.ts'
 import type { SignatureAlgorithm } from './issuer.ts'
@@ -187,22 +187,8 @@ function importKey(jwk: JsonObject, kind: Kind, algorithms: readonly SignatureAl
   const bare: JsonWebKey = Object.fromEntries(members.map((name) => [name, jwk[name]]))
   try {
     const key = createPublicKey({ key: bare, format: 'jwk' })
-    const imported = algorithms.map(
-      (name) => [name, key.toCryptoKey(PARAMETERS[name], false, ['verify'])] as const,
-    )
-    return { usable: true, byAlgorithm: new Map(imported) }
+    return { usable: true, byAlgorithm: new Map(algorithms.map((name) => [name, key])) }
   } catch {
     return unusable('is malformed, or no point of its curve')
   }
 }
-
-const PARAMETERS = {
-  RS256: { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' },
-  PS256: { name: 'RSA-PSS', hash: 'SHA-256' },
-  ES256: { name: 'ECDSA', namedCurve: 'P-256' },
-  ES384: { name: 'ECDSA', namedCurve: 'P-384' },
-  EdDSA: { name: 'Ed25519' },
-} as const satisfies Record<
-  SignatureAlgorithm,
-  webcrypto.AlgorithmIdentifier | webcrypto.RsaHashedImportParams | webcrypto.EcKeyImportParams
->

@@ -1,7 +1,7 @@
-import type { webcrypto } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 
 /** A public key as the platform verifies with it. */
-export type VerificationKey = webcrypto.CryptoKey
+export type VerificationKey = KeyObject
 
 /** The answer to "which key is this": `message` is a sentence for a job's log, without remote text or addresses. */
 export type KeyLookup =

@@ -5,13 +5,7 @@ import { findFieldProblems } from '../fields/read-fields.ts'
 import type { findIdentityProblems } from '../identity/parse-workload-identity.ts'
 import type { WorkloadIdentityBody } from '../identity/workload-identity-schema.ts'
 import type { FileProblem } from './file-problem.ts'
-import {
-  CONDITIONS,
-  type IdentityShapes,
-  type PolicyTest,
-  toFilePath,
-  toIdentityBody,
-} from './policy-file-schema.ts'
+import { CONDITIONS, type IdentityShapes, toFilePath, toIdentityBody } from './policy-file-schema.ts'
 import { readYaml, type YamlFile } from './read-yaml.ts'
 
 /** An identity as a file has it; its meaning, but for what only the service knows, is right. */
@@ -27,7 +21,6 @@ export type PolicyFile = {
   /** Whether the file gives the email itself. */
   readonly givesEmail: boolean
   readonly body: WorkloadIdentityBody
-  readonly tests: readonly PolicyTest[]
   /** A problem of a field of the resource, where it stands. */
   problemAt(path: readonly PropertyKey[], message: string): FileProblem
 }
@@ -88,7 +81,6 @@ export function readPolicyFile(
   const { state: _, ...withoutState } = body
   const problems = reader.findIdentityProblems(withoutState, { ...reader, email })
   if (problems.length > 0) return refused(problems.map(({ path, message }) => problemAt(path, message)))
-  const tests = (fields.tests ?? []) as readonly PolicyTest[]
   const givesEmail = fields.email !== undefined
   return {
     ok: true,
@@ -100,7 +92,6 @@ export function readPolicyFile(
       project,
       givesEmail,
       body,
-      tests,
       problemAt,
     },
   }

@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import type { Log } from '../log.ts'
 import {
+  type EvaluationRequest,
   type EvaluationResult,
   STATE_BYTES,
   STATE_DEADLINE,
@@ -15,7 +16,7 @@ export type WorkerSlot = {
   load(digest: string, wasm: Uint8Array): void
   drop(digest: string): void
   /** Evaluates in turn; the ids are the caller's, and never used twice. */
-  evaluate(id: number, digest: string, inputText: string): void
+  evaluate(id: number, request: EvaluationRequest): void
   close(): Promise<void>
 }
 
@@ -28,7 +29,12 @@ export type WorkerSlotEvents = {
   ) => void
 }
 
-type WorkerSlotDeps = WorkerSlotEvents & { readonly deadlineMs: number; readonly log?: Log | undefined }
+type WorkerSlotDeps = WorkerSlotEvents & {
+  readonly deadlineMs: number
+  /** That the thread gives way to all others of the machine. */
+  readonly isBackground?: boolean
+  readonly log?: Log | undefined
+}
 type Running = { readonly worker: Worker; readonly state: BigInt64Array }
 
 const CHECK_EVERY_MS = 10
@@ -62,7 +68,7 @@ export function createWorkerSlot(deps: WorkerSlotDeps): WorkerSlot {
 
   function startWorker(): Running {
     const shared = new SharedArrayBuffer(STATE_BYTES)
-    const settings: WorkerSettings = { state: shared, deadlineMs }
+    const settings: WorkerSettings = { state: shared, deadlineMs, isBackground: deps.isBackground === true }
     const worker = new Worker(new URL('./evaluate-worker.ts', import.meta.url), {
       workerData: settings,
       resourceLimits: RESOURCE_LIMITS,
@@ -164,10 +170,10 @@ export function createWorkerSlot(deps: WorkerSlotDeps): WorkerSlot {
   return {
     load: (digest, wasm) => send({ kind: 'load', digest, wasm }),
     drop: (digest) => send({ kind: 'drop', digest }),
-    evaluate(id, digest, inputText) {
+    evaluate(id, { digest, guardrailsDigest, inputText }) {
       pending.add(id)
       startWatch()
-      send({ kind: 'evaluate', id, digest, inputText })
+      send({ kind: 'evaluate', id, digest, guardrailsDigest, inputText })
     },
     async close() {
       stopWatch()

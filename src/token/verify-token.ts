@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto'
-import { compactVerify, errors } from 'jose'
+import { hash } from 'node:crypto'
 import type { Clock } from '../clock.ts'
+import { RequestError } from '../errors.ts'
 import type { Issuer, SignatureAlgorithm } from '../issuer/issuer.ts'
 import type { KeyLookup, VerificationKey } from '../issuer/key-lookup.ts'
 import type { JsonObject, JsonValue } from '../json.ts'
@@ -16,6 +16,8 @@ export type VerifyTokenDeps = TimeRules & {
   /** By exact code points; the state does not matter here. */
   findIssuer(issuerUrl: string): Promise<Issuer | undefined>
   findKey(issuer: Issuer, keyId: string, algorithm: SignatureAlgorithm): Promise<KeyLookup>
+  /** Whether a compact JWS is signed by this key, which suits the algorithm; rejects where the key cannot be used. */
+  verifySignature(algorithm: SignatureAlgorithm, key: VerificationKey, token: string): Promise<boolean>
 }
 
 declare const verified: unique symbol
@@ -54,7 +56,7 @@ const KEEP_USED_SECONDS = 86_400 // used tokens are remembered for a day after i
 
 /**
  * Verifies a CI job's ID token (a compact JWS, RFC 7515, with the claims of RFC 7519). A bad token of any kind is
- * a refusal with the first reason that applies; only a fault of `findIssuer` or `findKey` throws.
+ * a refusal with the first reason that applies; only a fault of what `deps` asks throws.
  */
 export async function verifyToken(
   deps: VerifyTokenDeps,
@@ -74,7 +76,7 @@ export async function verifyToken(
   if (typeof keyId !== 'string' || keyId === '') return refusal(tokenHash, NO_KEY_ID, { issuer })
   const lookup = await deps.findKey(issuer, keyId, header.algorithm)
   if (!lookup.found) return refusal(tokenHash, lookup, { issuer })
-  const signatureProblem = await checkSignature(token, lookup.key, header.algorithm)
+  const signatureProblem = await checkSignature(deps, token, lookup.key, header.algorithm)
   if (signatureProblem !== undefined) return refusal(tokenHash, signatureProblem, { issuer, keyId })
 
   const known = { issuer, keyId, claims: unverifiedClaims }
@@ -96,6 +98,10 @@ export async function verifyToken(
   }
 }
 
+const BAD_SIGNATURE: TokenProblem = {
+  reason: 'token_signature',
+  message: "The token's signature is not that of its issuer.",
+}
 const NO_KEY_ID: TokenProblem = {
   reason: 'token_key',
   message: "The token's header names no key (kid).",
@@ -123,18 +129,16 @@ function unknownIssuer(issuerUrl: JsonValue | undefined): TokenProblem {
 }
 
 async function checkSignature(
+  deps: VerifyTokenDeps,
   token: string,
   key: VerificationKey,
   algorithm: SignatureAlgorithm,
 ): Promise<TokenProblem | undefined> {
   try {
-    await compactVerify(token, key, { algorithms: [algorithm] })
-    return undefined
+    return (await deps.verifySignature(algorithm, key, token)) ? undefined : BAD_SIGNATURE
   } catch (error) {
-    // A key that the library will not work with shows as a TypeError or DOMException instead of one of its own.
-    return error instanceof errors.JOSEError
-      ? { reason: 'token_signature', message: "The token's signature is not that of its issuer." }
-      : { reason: 'token_key', message: "The token's key cannot be used." }
+    if (error instanceof RequestError) throw error
+    return { reason: 'token_key', message: "The token's key cannot be used." }
   }
 }
 
@@ -148,5 +152,5 @@ function refusal(
 }
 
 function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex')
+  return hash('sha256', text, 'hex')
 }

@@ -11,9 +11,10 @@ import { systemClock } from '../../src/clock.ts'
 import { readConfig } from '../../src/config/env.ts'
 import { createLog } from '../../src/log.ts'
 import { copyEmbeddedTemplate } from '../support/embedded-template.ts'
-import { type Gitlab, publicJwk, startGitlab } from '../support/gitlab.ts'
+import { type Gitlab, startGitlab } from '../support/gitlab.ts'
 import { type Cluster, freePort, startCluster } from '../support/postgres.ts'
 import { processEnv, startServiceProcess } from '../support/service-process.ts'
+import { publicJwk } from '../support/token-issuer.ts'
 import { createDatabase, DATABASES, runSql } from '../support/world.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))

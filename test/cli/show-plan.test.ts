@@ -5,7 +5,10 @@ import { describePlan } from '../../src/cli/policy/show-plan.ts'
 
 const shown = (before: Record<string, unknown>, after: Record<string, unknown>) =>
   stripVTControlCharacters(
-    describePlan([{ action: 'UPDATE', email: 'a@b.example', etag: '1', before, after, notices: [] }], 0),
+    describePlan(
+      [{ action: 'UPDATE', email: 'a@b.example', etag: '1', before, after, notices: [], findings: [] }],
+      0,
+    ),
   )
     .split('\n')
     .slice(1, -3)

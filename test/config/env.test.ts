@@ -57,6 +57,7 @@ describe('the configuration', () => {
       workers: 1,
       metricsPort: undefined,
       otlpEndpoint: undefined,
+      blockFindings: 'none',
       logLevel: 'info',
     })
     assert.deepEqual(warnings, [])
@@ -236,7 +237,7 @@ describe('a variable is refused, by its name, with', () => {
     ['WORKERS', ['0', '-1', '1.5', '65', 'many']],
     ['METRICS_PORT', ['-1', '65536', 'http', '8080']],
     ['OTEL_EXPORTER_OTLP_ENDPOINT', ['collector:4318', 'grpc://collector', 'http://', 'yes']],
-    ['BLOCK_FINDINGS', ['critical', 'warning']],
+    ['BLOCK_FINDINGS', ['note', 'CRITICAL', 'all']],
     ['DECISION_RETENTION_DAYS', ['0', '-1', '1.5', '36501', '30d', 'forever']],
   ]
   for (const [name, values] of cases) {
@@ -293,7 +294,7 @@ describe('a variable may be', () => {
     ['WORKERS', ['1']],
     ['METRICS_PORT', ['0', '9100']],
     ['OTEL_EXPORTER_OTLP_ENDPOINT', ['http://127.0.0.1:4318', 'https://collector.example/otlp/']],
-    ['BLOCK_FINDINGS', ['none']],
+    ['BLOCK_FINDINGS', ['none', 'critical', 'warning']],
   ] as const) {
     for (const value of values) {
       test(`${name}=${value}`, () => assert.deepEqual(problemsOf({ [name]: value }), []))

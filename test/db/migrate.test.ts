@@ -11,7 +11,16 @@ import { createLog } from '../../src/log.ts'
 import { createDatabase, DATABASES } from '../support/world.ts'
 import { openTestDatabase, type TestDatabase } from './test-database.ts'
 
-const ALL = ['0001-initial', '0002-projects', '0003-decision-history', '0004-explained-tokens']
+const ALL = [
+  '0001-initial',
+  '0002-projects',
+  '0003-decision-history',
+  '0004-explained-tokens',
+  '0005-guardrails',
+  '0006-providers',
+  '0007-identity-tests',
+  '0008-policy-versions',
+]
 
 for (const kind of DATABASES) {
   describe(`migrating on ${kind}`, () => {
@@ -60,6 +69,17 @@ for (const kind of DATABASES) {
         await database.refusal('insert into readiness values (false, now())'),
         /readiness_single_row/,
       )
+    })
+
+    test('keeps issuers of every provider, by its name in capitals', async () => {
+      const insert = (id: string, provider: string) =>
+        `insert into issuers (id, issuer_url, title, provider_type, state, algorithms, create_time, update_time)
+           values ('${id}', 'https://${id}.example.com', '', '${provider}', 'ACTIVE', '{RS256}', now(), now())`
+
+      await database.query(insert('a', 'GITHUB'))
+
+      assert.match(await database.refusal(insert('b', 'github')), /issuers_some_provider/)
+      assert.match(await database.refusal(insert('b', '')), /issuers_some_provider/)
     })
 
     test('is on a version that is new enough', async () => {

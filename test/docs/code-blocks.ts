@@ -22,8 +22,19 @@ export function readPage(path: string, replacements: Readonly<Record<string, str
 
 /** The lines of a job's `- |` script in a `.gitlab-ci.yml`, without their indentation. */
 export function jobScript(yaml: string, job: string): string {
-  const { lines } = jobLines(yaml, job)
-  const start = lines.findIndex((line) => line.trim() === '- |') + 1
+  return blockAfter(jobLines(yaml, job).lines, '- |')
+}
+
+/** The lines of a step's `run: |` in a workflow of GitHub Actions, without their indentation. */
+export function stepScript(yaml: string, step: string): string {
+  const lines = yaml.split('\n')
+  const first = lines.findIndex((line) => line.trim() === `- name: ${step}`)
+  if (first < 0) throw new Error(`There is no step ${step}.`)
+  return blockAfter(lines.slice(first), 'run: |')
+}
+
+function blockAfter(lines: readonly string[], opening: string): string {
+  const start = lines.findIndex((line) => line.trim() === opening) + 1
   const indent = /^ */.exec(lines[start] ?? '')?.[0].length ?? 0
   const length = lines.slice(start).findIndex((line) => line !== '' && line.search(/\S/) < indent)
   const script = length < 0 ? lines.slice(start) : lines.slice(start, start + length)

@@ -109,6 +109,8 @@ test('every link in the documents leads to a file', () => {
     'CHANGELOG.md',
     'docs/gitlab.md',
     'docs/policies.md',
+    'docs/changing-policies.md',
+    'docs/findings.md',
     'docs/architecture.md',
     'docs/operate.md',
     'docs/metrics.md',

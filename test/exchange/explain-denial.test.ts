@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { type DenialFacts, explainDenial } from '../../src/exchange/explain-denial.ts'
-import { PERSONAL_CLAIMS } from '../../src/identity/gitlab-claims.ts'
 import type { ConditionVerdict, RuleVerdict, Verdict } from '../../src/policy/verdict.ts'
+import { PERSONAL_CLAIMS, PROVIDERS } from '../../src/provider/providers.ts'
 
 const audience = {
   actual: ['https://gitlab.com'],
@@ -229,6 +229,80 @@ describe('the message names each unmet condition with what is expected, what is 
   }
 })
 
+describe('a job of GitHub is told of what GitHub has', () => {
+  const event = (actual: string | null) => ({
+    pipeline_source: unmet('event_name', "one of 'push', 'schedule'", actual),
+  })
+  const cases: readonly [name: string, conditions: Record<string, ConditionVerdict>, message: RegExp][] = [
+    [
+      'a pull request',
+      {
+        merge_request: unmet('event_name', 'any other event', 'pull_request'),
+        pipeline_source: met('event_name', "'push'", 'pull_request'),
+      },
+      /event_name is 'pull_request', .*: pull requests are never admitted.* let the job run on push/,
+    ],
+    [
+      "a pull request's ref",
+      {
+        ref: unmet('ref', "'refs/heads/' and the name of the branch", 'refs/pull/7/merge'),
+        pipeline_source: met('event_name', "'push'", 'pull_request'),
+      },
+      /a pull request's token names no branch/,
+    ],
+    [
+      'what is never admitted is not to be listed',
+      event('pull_request_target'),
+      /requests are never admitted/,
+    ],
+    ['a workflow_run', event('workflow_run'), /a workflow_run may follow the pull request of a fork/],
+    ['another event', event('release'), /have the rule's pipelineSources extended/],
+    ['a fork', { fork: unmet('event_name', 'another', 'workflow_run') }, /may run code of a fork/],
+    ['no event', { fork: unmet('event_name', 'another', null) }, /GitHub always sends event_name/],
+    [
+      'a ref that is not protected',
+      { protected_ref: unmet('ref_protected', "'true'", 'false') },
+      /protect the branch or tag in GitHub \(Settings, Rules, or Settings, Branches\), or have the rule's protectedRefsOnly/,
+    ],
+    [
+      'a ref one level too deep',
+      { ref: unmet('ref', "branch 'release/*'", 'refs/heads/release/1/2') },
+      /; '\*' stays within one segment, and 'release\/\*\*' would match/,
+    ],
+    [
+      'a claim of another type',
+      { project_id: unmet('repository_id', "'20'", 20) },
+      /is the number 20, not a string, .*: GitHub sends text here/,
+    ],
+  ]
+  for (const [name, conditions, message] of cases) {
+    test(name, () => {
+      const denial = explain({ provider: PROVIDERS.GITHUB, rules: [ruleWith(conditions)] })
+
+      assert.match(denial.message, message)
+      assert.doesNotMatch(denial.message, /GitLab|gitlab/)
+    })
+  }
+
+  test('the audience, with how a workflow asks for it', () => {
+    const denial = explain({
+      provider: PROVIDERS.GITHUB,
+      reason: 'token_audience',
+      rules: [ruleWith({})],
+      audience: {
+        ...audience,
+        actual: ['https://github.com/acme'],
+        allowed: ['https://token.actions.githubusercontent.com'],
+      },
+    })
+
+    assert.match(
+      denial.message,
+      /have the workflow ask for its token with the audience 'https:\/\/token\.actions\.githubusercontent\.com' \(core\.getIDToken with it, /,
+    )
+  })
+})
+
 describe('no other pattern is suggested', () => {
   const cases: readonly [expected: string, actual: string][] = [
     ["branch 'release/*'", 'refs/heads/other/1/2'],
@@ -411,7 +485,13 @@ describe('whatever a token or a rule says', () => {
 function explain(change: Partial<DenialFacts> & { readonly rules?: readonly RuleVerdict[] }) {
   const { rules = [], ...facts } = change
   const verdict = { allow: false, rules, conditions: [], guardrails: [], roles: [] }
-  return explainDenial({ reason: 'condition_not_met', verdict, audience, ...facts })
+  return explainDenial({
+    reason: 'condition_not_met',
+    verdict,
+    provider: PROVIDERS.GITLAB,
+    audience,
+    ...facts,
+  })
 }
 
 function ruleWith(conditions: Readonly<Record<string, ConditionVerdict>>): RuleVerdict {

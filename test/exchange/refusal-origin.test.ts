@@ -3,6 +3,7 @@ import { describe, test } from 'node:test'
 import type { Disclosure } from '../../src/exchange/decide.ts'
 import { refusalOrigin } from '../../src/exchange/refusal-origin.ts'
 import type { JsonObject } from '../../src/json.ts'
+import type { ProviderType } from '../../src/provider/providers.ts'
 import { denied } from '../decision/sample-decisions.ts'
 
 const GROUND = {
@@ -13,9 +14,12 @@ const GROUND = {
   issuerRevision: '1',
 }
 const unverified = (callerIp: string) =>
-  refusalOrigin(denied(GROUND, { callerIp }), { scope: 'token', message: '', claims: undefined })
-const verified = (claims: JsonObject, scope: 'inside' | 'outside' = 'outside') =>
-  refusalOrigin(denied(GROUND), { scope, claims } as Disclosure)
+  refusalOrigin(denied(GROUND, { callerIp }), { scope: 'token', message: '', token: undefined })
+const verified = (
+  claims: JsonObject,
+  scope: 'inside' | 'outside' = 'outside',
+  provider: ProviderType = 'GITLAB',
+) => refusalOrigin(denied(GROUND), { scope, token: { provider, claims } } as Disclosure)
 
 describe('a refusal counts among those', () => {
   test('of its address, of which an IPv6 caller has 64 bits to choose from', () => {
@@ -54,7 +58,7 @@ describe('a refusal counts among those', () => {
       issuerUrl: GROUND.issuerUrl,
       claims: '{"project_id":"20"}',
     })
-    assert.equal(verified({ repository_id: '7' }).claims, '{"repository_id":"7"}')
+    assert.equal(verified({ repository_id: '7' }, 'outside', 'GITHUB').claims, '{"repository_id":"7"}')
   })
 
   test('of all that name no project of their issuer, where it names none', () => {

@@ -30,7 +30,7 @@ for (const kind of DATABASES) {
 
       assert.equal(created.status, 200, created.text)
       assertSafeHeaders(created)
-      const { etag, createTime, updateTime, policyDigest, notices, ...rest } = created.json
+      const { etag, createTime, updateTime, policyDigest, notices, findings, ...rest } = created.json
       assert.deepEqual(rest, {
         name: `workloadIdentities/${email}`,
         email,
@@ -61,14 +61,16 @@ for (const kind of DATABASES) {
             },
           ],
         },
+        tests: [],
       })
       assert.match(etag, /^\d+$/)
       assert.equal(createTime, new Date(world.clock()).toISOString())
       assert.equal(updateTime, createTime)
       assert.match(policyDigest, /^sha256:[0-9a-f]{64}$/)
       assert.match(notices.join(), /registered as issuers\/i-127-0-0-1-\d+/)
-      const { notices: _, ...withoutNotices } = created.json
-      assert.deepEqual(read.json, withoutNotices)
+      assert.ok(findings.length > 0)
+      const { notices: _, findings: __, ...stored } = created.json
+      assert.deepEqual(read.json, stored)
     })
 
     test('the defaults of a rule without refs admit every ref and merge requests of the project', async () => {

@@ -10,8 +10,8 @@ import {
   DECISION_ID,
   verdictOf,
 } from '../support/answers.ts'
-import { publicJwk, signJws } from '../support/gitlab.ts'
 import { gitlabClaims } from '../support/gitlab-claims.ts'
+import { publicJwk, signJws } from '../support/token-issuer.ts'
 import { type Answer, DATABASES, startWorld, type World } from '../support/world.ts'
 
 const PUBLIC_URL = 'https://claimgate.example.com'

@@ -1,6 +1,6 @@
 import { createHash, generateKeyPairSync, type KeyObject, randomUUID } from 'node:crypto'
-import { publicJwk, signJws } from '../support/gitlab.ts'
 import { type Claims, gitlabClaims } from '../support/gitlab-claims.ts'
+import { publicJwk, signJws } from '../support/token-issuer.ts'
 import type { World } from '../support/world.ts'
 
 const rsa = (modulusLength: number, publicExponent = 65_537) =>

@@ -6,6 +6,7 @@ import {
   mergeRequest,
   tag,
 } from '../support/gitlab-claims.ts'
+import type { Expected } from './claims-outcome.ts'
 
 const APP = {
   group: 'acme',
@@ -50,8 +51,6 @@ export const RULES = {
   },
 } as const satisfies Record<string, { rule: object; good: Claims }>
 
-/** Unmet conditions are a 403, `outside` is the undifferentiated 401, any other text the reason of a 401 or 403. */
-export type Expected = 'allowed' | 'outside' | readonly string[] | `token_${string}`
 export type Row = readonly [
   name: string,
   claims: Claims,

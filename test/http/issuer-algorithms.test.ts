@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { createPublicKey, generateKeyPairSync, type KeyObject, randomUUID } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
 import { assertProblem } from '../support/answers.ts'
-import { signJws } from '../support/gitlab.ts'
 import { type Claims, gitlabClaims } from '../support/gitlab-claims.ts'
+import { signJws } from '../support/token-issuer.ts'
 import { DATABASES, startWorld, type World } from '../support/world.ts'
 
 const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 })

@@ -3,8 +3,8 @@ import { generateKeyPairSync } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
 import type { App } from '../../src/app.ts'
 import { assertProblem, assertSafeHeaders } from '../support/answers.ts'
-import { publicJwk } from '../support/gitlab.ts'
 import { gitlabClaims } from '../support/gitlab-claims.ts'
+import { publicJwk } from '../support/token-issuer.ts'
 import { type Answer, DATABASES, startWorld, type World } from '../support/world.ts'
 
 const RULE = { group: 'acme', project: 'app', refs: [{ type: 'BRANCH', pattern: 'main' }] }

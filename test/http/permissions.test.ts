@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { assertProblem } from '../support/answers.ts'
-import { signJws } from '../support/gitlab.ts'
 import { gitlabClaims } from '../support/gitlab-claims.ts'
 import { identityBody } from '../support/identity-body.ts'
+import { signJws } from '../support/token-issuer.ts'
 import { type Answer, DATABASES, startWorld, type World } from '../support/world.ts'
 
 const IDENTITIES = '/v1/workspaces/default/workloadIdentities'
@@ -27,7 +27,7 @@ const OPEN = [
 /** What each role may, of all that there is. */
 const MAY: Readonly<Record<string, RegExp>> = {
   [ADMIN]: /^claimgate\./,
-  [AUTHOR]: /^claimgate\.(workloadIdentities\.\w+|\w+\.(get|list))$/,
+  [AUTHOR]: /^claimgate\.((workloadIdentities|guardrails)\.\w+|\w+\.(get|list))$/,
   [AUDITOR]: /^claimgate\.(workloadIdentities\.evaluate|\w+\.(get|list))$/,
   [AGENT]: /^$/,
 }

@@ -40,7 +40,7 @@ for (const kind of DATABASES) {
       assert.equal(ofApi.json.email, `same@api.${IDENTITY_DOMAIN}`)
       assert.equal(ofWorkspace, `same@${IDENTITY_DOMAIN}`)
       const read = await world.admin('GET', `/v1/workloadIdentities/${ofWeb.json.email}`)
-      const { notices: _, ...created } = ofWeb.json
+      const { notices: _, findings: __, ...created } = ofWeb.json
       assert.deepEqual(read.json, created)
       assertProblem(await create('web', 'same'), 409, 6, /exists already/)
     })

@@ -8,8 +8,8 @@ import {
   assertSafeHeaders,
   DECISION_ID,
 } from '../support/answers.ts'
-import { publicJwk } from '../support/gitlab.ts'
 import { gitlabClaims } from '../support/gitlab-claims.ts'
+import { publicJwk } from '../support/token-issuer.ts'
 import { DATABASES, startWorld, type World } from '../support/world.ts'
 import {
   ACCEPTED,

@@ -36,14 +36,16 @@ for (const kind of DATABASES) {
 
       assert.equal(answer.status, 200, answer.text)
       assertSafeHeaders(answer)
-      const { title, etag, updateTime, ...rest } = answer.json
+      const { findings, ...stored } = answer.json
+      const { title, etag, updateTime, ...rest } = stored
+      assert.ok(findings.length > 0)
       assert.equal(title, 'New')
       assert.notEqual(etag, before.etag)
       assert.equal(answer.headers.get('etag'), `"${etag}"`)
       assert.equal(updateTime, new Date(world.clock()).toISOString())
       const { title: _t, etag: _e, updateTime: _u, ...same } = before
       assert.deepEqual(rest, same)
-      assert.deepEqual(await get(email), answer.json)
+      assert.deepEqual(await get(email), stored)
     })
 
     const SETTINGS: readonly (readonly [mask: string, value: unknown, reset: unknown])[] = [
@@ -52,6 +54,7 @@ for (const kind of DATABASES) {
       ['subjectTokenUse', 'MANY', 'ONCE'],
       ['tokenAudiences', ['urn:x'], []],
       ['recordedClaims', ['user_login'], []],
+      ['tests', [{ title: 'A stranger', claims: {}, expect: 'DENIED' }], []],
     ]
     test('every setting can be set, and falls back to its default where the mask names it and the body does not', async () => {
       const email = await world.createIdentity([RULE], { id: 'settings' })
@@ -95,7 +98,7 @@ for (const kind of DATABASES) {
       const read = await get(email)
 
       const answer = await patch(email, { ...read, title: 'Read and written' })
-      const { title, etag: _, updateTime: _u, ...rest } = answer.json
+      const { title, etag: _, updateTime: _u, findings: _f, ...rest } = answer.json
 
       assert.equal(title, 'Read and written')
       const { title: _t, etag: _e, updateTime: __, ...same } = read

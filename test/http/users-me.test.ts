@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { createPublicKey, generateKeyPairSync } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
 import { assertNoToken, assertProblem, assertSafeHeaders } from '../support/answers.ts'
-import { signJws } from '../support/gitlab.ts'
 import { gitlabClaims } from '../support/gitlab-claims.ts'
 import { sendRaw } from '../support/raw-http.ts'
+import { signJws } from '../support/token-issuer.ts'
 import { DATABASES, startWorld, type World } from '../support/world.ts'
 
 const RULE = { id: 'deploy', group: 'acme', roles: ['roles/gitopsServiceAgent', 'roles/auditor'] }

@@ -34,6 +34,7 @@ describe('defaults', () => {
           },
         ],
       },
+      tests: [],
     })
   })
 

@@ -111,9 +111,15 @@ test('of all short names without a wildcard, exactly those that Git takes for a 
 })
 
 test('only a pattern that ends with a lone star is noted, with what matches and what does not', () => {
-  assert.match(noticeRefPattern('a*/*') ?? '', /matches 'ax\/1' but not 'ax\/1\/2'.*write 'a\*\/\*\*'/)
-  assert.equal(noticeRefPattern('a*'), undefined)
-  assert.equal(noticeRefPattern('a/**'), undefined)
+  const differs = "unlike in GitLab's protected branches"
+
+  assert.match(
+    noticeRefPattern('a*/*', differs) ?? '',
+    /matches 'ax\/1' but not 'ax\/1\/2'.*write 'a\*\/\*\*'/,
+  )
+  assert.equal(noticeRefPattern('a*', differs), undefined)
+  assert.equal(noticeRefPattern('a/**', differs), undefined)
+  assert.equal(noticeRefPattern('a*/*', ''), undefined, 'the provider has the same patterns')
 })
 
 function isBranchInGit(name: string): boolean {

@@ -5,8 +5,9 @@ import { createGuardedFetch } from '../../src/issuer/guarded-fetch.ts'
 import type { Issuer } from '../../src/issuer/issuer.ts'
 import { createKeyCache, type KeyCache } from '../../src/issuer/key-cache.ts'
 import { createLog } from '../../src/log.ts'
-import { type Gitlab, publicJwk, startGitlab } from '../support/gitlab.ts'
+import { type Gitlab, startGitlab } from '../support/gitlab.ts'
 import { issuerOf } from '../support/issuer-of.ts'
+import { publicJwk } from '../support/token-issuer.ts'
 
 const SECOND = 1000
 const MINUTE = 60 * SECOND

@@ -3,9 +3,10 @@ import { after, describe, test } from 'node:test'
 import { RequestError } from '../../src/errors.ts'
 import type { Rule } from '../../src/identity/rule.ts'
 import type { PolicyCompiler } from '../../src/policy/compile-policy.ts'
-import { createPreparePolicy } from '../../src/policy/prepare-policy.ts'
+import { createPreparePolicy, type PolicySource } from '../../src/policy/prepare-policy.ts'
 import { sampleClaims } from '../../src/policy/sample-claims.ts'
 import { createSmokeRunner } from '../../src/policy/smoke-run.ts'
+import { PROVIDERS } from '../../src/provider/providers.ts'
 import { realCompiler, ruleWith, wasmOf } from './policy-world.ts'
 
 const compiler = await realCompiler()
@@ -13,9 +14,10 @@ const smokeRunner = createSmokeRunner()
 const smokeRun = smokeRunner.run
 after(() => smokeRunner.close())
 const prepare = createPreparePolicy({ compiler, policies: { has: async () => false }, smokeRun })
+const source = (...rules: readonly Rule[]): PolicySource => ({ providerType: 'GITLAB', rules })
 
 test('a policy is ready to be stored under its digest', async () => {
-  const { digest, policy } = await prepare([ruleWith()])
+  const { digest, policy } = await prepare(source(ruleWith()))
 
   assert.equal(policy?.digest, digest)
   assert.equal(policy.entrypoint, 'claimgate/verdict')
@@ -32,11 +34,34 @@ test('one that is stored already is not compiled again', async () => {
   const asked: string[] = []
   const has = async (digest: string) => asked.push(digest) > 0
 
-  const prepared = await createPreparePolicy({ compiler: refusing, policies: { has }, smokeRun })([
-    ruleWith(),
-  ])
+  const prepared = await createPreparePolicy({ compiler: refusing, policies: { has }, smokeRun })(
+    source(ruleWith()),
+  )
 
   assert.deepEqual(prepared, { digest: asked[0] })
+})
+
+test('one that was prepared a moment ago and not stored is not compiled again', async () => {
+  let compilations = 0
+  const counting: PolicyCompiler = {
+    ...compiler,
+    compile(policy) {
+      compilations++
+      return compiler.compile(policy)
+    },
+  }
+  const prepareCounted = createPreparePolicy({
+    compiler: counting,
+    policies: { has: async () => false },
+    smokeRun,
+  })
+
+  const first = await prepareCounted(source(ruleWith()))
+  const second = await prepareCounted(source(ruleWith()))
+  await prepareCounted(source(ruleWith({ id: 'other' })))
+
+  assert.deepEqual(second, first)
+  assert.equal(compilations, 2)
 })
 
 describe('a sample of what a rule admits is admitted', () => {
@@ -54,8 +79,24 @@ describe('a sample of what a rule admits is admitted', () => {
   ]
   for (const [index, rule] of rules.entries()) {
     test(`${index}`, async () => {
-      assert.equal(sampleClaims(rule).admitted, true)
-      assert.ok((await prepare([rule])).policy)
+      assert.equal(sampleClaims(rule, PROVIDERS.GITLAB).admitted, true)
+      assert.ok((await prepare(source(rule))).policy)
+    })
+  }
+
+  const github: readonly Partial<Rule>[] = [
+    {},
+    { project: '', refs: [], protectedRefsOnly: false },
+    { refs: [{ type: 'TAG', pattern: 'v*.*/**' }], pipelineSources: ['release'] },
+    { ids: { projectIds: ['7'], namespaceIds: ['9'] }, project: '' },
+    { claims: { environment: ['production'], base_ref: [''], repo_property_tier: ['1'] } },
+  ]
+  for (const [index, changes] of github.entries()) {
+    test(`${index} of GitHub`, async () => {
+      const rule = ruleWith({ pipelineSources: ['push', 'schedule'], ...changes })
+
+      assert.equal(sampleClaims(rule, PROVIDERS.GITHUB).admitted, true)
+      assert.ok((await prepare({ providerType: 'GITHUB', rules: [rule] })).policy)
     })
   }
 
@@ -67,8 +108,8 @@ describe('a sample of what a rule admits is admitted', () => {
     })
     const never = ruleWith({ claims: { ref: ['develop'] } })
 
-    assert.equal(sampleClaims(rule).admitted, false)
-    assert.ok((await prepare([rule, never])).policy)
+    assert.equal(sampleClaims(rule, PROVIDERS.GITLAB).admitted, false)
+    assert.ok((await prepare(source(rule, never))).policy)
   })
 })
 
@@ -92,14 +133,14 @@ describe('a policy that does not stand the trial is refused with its problem', (
   for (const [name, rego, code] of cases) {
     test(name, async () => {
       const wasm = await wasmOf(`package claimgate\n\n${rego}`)
-      const other = { ...compiler, compile: async () => ({ ok: true as const, wasm }) }
+      const other = { ...compiler, compile: async () => ({ ok: true as const, wasm, requirements: [] }) }
       const prepareOther = createPreparePolicy({
         compiler: other,
         policies: { has: async () => false },
         smokeRun,
       })
 
-      const refused = await prepareOther([ruleWith()]).catch((error: unknown) => error)
+      const refused = await prepareOther(source(ruleWith())).catch((error: unknown) => error)
 
       assert.ok(refused instanceof RequestError)
       assert.equal(refused.code, 'invalid_argument')

@@ -8,6 +8,7 @@ import { readConfig } from '../../src/config/env.ts'
 import { createLog } from '../../src/log.ts'
 import { assertDescribed, loadDescription } from './described-answers.ts'
 import { copyEmbeddedTemplate } from './embedded-template.ts'
+import { startGithub } from './github.ts'
 import { startGitlab } from './gitlab.ts'
 import { POSTGRESQL_TEMPLATE } from './postgresql-template.ts'
 
@@ -42,6 +43,7 @@ export type World = {
   readonly app: App
   readonly clock: TestClock
   readonly gitlab: Awaited<ReturnType<typeof startGitlab>>
+  readonly github: Awaited<ReturnType<typeof startGithub>>
   readonly adminToken: string
   /** The database's URL; undefined for the embedded one. */
   readonly databaseUrl: string | undefined
@@ -75,7 +77,7 @@ export type IdentityOptions = { readonly id?: string; readonly config?: object; 
 
 export const IDENTITY_DOMAIN = 'workload.example.com'
 
-/** A whole service on a database of its own (or the one that `env` names), with a GitLab look-alike whose keys are real. */
+/** A whole service on a database of its own (or the one that `env` names), with look-alikes of GitLab and GitHub whose keys are real. */
 export async function startWorld(kind: DatabaseKind, env: Record<string, string> = {}): Promise<World> {
   const opened = new AsyncDisposableStack()
   try {
@@ -94,6 +96,8 @@ async function openWorld(
   const clock = createTestClock()
   const gitlab = await startGitlab({ clock })
   opened.defer(() => gitlab.close())
+  const github = await startGithub({ clock })
+  opened.defer(() => github.close())
   const isOwnDatabase = kind === 'postgresql' && env.DATABASE_URL === undefined
   const database = isOwnDatabase ? await createMigratedDatabase() : undefined
   opened.defer(() => database?.drop())
@@ -108,7 +112,7 @@ async function openWorld(
     DATA_DIR: dataDir,
     ADMIN_TOKEN: adminToken,
     KEY_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
-    PRIVATE_ISSUERS: gitlab.issuerUrl,
+    PRIVATE_ISSUERS: `${gitlab.issuerUrl},${github.issuerUrl}`,
     TRUST_PROXY: '1',
     LOG_LEVEL: process.env.TEST_LOG_LEVEL ?? 'silent',
     ...(database && { DATABASE_URL: database.url }),
@@ -127,6 +131,7 @@ async function openWorld(
     app,
     clock,
     gitlab,
+    github,
     adminToken,
     databaseUrl: database?.url ?? env.DATABASE_URL,
     async request(method, path, options = {}) {

@@ -1,4 +1,11 @@
-import { type ClientCommand, type ClientContext, COULD_NOT_RUN, DONE, FOUND_SOMETHING } from '../command.ts'
+import {
+  type ClientCommand,
+  type ClientContext,
+  COULD_NOT_RUN,
+  DONE,
+  type Flags,
+  FOUND_SOMETHING,
+} from '../command.ts'
 import { createProgressBar } from '../progress-bar.ts'
 import { AT_ONCE, makePlan } from './make-plan.ts'
 import { openPolicyFolder } from './open-folder.ts'
@@ -21,12 +28,19 @@ export const applyCommand: ClientCommand = {
     ...CLIENT_OPTIONS,
     ['--plan FILE', 'applies this plan of plan --output, in place of one made now'],
     ['--prune', 'also deletes all identities that have no file in the folder'],
+    ['--reason REASON', 'why, for those who read the versions of these identities later'],
+    [
+      '--acknowledge REASON',
+      'why their findings may be, which is recorded: applies what BLOCK_FINDINGS refuses',
+    ],
     ['--json', 'what was changed as JSON'],
   ],
   flags: {
     ...CLIENT_FLAGS,
     plan: { type: 'string' },
     prune: { type: 'boolean' },
+    reason: { type: 'string' },
+    acknowledge: { type: 'string' },
     json: { type: 'boolean' },
   },
   operands: ['[FOLDER]'],
@@ -34,7 +48,7 @@ export const applyCommand: ClientCommand = {
     const client = createServiceClient(context.config, context.flags)
     const { changes, unchanged } = await plannedChanges(client, context)
     if (changes.length > 0) {
-      const refusal = await apply(client, changes)
+      const refusal = await apply(client, changes, pathWith(context.flags))
       if (refusal !== undefined) {
         process.stderr.write(`${refusal.message}\n`)
         return refusal.status === CONFLICT ? FOUND_SOMETHING : COULD_NOT_RUN
@@ -47,7 +61,16 @@ export const applyCommand: ClientCommand = {
   },
 }
 
-const PATH = '/v1/workspaces/default:applyPolicies'
+/** Both reasons are parameters, as those of every save are. */
+function pathWith(flags: Flags): string {
+  const query = new URLSearchParams()
+  for (const name of ['reason', 'acknowledge']) {
+    const given = flags[name]
+    if (typeof given === 'string') query.set(name, given)
+  }
+  return `/v1/workspaces/default:applyPolicies${query.size === 0 ? '' : `?${query}`}`
+}
+
 /** The service is not what the plan was made for. */
 const CONFLICT = 409
 
@@ -62,7 +85,11 @@ async function plannedChanges(client: ServiceClient, { config, flags, operands: 
 }
 
 /** Undefined where all changes were made. */
-async function apply(client: ServiceClient, changes: readonly Change[]): Promise<ServiceError | undefined> {
+async function apply(
+  client: ServiceClient,
+  changes: readonly Change[],
+  path: string,
+): Promise<ServiceError | undefined> {
   const wanted = changes.map(({ action, email, etag, after }) => ({
     action,
     email,
@@ -74,10 +101,10 @@ async function apply(client: ServiceClient, changes: readonly Change[]): Promise
     // Compiled a few at a time, lest the answer be waited for too long; then the apply itself finds it all done.
     for (let from = 0; from < wanted.length && wanted.length > AT_ONCE; from += AT_ONCE) {
       const some = wanted.slice(from, from + AT_ONCE)
-      await client.post(PATH, { changes: some, validateOnly: true })
+      await client.post(path, { changes: some, validateOnly: true })
       progress.show(`${from + some.length} changes checked`, (from + some.length) / wanted.length)
     }
-    await client.post(PATH, { changes: wanted })
+    await client.post(path, { changes: wanted })
     return undefined
   } catch (error) {
     if (error instanceof ServiceError) return error

@@ -12,6 +12,15 @@ const change = z.strictObject({
   before: content.optional(),
   after: content.optional(),
   notices: z.array(z.string()),
+  findings: z.array(
+    z.strictObject({
+      code: z.string(),
+      grade: z.enum(['CRITICAL', 'WARNING', 'NOTE']),
+      rule: z.string().optional(),
+      message: z.string(),
+      change: z.string(),
+    }),
+  ),
 })
 
 /** What the service answers to a plan. */

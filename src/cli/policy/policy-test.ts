@@ -1,10 +1,8 @@
 import { styleText } from 'node:util'
-import { systemClock } from '../../clock.ts'
-import type { PolicyFile } from '../../policy-file/read-policy-file.ts'
+import type { TestResult } from '../../policy-test/policy-test.ts'
 import { type ClientCommand, DONE, FOUND_SOMETHING } from '../command.ts'
 import { openOfflinePolicies } from './offline-policies.ts'
 import { openPolicyFolder } from './open-folder.ts'
-import { runPolicyTests, type TestResult } from './run-tests.ts'
 
 type FileResults = { readonly file: string; readonly email: string; readonly tests: readonly TestResult[] }
 
@@ -21,13 +19,7 @@ export const policyTestCommand: ClientCommand = {
     try {
       const results = await Promise.all(
         files.map(async (file): Promise<FileResults> => {
-          const { policy } = await policies.prepare(file)
-          const deps = {
-            ...policies,
-            provider: providerOf(file),
-            timeSeconds: Math.floor(systemClock() / 1000),
-          }
-          return { file: file.file, email: file.email, tests: await runPolicyTests(file, policy.wasm, deps) }
+          return { file: file.file, email: file.email, tests: await policies.runTests(file) }
         }),
       )
       process.stdout.write(
@@ -40,10 +32,6 @@ export const policyTestCommand: ClientCommand = {
   },
 }
 
-function providerOf({ body }: PolicyFile): string {
-  return body.workloadIdentityConfig.providerType
-}
-
 /** A line for each test, with its reason where it failed, and one that sums up. */
 function describe(results: readonly FileResults[]): string {
   const tests = results.flatMap((result) => result.tests)
@@ -51,10 +39,8 @@ function describe(results: readonly FileResults[]): string {
   const without = results.filter((result) => result.tests.length === 0).map(({ file }) => file)
   const lines = results.flatMap(({ file, tests: own }) => [
     ...(own.length === 0 ? [] : [file]),
-    ...own.map(({ title, passed, explanation }) =>
-      passed
-        ? `  ${styleText('green', 'ok')}    ${title}`
-        : `  ${styleText('red', 'FAIL')}  ${title}: ${explanation}`,
+    ...own.map(({ title, passed, message }) =>
+      passed ? `  ${styleText('green', 'ok')}    ${title}` : `  ${styleText('red', 'FAIL')}  ${message}`,
     ),
   ])
   const sum = `${tests.length} tests, ${failed} failed; without tests: ${without.length} of ${results.length} files.`

@@ -4,6 +4,7 @@ import type { Change } from './plan-file.ts'
 
 const CONFIG = 'workloadIdentityConfig'
 const SIGNS = { CREATE: '+', UPDATE: '~', DELETE: '-' } as const
+const GRADE_COLOURS = { CRITICAL: 'red', WARNING: 'yellow', NOTE: 'cyan' } as const
 const COLOURS = { CREATE: 'green', UPDATE: 'yellow', DELETE: 'red' } as const
 
 /** A plan as one reads it: each identity, and each field of it that changes; lines that sum up. */
@@ -13,14 +14,20 @@ export function describePlan(changes: readonly Change[], unchanged: number): str
   return `${[...changes.flatMap(describeChange), sum].join('\n')}\n`
 }
 
-function describeChange({ action, email, before, after, notices }: Change): readonly string[] {
+function describeChange({ action, email, before, after, notices, findings }: Change): readonly string[] {
   const title = styleText(COLOURS[action], `${SIGNS[action]} ${email}`)
   return [
     title,
     ...differences(before ?? {}, after ?? {}).map((line) => `    ${line}`),
     ...notices.map((notice) => `    ${styleText('cyan', 'notice')} ${notice.replace(`${CONFIG}.`, '')}`),
+    ...findings.map(describeFinding),
     '',
   ]
+}
+
+function describeFinding({ code, grade, rule, message, change }: Change['findings'][number]): string {
+  const where = rule === undefined ? '' : ` (${shown(rule)})`
+  return `    ${styleText(GRADE_COLOURS[grade], grade.toLowerCase())} ${code}${where}: ${message} ${change}`
 }
 
 /** A line for each field that is another; of rules by their ids, of other lists of objects by their place. */

@@ -10,51 +10,49 @@ import type { PolicyModules } from '../../src/policy/compile-policy.ts'
 import { createEvaluator, type Evaluator } from '../../src/policy/evaluate.ts'
 import { POLICIES_DIR } from '../../src/policy/prepare-policy.ts'
 import type { Verdict } from '../../src/policy/verdict.ts'
+import { PROVIDER_TYPES, type ProviderType } from '../../src/provider/providers.ts'
 import { binary, inputWith, realCompiler, ruleWith, silent } from './policy-world.ts'
 
 type Case = { readonly rule: string; readonly input: object; readonly unmet: readonly string[] }
 
-/** The rules, cases and verdicts of `gitlab_test.rego`, as OPA's own evaluator has them. */
-const rego = evaluateTests()
+for (const provider of PROVIDER_TYPES) {
+  describe(`every case that the Rego tests of ${provider} have comes to the same verdict in WASM`, () => {
+    const rego = evaluateTests(provider)
+    let evaluator: Evaluator
 
-describe('every case that the Rego tests have comes to the same verdict in WASM', () => {
-  let evaluator: Evaluator
-  let gathered: PolicyModules
-  let strangers: Uint8Array
-
-  before(async () => {
-    const compiler = await realCompiler()
-    gathered = compiler.gather({ provider: 'GITLAB', rules: rego.rules })
-    const compiled = await compiler.compile(gathered)
-    assert.ok(compiled.ok, JSON.stringify(compiled))
-    strangers = buildAsAStranger(gathered)
-    const wasm = new Map([
-      ['ours', compiled.wasm],
-      ['strangers', strangers],
-    ])
-    evaluator = createEvaluator({ loadWasm: async (digest) => wasm.get(digest), log: silent })
-  })
-  after(() => evaluator.close())
-
-  test('there are cases', () => {
-    assert.ok(Object.keys(rego.cases).length > 80)
-  })
-
-  for (const [note, tried] of Object.entries(rego.cases)) {
-    test(note, async () => {
-      const inputText = JSON.stringify(tried.input)
-
-      const ours = await evaluator.evaluate('ours', inputText)
-      const strangers = await evaluator.evaluate('strangers', inputText)
-
-      assert.ok(ours.ok && strangers.ok, JSON.stringify([ours, strangers]))
-      const verdict: Verdict = JSON.parse(ours.verdictText)
-      assert.deepEqual(verdict, checkVerdict(rego.verdicts[note]))
-      assert.deepEqual(unmetCodes(verdict, tried.rule), tried.unmet)
-      assert.equal(strangers.verdictText, ours.verdictText)
+    before(async () => {
+      const compiler = await realCompiler()
+      const gathered = compiler.gather({ provider, rules: rego.rules })
+      const compiled = await compiler.compile(gathered)
+      assert.ok(compiled.ok, JSON.stringify(compiled))
+      const wasm = new Map([
+        ['ours', compiled.wasm],
+        ['strangers', buildAsAStranger(gathered)],
+      ])
+      evaluator = createEvaluator({ loadWasm: async (digest) => wasm.get(digest), log: silent })
     })
-  }
-})
+    after(() => evaluator.close())
+
+    test('there are cases', () => {
+      assert.ok(Object.keys(rego.cases).length > 80)
+    })
+
+    for (const [note, tried] of Object.entries(rego.cases)) {
+      test(note, async () => {
+        const inputText = JSON.stringify(tried.input)
+
+        const ours = await evaluator.evaluate('ours', inputText)
+        const strangers = await evaluator.evaluate('strangers', inputText)
+
+        assert.ok(ours.ok && strangers.ok, JSON.stringify([ours, strangers]))
+        const verdict: Verdict = JSON.parse(ours.verdictText)
+        assert.deepEqual(verdict, checkVerdict(rego.verdicts[note]))
+        assert.deepEqual(unmetCodes(verdict, tried.rule), tried.unmet)
+        assert.equal(strangers.verdictText, ours.verdictText)
+      })
+    }
+  })
+}
 
 describe('every ref pattern that the Rego tests have covers the same in WASM', () => {
   const { covered, notCovered } = patternTests()
@@ -101,12 +99,13 @@ function unmetCodes(verdict: Verdict, id: string): readonly string[] {
   return Object.keys(conditions).filter((code) => conditions[code]?.met !== true)
 }
 
-function evaluateTests(): {
+/** The rules, cases and verdicts of a provider's Rego tests, as OPA's own evaluator has them. */
+function evaluateTests(provider: ProviderType): {
   readonly rules: readonly Rule[]
   readonly cases: Readonly<Record<string, Case>>
   readonly verdicts: Readonly<Record<string, unknown>>
 } {
-  const read = 'data.claimgate.provider.gitlab_test'
+  const read = `data.claimgate.provider.${provider.toLowerCase()}_test`
   return evaluateRego(
     `{"rules": ${read}.rules, "cases": ${read}.cases, "verdicts": ${read}.verdicts_on_all_rules}`,
   )

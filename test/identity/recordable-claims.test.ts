@@ -1,11 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import {
-  gitlabClaims,
-  PERSONAL_CLAIMS,
-  recordableClaims,
-  unknownClaims,
-} from '../../src/identity/gitlab-claims.ts'
+import { recordableClaims, unknownClaims } from '../../src/identity/recordable-claims.ts'
+import { PROVIDERS } from '../../src/provider/providers.ts'
 
 const claims = {
   sub: 'project_path:g/p:ref_type:branch:ref:main',
@@ -37,15 +33,10 @@ test('every other claim is kept, one called __proto__ too, and nothing is change
   assert.equal(odd.user_login, 'x')
 })
 
-test('only claims that GitLab is not known to send are unknown', () => {
-  assert.deepEqual(unknownClaims({ ...claims, constructor: 'x', brand_new: 1 }), ['constructor', 'brand_new'])
-})
+test('only claims that their provider is not known to send are unknown', () => {
+  const more = { ...claims, constructor: 'x', brand_new: 1 }
 
-test('every personal claim of GitLab is filed as personal, and no other', () => {
-  const filed = [...gitlabClaims].filter(([, { file }]) => file === 'personal').map(([name]) => name)
-
-  assert.deepEqual(
-    filed,
-    PERSONAL_CLAIMS.filter((name) => name !== 'actor'),
-  )
+  assert.deepEqual(unknownClaims(more, PROVIDERS.GITLAB), ['constructor', 'brand_new'])
+  const github = { sub: 'x', repository: 'a/b', actor: 'jane', repo_property_tier: '1', project_path: 'a/b' }
+  assert.deepEqual(unknownClaims(github, PROVIDERS.GITHUB), ['project_path'])
 })

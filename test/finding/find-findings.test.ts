@@ -1,0 +1,264 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { findFindings } from '../../src/finding/find-findings.ts'
+import { FINDING_GRADES, type FindingCode } from '../../src/finding/finding.ts'
+import type { Rule } from '../../src/identity/rule.ts'
+import type { WorkloadIdentitySpec } from '../../src/identity/workload-identity.ts'
+import { ruleWith } from '../policy/policy-world.ts'
+
+const PINNED = { projectIds: ['20'], namespaceIds: [] }
+/** Of which nothing is to be said. */
+const NARROW = ruleWith({ ids: PINNED })
+const EVERY_REF = { refs: [], protectedRefsOnly: false, mergeRequests: 'SAME_PROJECT' } as const
+
+function specWith(rules: readonly Rule[], changes: Partial<WorkloadIdentitySpec> = {}): WorkloadIdentitySpec {
+  return {
+    title: 'Deploy',
+    tokenLifetimeSeconds: 900,
+    subjectTokenUse: 'ONCE',
+    tokenAudiences: [],
+    recordedClaims: [],
+    tests: [],
+    workloadIdentityConfig: {
+      providerType: 'GITLAB',
+      issuerUrl: 'https://gitlab.com',
+      allowedAudiences: ['https://claimgate.example.com'],
+      rules,
+    },
+    ...changes,
+  }
+}
+
+const found = (
+  rules: readonly Rule[],
+  changes?: Partial<WorkloadIdentitySpec>,
+  projectId: string | null = null,
+) =>
+  findFindings(specWith(rules, changes), {
+    projectId,
+    administrativeRoles: ['roles/workspaceAdmin', 'roles/policyAuthor'],
+    publicUrl: 'https://claimgate.example.com',
+  })
+const codes = (...args: Parameters<typeof found>) => found(...args).map(({ code }) => code)
+
+describe('the findings of an identity', () => {
+  test('are none where one project, named refs that are protected, its number and its own audience are asked for', () => {
+    assert.deepEqual(found([NARROW]), [])
+  })
+
+  test('are all of the breadth that the least rule has, the worst first', () => {
+    const all = found([ruleWith({ ...EVERY_REF, project: '' })])
+
+    assert.deepEqual(
+      all.map(({ code }) => code),
+      ['whole_group_open', 'no_project', 'all_refs', 'unprotected_refs', 'merge_requests', 'no_id_pinned'],
+    )
+    for (const { rule } of all) assert.equal(rule, 'deploy')
+    assert.match(
+      all[0]?.message ?? '',
+      /^Every Developer of any project in 'acme' or a group below it can get in with code that nobody has reviewed/,
+    )
+    assert.match(all[0]?.change ?? '', /^Set project of rule 'deploy'/)
+  })
+
+  const RULES: readonly (readonly [
+    name: string,
+    changes: Partial<Rule>,
+    expected: readonly FindingCode[],
+  ])[] = [
+    [
+      'no project',
+      { project: '', ids: { projectIds: [], namespaceIds: [] } },
+      ['no_project', 'no_id_pinned'],
+    ],
+    ['no project but its number', { project: '' }, []],
+    ['no project but its path as a claim', { project: '', claims: { project_path: ['acme/app'] } }, []],
+    ['all refs', { refs: [] }, ['all_refs']],
+    ['all refs but a claim of one', { refs: [], claims: { ref: ['main'] } }, []],
+    ['unprotected refs', { protectedRefsOnly: false }, ['unprotected_refs']],
+    ['unprotected refs but the claim', { protectedRefsOnly: false, claims: { ref_protected: ['true'] } }, []],
+    [
+      'a claim that lets unprotected ones in too',
+      { protectedRefsOnly: false, claims: { ref_protected: ['true', 'false'] } },
+      ['unprotected_refs'],
+    ],
+    ['merge requests', EVERY_REF, ['all_refs', 'unprotected_refs', 'merge_requests']],
+    [
+      'merge requests that no source admits',
+      { ...EVERY_REF, claims: { pipeline_source: ['push'] } },
+      ['all_refs', 'unprotected_refs'],
+    ],
+    [
+      'merge requests alone',
+      { ...EVERY_REF, claims: { pipeline_source: ['merge_request_event'] } },
+      ['all_refs', 'unprotected_refs', 'merge_requests'],
+    ],
+    [
+      'merge requests between protected branches',
+      { ...EVERY_REF, project: '', protectedRefsOnly: true, ids: { projectIds: [], namespaceIds: [] } },
+      ['no_project', 'all_refs', 'merge_requests', 'no_id_pinned'],
+    ],
+    ['no number', { ids: { projectIds: [], namespaceIds: [] } }, ['no_id_pinned']],
+    ['the number of its namespace', { ids: { projectIds: [], namespaceIds: ['72'] } }, []],
+    [
+      'its number as a claim',
+      { ids: { projectIds: [], namespaceIds: [] }, claims: { project_id: ['20'] } },
+      [],
+    ],
+    ['a role of administrators', { roles: ['roles/policyAuthor'] }, ['administrative_role']],
+    ['a role that reads', { roles: ['roles/auditor'] }, []],
+    [
+      'all of it, but disabled',
+      { ...EVERY_REF, project: '', roles: ['roles/workspaceAdmin'], disabled: true },
+      [],
+    ],
+  ]
+  for (const [name, changes, expected] of RULES) {
+    test(`of a rule with ${name}: ${expected.join(', ') || 'none'}`, () => {
+      assert.deepEqual(codes([{ ...NARROW, ...changes }]), expected)
+    })
+  }
+
+  const config = specWith([NARROW]).workloadIdentityConfig
+  const audiences = (...allowedAudiences: string[]) => ({
+    workloadIdentityConfig: { ...config, allowedAudiences },
+  })
+  const SETTINGS: readonly (readonly [
+    name: string,
+    changes: Partial<WorkloadIdentitySpec>,
+    expected: readonly FindingCode[],
+  ])[] = [
+    ["the issuer's URL as audience", audiences('https://gitlab.com'), ['shared_audience']],
+    [
+      'the same with a slash, beside ours',
+      audiences('https://claimgate.example.com', 'https://GitLab.com/'),
+      ['shared_audience'],
+    ],
+    ['the audience of another service', audiences('sigstore'), ['shared_audience']],
+    ['another audience', audiences('urn:acme'), []],
+    ['half an hour', { tokenLifetimeSeconds: 1800 }, []],
+    ['more', { tokenLifetimeSeconds: 1801 }, ['long_lifetime']],
+    ['tokens that can be used again', { subjectTokenUse: 'MANY' }, ['reusable_token']],
+  ]
+  for (const [name, changes, expected] of SETTINGS) {
+    test(`with ${name}: ${expected.join(', ') || 'none'}`, () => {
+      const all = found([NARROW], changes)
+
+      assert.deepEqual(
+        all.map(({ code }) => code),
+        expected,
+      )
+      for (const finding of all) assert.ok(!('rule' in finding))
+    })
+  }
+
+  test('of a project has its membership reached by a merge request, where the rule gives roles', () => {
+    const review = { ...NARROW, ...EVERY_REF }
+
+    assert.ok(codes([review], {}, 'web').includes('merge_request_membership'))
+    assert.ok(!codes([review], {}, null).includes('merge_request_membership'))
+    assert.ok(!codes([{ ...review, roles: [] }], {}, 'web').includes('merge_request_membership'))
+    assert.ok(!codes([NARROW], {}, 'web').includes('merge_request_membership'))
+    const [first] = found([review], {}, 'web').filter(({ code }) => code === 'merge_request_membership')
+    assert.match(first?.message ?? '', /'roles\/gitopsServiceAgent' in projects\/web/)
+  })
+
+  test('of GitHub are about its people, its claims and its own audience', () => {
+    const githubConfig = {
+      providerType: 'GITHUB',
+      issuerUrl: 'https://token.actions.githubusercontent.com',
+      allowedAudiences: ['https://github.com/acme'],
+    } as const
+    const of = (changes: Partial<Rule>) =>
+      found([], { workloadIdentityConfig: { ...githubConfig, rules: [{ ...NARROW, ...changes }] } })
+
+    const wide = of({
+      project: '',
+      refs: [],
+      protectedRefsOnly: false,
+      ids: { projectIds: [], namespaceIds: [] },
+    })
+    const narrow = of({
+      project: '',
+      claims: { repository: ['acme/app'] },
+      ids: { projectIds: [], namespaceIds: ['72'] },
+    })
+
+    assert.deepEqual(
+      wide.map(({ code }) => code),
+      ['no_project', 'all_refs', 'unprotected_refs', 'shared_audience', 'no_id_pinned'],
+    )
+    assert.match(
+      wide[0]?.message ?? '',
+      /^Everybody with write access to any repository of 'acme' can get in/,
+    )
+    assert.match(wide[2]?.change ?? '', /GitHub/)
+    assert.deepEqual(
+      narrow.map(({ code }) => code),
+      ['shared_audience'],
+    )
+  })
+
+  test('name each rule that they are about, and no other', () => {
+    const all = found([
+      NARROW,
+      { ...NARROW, id: 'wide', protectedRefsOnly: false },
+      { ...NARROW, id: 'third', refs: [] },
+    ])
+
+    assert.deepEqual(
+      all.map(({ code, rule }) => [code, rule]),
+      [
+        ['unprotected_refs', 'wide'],
+        ['all_refs', 'third'],
+      ],
+    )
+  })
+
+  test('are each of their grade, a sentence about people, and a change', () => {
+    const wide = ruleWith({ ...EVERY_REF, project: '', roles: ['roles/workspaceAdmin'] })
+    const all = found(
+      [wide],
+      {
+        ...audiences('sigstore'),
+        subjectTokenUse: 'MANY',
+        tokenLifetimeSeconds: 3600,
+        workloadIdentityConfig: { ...config, allowedAudiences: ['sigstore'], rules: [wide] },
+      },
+      'web',
+    )
+
+    assert.deepEqual(new Set(all.map(({ code }) => code)), new Set(Object.keys(FINDING_GRADES)))
+    for (const { code, grade, message, change } of all) {
+      assert.equal(grade, FINDING_GRADES[code])
+      assert.match(message, /^(Every|Everybody|Whoever) [^\n]*\.$/, code)
+      assert.match(change, /^(Set|Take|Have) [^\n]*[.\]]$/, code)
+    }
+  })
+})
+
+describe('who follows the change of a finding is rid of it', () => {
+  const CHANGES: readonly (readonly [FindingCode, Partial<Rule>, Partial<Rule>])[] = [
+    ['whole_group_open', { ...EVERY_REF, project: '' }, { project: 'app' }],
+    ['no_project', { project: '' }, { project: 'app' }],
+    ['all_refs', { refs: [] }, { refs: [{ type: 'BRANCH', pattern: 'main' }] }],
+    ['unprotected_refs', { protectedRefsOnly: false }, { protectedRefsOnly: true }],
+    ['administrative_role', { roles: ['roles/workspaceAdmin'] }, { roles: [] }],
+    ['merge_requests', EVERY_REF, { mergeRequests: 'NONE' }],
+    ['no_id_pinned', {}, { ids: PINNED }],
+  ]
+  for (const [code, changes, mend] of CHANGES) {
+    test(code, () => {
+      const before = codes([ruleWith(changes)])
+      const after = codes([ruleWith({ ...changes, ...mend })])
+
+      assert.ok(before.includes(code))
+      assert.ok(!after.includes(code))
+      assert.deepEqual(
+        after.filter((other) => !before.includes(other)),
+        [],
+        'a narrower identity has a finding that the wider one had not',
+      )
+    })
+  }
+})
