@@ -1,5 +1,6 @@
-import type { RefPattern, Rule } from '../identity/rule.ts'
+import type { Rule } from '../identity/rule.ts'
 import type { JsonObject, JsonValue } from '../json.ts'
+import { coversRef, folded, hasNamedClaims, isOneOf, refKind } from './admits.ts'
 
 /**
  * Whether a rule admits the claims of a GitLab job: what `gitlab.rego` proves, said a second time and apart from it, so
@@ -15,7 +16,7 @@ export function gitlabAdmits(rule: Rule, claims: JsonObject): boolean {
     runsInOwnProject(claims) &&
     isOneOf(claims.project_id, rule.ids.projectIds) &&
     isOneOf(claims.namespace_id, rule.ids.namespaceIds) &&
-    Object.entries(rule.claims).every(([name, values]) => values.some((value) => value === claims[name]))
+    hasNamedClaims(claims, rule)
   )
 }
 
@@ -31,40 +32,11 @@ function isOfProject({ project_path: path }: JsonObject, { group, project }: Rul
   return typeof path === 'string' && folded(path) === folded(`${group}/${project}`)
 }
 
-/** GitLab's paths are of ASCII; what Unicode folds onto it is another path. */
-function folded(path: string): string {
-  return path.replace(/[A-Z]/g, (letter) => letter.toLowerCase())
-}
-
-function isOnRef({ ref, ref_type, ref_path }: JsonObject, { refs }: Rule): boolean {
-  const type = ref_type === 'branch' ? 'BRANCH' : ref_type === 'tag' ? 'TAG' : undefined
-  if (type === undefined || typeof ref !== 'string' || ref === '') return false
-  const fullName = `refs/${type === 'BRANCH' ? 'heads' : 'tags'}/${ref}`
-  if (ref_path !== undefined && ref_path !== fullName) return false
-  return refs.length === 0 || refs.some((pattern) => pattern.type === type && covers(pattern, ref))
-}
-
-function covers({ pattern }: RefPattern, ref: string): boolean {
-  const isOpen = pattern.endsWith('/**')
-  const wanted = (isOpen ? pattern.slice(0, -3) : pattern).split('/')
-  const segments = ref.split('/')
-  if (segments.includes('')) return false
-  if (isOpen ? segments.length <= wanted.length : segments.length !== wanted.length) return false
-  return wanted.every((part, index) => coversSegment(part, segments[index] ?? ''))
-}
-
-/** Without a regular expression, which many stars would keep busy for ever. */
-function coversSegment(wanted: string, segment: string): boolean {
-  const [start = '', ...rest] = wanted.split('*')
-  const end = rest.pop()
-  if (end === undefined) return segment === start
-  let position = start.length
-  for (const part of rest) {
-    const found = segment.indexOf(part, position)
-    if (found < 0) return false
-    position = found + part.length
-  }
-  return segment.startsWith(start) && segment.endsWith(end) && position <= segment.length - end.length
+function isOnRef({ ref, ref_type, ref_path }: JsonObject, rule: Rule): boolean {
+  const kind = refKind(ref_type)
+  if (kind === undefined || typeof ref !== 'string' || ref === '') return false
+  if (ref_path !== undefined && ref_path !== `${kind.prefix}${ref}`) return false
+  return coversRef(rule, kind.type, ref)
 }
 
 function startsAsAllowed({ pipeline_source: source, ref_protected }: JsonObject, rule: Rule): boolean {
@@ -84,8 +56,4 @@ function runsInOwnProject({
 }: JsonObject): boolean {
   if (runsIn === undefined) return source !== undefined && SOURCES_WITHOUT_FORKS.includes(source)
   return typeof runsIn === 'string' && runsIn !== '' && runsIn === project_id
-}
-
-function isOneOf(value: JsonValue | undefined, wanted: readonly string[]): boolean {
-  return wanted.length === 0 || wanted.some((id) => id === value)
 }

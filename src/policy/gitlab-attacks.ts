@@ -1,31 +1,29 @@
 import type { Rule } from '../identity/rule.ts'
-import type { JsonObject, JsonValue } from '../json.ts'
-import type { Attack } from './hostile-samples.ts'
-
-/** No project has this number, whatever the rule pins. */
-const STRANGER_ID = '999999999999'
+import type { JsonObject } from '../json.ts'
+import {
+  type Attack,
+  attacksOf,
+  type Changed,
+  type Changes,
+  claimAttacks,
+  otherCase,
+  STRANGER_ID,
+  typeAttacks,
+} from './attack.ts'
 
 /**
  * What tokens of GitLab look like that try to get in by a rule, each made from claims that it admits: what matters most
  * comes first. Not all are hostile to every rule: a rule for all branches rightly admits one of another name.
  */
 export function gitlabAttacks(rule: Rule, admitted: JsonObject): readonly Attack[] {
-  return [
+  return attacksOf(admitted, [
     ...mergeRequestAttacks(rule),
     ...pathAttacks(rule),
     ...refAttacks(admitted),
-    ...idAttacks(rule),
+    ...ID_ATTACKS,
+    ...claimAttacks(rule),
     ...typeAttacks(admitted),
-  ].map(({ title, changes }) => ({ title, claims: changed(admitted, changes) }))
-}
-
-/** Members that are undefined are taken out. */
-type Changes = Readonly<Record<string, JsonValue | undefined>>
-type Changed = { readonly title: string; readonly changes: Changes }
-
-function changed(claims: JsonObject, changes: Changes): JsonObject {
-  const entries = Object.entries({ ...claims, ...changes })
-  return Object.fromEntries(entries.filter((entry): entry is [string, JsonValue] => entry[1] !== undefined))
+  ])
 }
 
 /** The code of a fork, and code that nobody has reviewed, in each way that a pipeline may hide it. */
@@ -111,35 +109,10 @@ function refAttacks(admitted: JsonObject): readonly Changed[] {
   ]
 }
 
-function otherCase(text: string): string {
-  return text.replace(/\p{L}/gu, (letter) =>
-    letter === letter.toLowerCase() ? letter.toUpperCase() : letter.toLowerCase(),
-  )
-}
-
-function idAttacks({ claims }: Rule): readonly Changed[] {
-  return [
-    {
-      title: 'the same path, registered anew',
-      changes: { project_id: STRANGER_ID, job_project_id: STRANGER_ID },
-    },
-    { title: 'another namespace of the same path', changes: { namespace_id: STRANGER_ID } },
-    ...Object.entries(claims).map(([name, [value = '']]) => ({
-      title: `another value of the claim ${name}`,
-      changes: { [name]: `${value}-evil` },
-    })),
-  ]
-}
-
-/** Each claim missing, and of each type that it must not be. */
-function typeAttacks(admitted: JsonObject): readonly Changed[] {
-  return Object.entries(admitted).flatMap(([name, value]) => {
-    const number = Number(value)
-    return [
-      { title: `no ${name}`, changes: { [name]: undefined } },
-      { title: `a list as ${name}`, changes: { [name]: [value] } },
-      { title: `null as ${name}`, changes: { [name]: null } },
-      ...(value === String(number) ? [{ title: `a number as ${name}`, changes: { [name]: number } }] : []),
-    ]
-  })
-}
+const ID_ATTACKS: readonly Changed[] = [
+  {
+    title: 'the same path, registered anew',
+    changes: { project_id: STRANGER_ID, job_project_id: STRANGER_ID },
+  },
+  { title: 'another namespace of the same path', changes: { namespace_id: STRANGER_ID } },
+]

@@ -1,12 +1,12 @@
 import type { Rule } from '../identity/rule.ts'
 import type { JsonObject } from '../json.ts'
 import { PROVIDERS, type ProviderType } from '../provider/providers.ts'
+import type { Attack } from './attack.ts'
+import { githubAdmits } from './github-admits.ts'
+import { githubAttacks } from './github-attacks.ts'
 import { gitlabAdmits } from './gitlab-admits.ts'
 import { gitlabAttacks } from './gitlab-attacks.ts'
 import { sampleClaims } from './sample-claims.ts'
-
-/** Claims that try to get in, and what is wrong with them. */
-export type Attack = { readonly title: string; readonly claims: JsonObject }
 
 /** An attack on a rule, which that rule does not admit by what it says; another one may. */
 export type HostileSample = Attack & { readonly rule: Rule }
@@ -20,6 +20,7 @@ type HostileProvider = {
 
 const HOSTILE: Readonly<Record<ProviderType, HostileProvider>> = {
   GITLAB: { attacks: gitlabAttacks, admits: gitlabAdmits },
+  GITHUB: { attacks: githubAttacks, admits: githubAdmits },
 }
 
 /**
