@@ -1,8 +1,10 @@
 import type { Rule } from '../identity/rule.ts'
 import type { WorkloadIdentitySpec } from '../identity/workload-identity.ts'
+import type { Provider } from '../provider/provider.ts'
+import { PROVIDERS } from '../provider/providers.ts'
 import { FINDING_GRADES, type Finding, type FindingCode } from './finding.ts'
-import { PROVIDER_TERMS, type ProviderTerms } from './provider-terms.ts'
 import { type RuleReach, reachOf } from './rule-reach.ts'
+import { isSharedAudience } from './shared-audience.ts'
 
 export type FindingContext = {
   /** The project that the identity belongs to; null where that is the workspace. */
@@ -18,11 +20,11 @@ const LONG_LIFETIME_SECONDS = 1800
 
 /** What an identity lets in that its author may not mean to: what is worst first, then by its rules. */
 export function findFindings(spec: WorkloadIdentitySpec, context: FindingContext): readonly Finding[] {
-  const terms = PROVIDER_TERMS[spec.workloadIdentityConfig.providerType]
+  const provider = PROVIDERS[spec.workloadIdentityConfig.providerType]
   const rules = spec.workloadIdentityConfig.rules.filter(({ disabled }) => !disabled)
   const found = [
-    ...rules.flatMap((rule) => ruleFindings(rule, reachOf(rule, terms), terms, context)),
-    ...identityFindings(spec, terms, context),
+    ...rules.flatMap((rule) => ruleFindings(rule, reachOf(rule, provider), provider, context)),
+    ...identityFindings(spec, provider, context),
   ]
   return ORDER.flatMap((grade) => found.filter((finding) => finding.grade === grade))
 }
@@ -32,18 +34,18 @@ const ORDER = ['CRITICAL', 'WARNING', 'NOTE'] as const
 function ruleFindings(
   rule: Rule,
   reach: RuleReach,
-  terms: ProviderTerms,
+  provider: Provider,
   context: FindingContext,
 ): readonly Finding[] {
   return [
-    ...breadth(rule, reach, terms),
-    ...whatItGives(rule, reach, terms, context),
-    ...(reach.takesMergeRequests ? [mergeRequests(rule, reach, terms)] : []),
-    ...(reach.isPinned ? [] : [notPinned(rule, terms)]),
+    ...breadth(rule, reach, provider),
+    ...whatItGives(rule, reach, provider, context),
+    ...(reach.takesMergeRequests ? [mergeRequests(rule, reach, provider)] : []),
+    ...(reach.isPinned ? [] : [notPinned(rule, provider)]),
   ]
 }
 
-function breadth(rule: Rule, reach: RuleReach, terms: ProviderTerms): readonly Finding[] {
+function breadth(rule: Rule, reach: RuleReach, provider: Provider): readonly Finding[] {
   const at = named(rule)
   const isWide = !reach.hasProject && !reach.hasRefs && !reach.isProtected && reach.takesMergeRequests
   return [
@@ -51,8 +53,8 @@ function breadth(rule: Rule, reach: RuleReach, terms: ProviderTerms): readonly F
       ? [
           of('whole_group_open', rule)(
             `${reach.people} can get in with code that nobody has reviewed: from any branch, any tag and any ` +
-              `${terms.mergeRequest} of a project's own branches.`,
-            `Set project of ${at} to the one project that needs it.`,
+              `${provider.words.mergeRequest} of a project's own branches.`,
+            `Set project of ${at} to the one ${provider.words.project} that needs it.`,
           ),
         ]
       : []),
@@ -60,8 +62,8 @@ function breadth(rule: Rule, reach: RuleReach, terms: ProviderTerms): readonly F
       ? []
       : [
           of('no_project', rule)(
-            `${reach.people} can get in, of projects and ${terms.group}s that are made later too.`,
-            `Set project of ${at} to the project that needs it, as in "project": "my-project".`,
+            `${reach.people} can get in, of ${madeLater(provider)} that are made later too.`,
+            `Set project of ${at} to the ${provider.words.project} that needs it, as in "project": "${provider.project.example}".`,
           ),
         ]),
     ...(reach.hasRefs
@@ -77,7 +79,7 @@ function breadth(rule: Rule, reach: RuleReach, terms: ProviderTerms): readonly F
       : [
           of('unprotected_refs', rule)(
             `${reach.people} can get in by pushing to a branch or tag that nothing protects, without anybody's approval.`,
-            `Set protectedRefsOnly of ${at} to true and ${terms.howToProtect}.`,
+            `Set protectedRefsOnly of ${at} to true and ${provider.texts.protectRef}.`,
           ),
         ]),
   ]
@@ -86,7 +88,7 @@ function breadth(rule: Rule, reach: RuleReach, terms: ProviderTerms): readonly F
 function whatItGives(
   rule: Rule,
   { people, place, takesMergeRequests }: RuleReach,
-  terms: ProviderTerms,
+  provider: Provider,
   { projectId, administrativeRoles }: FindingContext,
 ): readonly Finding[] {
   const at = named(rule)
@@ -96,7 +98,7 @@ function whatItGives(
     ...(projectId !== null && takesMergeRequests && rule.roles.length > 0
       ? [
           of('merge_request_membership', rule)(
-            `Whoever may open a ${terms.mergeRequest} from a branch of ${place} can get ${listed(rule.roles)} in ` +
+            `Whoever may open a ${provider.words.mergeRequest} from a branch of ${place} can get ${listed(rule.roles)} in ` +
               `projects/${projectId}, before anybody has looked at it.`,
             `Set mergeRequests of ${at} to NONE, or take its roles out and give them by a rule with refs.`,
           ),
@@ -113,29 +115,37 @@ function whatItGives(
   ]
 }
 
-function mergeRequests(rule: Rule, { place }: RuleReach, terms: ProviderTerms): Finding {
+function mergeRequests(rule: Rule, { place }: RuleReach, provider: Provider): Finding {
   return of('merge_requests', rule)(
-    `Whoever may open a ${terms.mergeRequest} from a branch of ${place} can get in before anybody has looked at it.`,
+    `Whoever may open a ${provider.words.mergeRequest} from a branch of ${place} can get in before anybody has looked at it.`,
     `Set mergeRequests of ${named(rule)} to NONE.`,
   )
 }
 
-function notPinned(rule: Rule, terms: ProviderTerms): Finding {
+function notPinned(rule: Rule, { words }: Provider): Finding {
   const { group, project } = rule
   const path = project === '' ? group : `${group}/${project}`
   return of('no_id_pinned', rule)(
     `Whoever registers the path '${path}' anew, once it was deleted, renamed or moved, can get in.`,
-    `Set ids.projectIds of ${named(rule)} to ${terms.projectNumber}.`,
+    project === '' && words.groupNumber !== undefined
+      ? `Set ids.namespaceIds of ${named(rule)} to ${words.groupNumber}.`
+      : `Set ids.projectIds of ${named(rule)} to ${words.projectNumber}.`,
   )
+}
+
+function madeLater({ group, words }: Provider): string {
+  return group.isNested ? `${words.projects} and groups` : words.projects
 }
 
 function identityFindings(
   spec: WorkloadIdentitySpec,
-  terms: ProviderTerms,
+  provider: Provider,
   { publicUrl }: FindingContext,
 ): readonly Finding[] {
   const { workloadIdentityConfig: config, tokenLifetimeSeconds: seconds } = spec
-  const shared = config.allowedAudiences.filter((audience) => terms.isSharedAudience(audience, config))
+  const shared = config.allowedAudiences.filter((audience) =>
+    isSharedAudience(audience, config.issuerUrl, provider),
+  )
   return [
     ...(shared.length > 0
       ? [

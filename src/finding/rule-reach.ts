@@ -1,5 +1,5 @@
 import type { Rule } from '../identity/rule.ts'
-import type { ProviderTerms } from './provider-terms.ts'
+import type { Provider } from '../provider/provider.ts'
 
 /** How far a rule reaches, whatever field it says it by. */
 export type RuleReach = {
@@ -8,26 +8,33 @@ export type RuleReach = {
   readonly isProtected: boolean
   readonly takesMergeRequests: boolean
   readonly isPinned: boolean
-  /** Where its jobs run, as it goes on after "of": `'acme/app'`, or `any project in 'acme' or a group below it`. */
+  /** Where its jobs run, as it goes on after "of" or "to": `'acme/app'`, or `any project in 'acme' or a group below it`. */
   readonly place: string
   /** The people who can make a job that it lets in, as a sentence begins. */
   readonly people: string
 }
 
+const MAINTAINER = 'everybody who may push or merge to a protected branch or create a protected tag of'
+
 /** Reads of a rule how far it reaches; its `claims` can narrow it just as its own fields do. */
-export function reachOf(rule: Rule, terms: ProviderTerms): RuleReach {
-  const { claims } = terms
-  const asksFor = (names: readonly string[]) => names.some((name) => Object.hasOwn(rule.claims, name))
-  const isProtected = rule.protectedRefsOnly || asksOnlyFor(rule, claims.protection, ['true'])
-  const place = placeOf(rule, terms)
+export function reachOf(rule: Rule, provider: Provider): RuleReach {
+  const { names, words } = provider
+  const asksFor = (...claims: readonly (string | undefined)[]) =>
+    claims.some((name) => name !== undefined && Object.hasOwn(rule.claims, name))
+  const isProtected = rule.protectedRefsOnly || asksOnlyFor(rule, names.refProtected, ['true'])
+  const place = placeOf(rule, provider)
   return {
-    hasProject: rule.project !== '' || rule.ids.projectIds.length > 0 || asksFor(claims.project),
-    hasRefs: rule.refs.length > 0 || asksFor(claims.ref),
+    hasProject:
+      rule.project !== '' || rule.ids.projectIds.length > 0 || asksFor(names.project, names.projectId),
+    hasRefs: rule.refs.length > 0 || asksFor(names.refName, names.refPath),
     isProtected,
-    takesMergeRequests: takesMergeRequests(rule, terms),
-    isPinned: rule.ids.projectIds.length > 0 || rule.ids.namespaceIds.length > 0 || asksFor(claims.ids),
+    takesMergeRequests: takesMergeRequests(rule, provider),
+    isPinned:
+      rule.ids.projectIds.length > 0 ||
+      rule.ids.namespaceIds.length > 0 ||
+      asksFor(names.projectId, names.groupId),
     place,
-    people: capitalised(`${isProtected ? terms.maintainer : terms.writer} of ${place}`),
+    people: capitalised(`${isProtected ? MAINTAINER : words.writer} ${place}`),
   }
 }
 
@@ -36,18 +43,21 @@ function asksOnlyFor(rule: Rule, claim: string, wanted: readonly string[]): bool
   return values?.every((value) => wanted.includes(value)) === true
 }
 
-function takesMergeRequests(rule: Rule, { claims }: ProviderTerms): boolean {
+function takesMergeRequests(rule: Rule, { names, sources }: Provider): boolean {
   if (rule.mergeRequests !== 'SAME_PROJECT') return false
-  const sources = Object.hasOwn(rule.claims, claims.source) ? rule.claims[claims.source] : undefined
-  return sources === undefined || sources.some((source) => claims.mergeRequestSources.includes(source))
+  const asked = Object.hasOwn(rule.claims, names.source) ? rule.claims[names.source] : undefined
+  const mayBeOne: readonly string[] = [sources.mergeRequest, sources.hidden]
+  return asked === undefined || asked.some((source) => mayBeOne.includes(source))
 }
 
-function placeOf({ group, project, ids }: Rule, terms: ProviderTerms): string {
+function placeOf({ group, project, ids }: Rule, { group: { isNested }, words }: Provider): string {
   if (project !== '') return `'${group}/${project}'`
   const { projectIds } = ids
-  if (projectIds.length === 1) return `project ${projectIds[0]} in '${group}'`
-  if (projectIds.length > 1) return `any of ${projectIds.length} projects in '${group}'`
-  return `any project in '${group}' or a ${terms.group} below it`
+  if (projectIds.length === 1) return `${words.project} ${projectIds[0]} in '${group}'`
+  if (projectIds.length > 1) return `any of ${projectIds.length} ${words.projects} in '${group}'`
+  return isNested
+    ? `any ${words.project} in '${group}' or a group below it`
+    : `any ${words.project} of '${group}'`
 }
 
 function capitalised(text: string): string {

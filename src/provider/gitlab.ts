@@ -89,6 +89,7 @@ export const gitlab: Provider = {
     environment: 'environment',
     sha: 'sha',
   },
+  isDefaultAudience: () => false,
   shownClaims: ['project_path', 'ref_path', 'pipeline_source', 'aud'],
   sample: {},
   environmentClaims: ['environment_protected', 'environment_action', 'deployment_tier', 'deployment_action'],
@@ -105,6 +106,14 @@ export const gitlab: Provider = {
     job_namespace_path: '18.4',
     job_source: '18.9',
     job_config: '18.9',
+  },
+  words: {
+    writer: 'every Developer of',
+    project: 'project',
+    projects: 'projects',
+    mergeRequest: 'merge request',
+    projectNumber: "the project's number (project_id in the token, Settings, General in GitLab)",
+    groupNumber: undefined,
   },
   texts: {
     setAudience: 'in .gitlab-ci.yml set aud under id_tokens to {audience}, as one string',

@@ -58,6 +58,19 @@ export type Sources = {
   readonly hidden: string
 }
 
+/** A provider's words for findings, which speak of people. */
+export type ProviderWords = {
+  /** Who may push to a branch that nothing protects; a place follows. */
+  readonly writer: string
+  readonly project: string
+  readonly projects: string
+  readonly mergeRequest: string
+  /** The numbers that a rule can pin, with where each is found. */
+  readonly projectNumber: string
+  /** Undefined where it is nothing to pin without a project. */
+  readonly groupNumber: string | undefined
+}
+
 /** What is said of a provider's own pages and versions; each mend is in words that follow a colon. */
 export type ProviderTexts = {
   /** `{audience}` stands for those that are allowed. */
@@ -103,6 +116,8 @@ export type Provider = {
   readonly pinsWholeGroup: boolean
   /** What an access token says of the job, each with the claim that it comes from; nobody's name. */
   readonly workload: Readonly<Record<string, string>>
+  /** Whether the provider itself puts this audience into tokens that jobs ask for without one. */
+  readonly isDefaultAudience: (audience: string, issuerUrl: string) => boolean
   /** The claims that a refused job is shown of its own token. */
   readonly shownClaims: readonly string[]
   /** What a sample has that a rule admits, beside what follows from the rule. */
@@ -111,6 +126,7 @@ export type Provider = {
   readonly environmentClaims: readonly string[]
   /** From which version of the provider on a claim is sent. */
   readonly since: Readonly<Record<string, string>>
+  readonly words: ProviderWords
   readonly texts: ProviderTexts
 }
 
