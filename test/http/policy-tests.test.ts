@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { assertProblem } from '../support/answers.ts'
+import { githubClaims } from '../support/github-claims.ts'
 import { gitlabClaims, mergeRequest } from '../support/gitlab-claims.ts'
 import { identityBody } from '../support/identity-body.ts'
 import { DATABASES, IDENTITY_DOMAIN, startWorld, type World } from '../support/world.ts'
+import type { Expected } from './claims-outcome.ts'
+import { ROWS as GITHUB_ROWS, RULES as GITHUB_RULES, type Row as GithubRow } from './github-claims-rows.ts'
 import { ROWS, type Row, RULES } from './gitlab-claims-rows.ts'
 
 const IDENTITIES = '/v1/workspaces/default/workloadIdentities'
@@ -271,6 +274,22 @@ for (const kind of DATABASES) {
   })
 }
 
+/** Holds the tests of an identity against what each says that it comes to. */
+async function assertTestsPass(
+  world: World,
+  identityWith: (tests: readonly object[]) => object,
+  tests: readonly object[],
+) {
+  for (let start = 0; start < tests.length; start += 100) {
+    const some = tests.slice(start, start + 100)
+    const answer = await world.admin('POST', '/v1/workloadIdentities:validate', identityWith(some))
+
+    assert.deepEqual(answer.json.problems, [])
+    assert.equal(answer.json.tests.length, some.length)
+    for (const { passed, message } of answer.json.tests) assert.ok(passed, message)
+  }
+}
+
 describe('what a test comes to is what an exchange comes to', () => {
   let world: World
   before(async () => {
@@ -278,6 +297,7 @@ describe('what a test comes to is what an exchange comes to', () => {
   })
   after(() => world?.close())
 
+  const githubRuleOf = ([, , , { rule = 'app' } = {}]: GithubRow) => rule
   const ruleOf = ([, , , { rule = 'app' } = {}]: Row) => rule
   const rows = Map.groupBy(ROWS, ruleOf)
   for (const [rule, ofRule] of rows) {
@@ -290,20 +310,46 @@ describe('what a test comes to is what an exchange comes to', () => {
       }))
       const config = { rules: [{ id: 'the-rule', ...RULES[rule].rule }] }
 
-      for (let start = 0; start < tests.length; start += 100) {
-        const some = tests.slice(start, start + 100)
-        const identity = identityBody(world.gitlab.issuerUrl, config, { tests: some })
-        const answer = await world.admin('POST', '/v1/workloadIdentities:validate', identity)
-
-        assert.deepEqual(answer.json.problems, [])
-        assert.equal(answer.json.tests.length, some.length)
-        for (const { passed, message } of answer.json.tests) assert.ok(passed, message)
-      }
+      await assertTestsPass(
+        world,
+        (some) => identityBody(world.gitlab.issuerUrl, config, { tests: some }),
+        tests,
+      )
     })
   }
+
+  for (const [rule, ofRule] of Map.groupBy(GITHUB_ROWS, githubRuleOf)) {
+    test(`for ${ofRule.length} tokens of GitHub of the rule ${rule}`, async () => {
+      const tests = ofRule.map(([title, claims, expected]) => ({
+        title,
+        claims: { ...githubClaims(claims), aud: world.github.issuerUrl },
+        expect: expected === 'allowed' ? 'ALLOWED' : 'DENIED',
+        reason: reasonOf(expected),
+      }))
+      const config = { providerType: 'GITHUB', rules: [{ id: 'the-rule', ...GITHUB_RULES[rule].rule }] }
+
+      await assertTestsPass(
+        world,
+        (some) => identityBody(world.github.issuerUrl, config, { tests: some }),
+        tests,
+      )
+    })
+  }
+
+  test('and the verdict on some claims is by the provider of the identity', async () => {
+    const rules = [{ group: 'acme', project: 'app', refs: [{ type: 'BRANCH', pattern: 'main' }] }]
+    const email = await world.createIdentity(rules, {
+      config: { providerType: 'GITHUB', issuerUrl: world.github.issuerUrl },
+    })
+    const verdictOn = async (claims: object) =>
+      (await world.admin('POST', `/v1/workloadIdentities/${email}:evaluate`, { claims })).json.verdict
+
+    assert.equal((await verdictOn(githubClaims({}))).allow, true)
+    assert.equal((await verdictOn(MAIN)).allow, false)
+  })
 })
 
-function reasonOf(expected: Row[2]): string {
+function reasonOf(expected: Expected): string {
   if (expected === 'allowed') return 'allowed'
   return typeof expected === 'string' && expected !== 'outside' ? expected : 'condition_not_met'
 }
