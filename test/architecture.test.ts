@@ -12,6 +12,7 @@ const CONCEPTS = [
   'token',
   'issuer',
   'policy',
+  'guardrails',
   'policy-test',
   'finding',
   'identity',

@@ -5,6 +5,7 @@
 #   of its own below `claimgate.provider`; here it is only compared with what each rule requires.
 package claimgate
 
+import data.claimgate.conditions
 import data.claimgate.rules
 
 # METADATA
@@ -15,18 +16,30 @@ import data.claimgate.rules
 verdict := {
 	"allow": allow,
 	"rules": rule_verdicts,
-	"conditions": [],
+	"conditions": condition_verdicts,
 	"roles": roles,
 }
 
 # METADATA
 # title: Allowed
-# description: Whether any rule is met.
+# description: Whether any rule is met, and everything that the conditions require.
 default allow := false
 
 allow if {
 	count(rules_met) > 0
+	every condition in condition_verdicts {
+		condition.met
+	}
 }
+
+# METADATA
+# title: Verdict on the conditions
+# description: |
+#   Each code that the identity's own conditions require, and whether it is met; none where there are no conditions,
+#   whose `required` is nothing but a literal: it is never undefined where they are there.
+condition_verdicts := [{"code": code, "message": message, "met": code in conditions.met} |
+	some code, message in conditions.required
+]
 
 # METADATA
 # title: Verdict on each rule

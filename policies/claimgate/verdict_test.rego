@@ -123,3 +123,33 @@ environment_verdict(wanted, claimed) := said.rules[0] if {
 	said := claimgate.verdict with claimgate.rules as [rule]
 		with input as {"provider": "GITLAB", "claims": {"environment": claimed}}
 }
+
+conditioned(met) := said if {
+	said := claimgate.verdict with claimgate.rules as rules
+		with claimgate.provider as {"some": {"met": {0: always}, "looks_at": {}}}
+		with claimgate.conditions as {"required": {"a": "A.", "b": "B."}, "met": met}
+		with input as {}
+}
+
+test_all_conditions_are_needed if {
+	conditioned({"a", "b"}).allow
+	every met in [set(), {"a"}, {"b"}, {"a", "c"}] {
+		said := conditioned(met)
+		not said.allow
+		said.roles == []
+		said.rules[0].met
+	}
+}
+
+test_conditions_are_told if conditioned({"b", "c"}).conditions == [
+	{"code": "a", "message": "A.", "met": false},
+	{"code": "b", "message": "B.", "met": true},
+]
+
+test_conditions_alone_allow_nothing if {
+	said := claimgate.verdict with claimgate.rules as rules
+		with claimgate.provider as {"some": {"met": {}, "looks_at": {}}}
+		with claimgate.conditions as {"required": {"a": "A."}, "met": {"a"}}
+		with input as {}
+	not said.allow
+}

@@ -13,7 +13,7 @@ import type { Parts } from './parts.ts'
 /** What an exchange is made with: its functions, wrapped by what watches them. */
 export function exchangeDeps(parts: Parts): ExchangeDeps {
   const { config, clock, log, db, keys, decisions, attempts, telemetry, signatures } = parts
-  const { identities, identityCache, issuerCache, keyCache } = parts
+  const { guardrailsCache, identities, identityCache, issuerCache, keyCache } = parts
   const reportClaims = createClaimReport(log)
   const verifyDeps = {
     ...config,
@@ -32,6 +32,7 @@ export function exchangeDeps(parts: Parts): ExchangeDeps {
     }),
     findIdentity: identityCache.find,
     reloadIdentity: identities.findToJudge,
+    findGuardrails: guardrailsCache.find,
     recordableClaims,
     tokenAudiences,
     evaluatePolicy: telemetry.step('evaluate', parts.evaluator.evaluate),
@@ -50,6 +51,7 @@ export function exchangeDeps(parts: Parts): ExchangeDeps {
     ),
     findEarlierUse: decisions.findEarlierUse,
     forgetCached(decision) {
+      guardrailsCache.forget()
       identityCache.forget(decision.identity)
       if (decision.issuerUrl !== null) issuerCache.forget(decision.issuerUrl)
     },

@@ -37,6 +37,9 @@ import type { Parts } from './parts.ts'
 
 export function identityRoutes(parts: Parts): readonly Route[] {
   const { config, clock, db, policies, pageTokens, identities, issuers, projects } = parts
+  // As they are now: no recording statement would find out that they are not.
+  const evaluateBesideGuardrails = async (digest: string, input: string) =>
+    parts.evaluator.evaluate(digest, input, (await parts.guardrails.current()).digest ?? undefined)
   const judging = { clock, recordableClaims, policyInput, checkClaims }
   const changes: UpdateWorkloadIdentityDeps = {
     ...config,
@@ -88,7 +91,7 @@ export function identityRoutes(parts: Parts): readonly Route[] {
     evaluateClaimsRoute({
       identities,
       evaluateClaims: (identity, claims) =>
-        evaluateClaims({ ...judging, evaluatePolicy: parts.evaluator.evaluate }, identity, claims),
+        evaluateClaims({ ...judging, evaluatePolicy: evaluateBesideGuardrails }, identity, claims),
     }),
     getIdentityPolicyRoute({ identities, policies }),
   ]

@@ -6,6 +6,8 @@ import { createAttemptSummaries } from '../decision/attempt-summaries.ts'
 import { createDecisionIds } from '../decision/decision-id.ts'
 import { createDecisionStore } from '../decision/decision-store.ts'
 import { keepHouse } from '../decision/keep-house.ts'
+import { createGuardrailsCache } from '../guardrails/guardrails-cache.ts'
+import { createGuardrailsStore } from '../guardrails/guardrails-store.ts'
 import { createPageTokens } from '../http/page-token.ts'
 import { createIdentityCache } from '../identity/identity-cache.ts'
 import { createIdentityStore } from '../identity/identity-store.ts'
@@ -22,9 +24,11 @@ import { createEvaluator } from '../policy/evaluate.ts'
 import { createOpa } from '../policy/opa.ts'
 import { opaBinary } from '../policy/opa-binary.ts'
 import { createPolicyStore, insertPolicy } from '../policy/policy-store.ts'
+import { createPrepareGuardrails } from '../policy/prepare-guardrails.ts'
 import { createPreparePolicy, POLICIES_DIR } from '../policy/prepare-policy.ts'
 import { createSmokeRunner } from '../policy/smoke-run.ts'
 import { UNREACHABLE_RULE } from '../policy/unreachable-rule.ts'
+import { refuseFailedTests } from '../policy-test/refuse-failed-tests.ts'
 import { PROVIDER_TYPES, type ProviderType } from '../provider/providers.ts'
 import { createSignatureThread } from '../signature/signature-thread.ts'
 import { openTelemetry } from '../telemetry/telemetry.ts'
@@ -78,6 +82,7 @@ export async function openParts(options: AppOptions, opened: AsyncDisposableStac
   const fetchJson = createGuardedFetch({ privateIssuers: config.privateIssuers })
   const issuers = createIssuerStore(db)
   const identities = createIdentityStore(db)
+  const guardrails = createGuardrailsStore(db)
   return {
     ...options,
     opa,
@@ -106,6 +111,14 @@ export async function openParts(options: AppOptions, opened: AsyncDisposableStac
     }),
     checkIssuerUrl: (url: string) =>
       checkIssuerUrl(url, { privateIssuers: config.privateIssuers, ownIssuerUrl: config.publicUrl }),
+    guardrails,
+    guardrailsCache: createGuardrailsCache(guardrails),
+    prepareGuardrails: createPrepareGuardrails({
+      compiler,
+      policies,
+      smokeRun: smokeRunner.run,
+      refuseFailedTests,
+    }),
     identities,
     identityCache: createIdentityCache(identities),
     projects: createProjectStore(db),

@@ -4,6 +4,7 @@ import { metricsRoute } from '../http/get-metrics.ts'
 import { healthRoute, type Readiness, readinessRoute } from '../http/health.ts'
 import { listDecisionsRoute } from '../http/list-decisions.ts'
 import type { Route } from '../http/route.ts'
+import { guardrailsRoutes } from './guardrails-routes.ts'
 import { identityRoutes } from './identity-routes.ts'
 import { issuerRoutes } from './issuer-routes.ts'
 import { jobRoutes } from './job-routes.ts'
@@ -24,6 +25,7 @@ export function createRoutes(parts: Parts, serving: Serving): readonly Route[] {
     ...identityRoutes(parts),
     ...projectRoutes(parts),
     ...issuerRoutes(parts),
+    ...guardrailsRoutes(parts),
     ...decisionRoutes(parts),
     healthRoute(),
     readinessRoute(serving),

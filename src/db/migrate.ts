@@ -4,6 +4,7 @@ import * as initial from '../../migrations/0001-initial.ts'
 import * as projects from '../../migrations/0002-projects.ts'
 import * as decisionHistory from '../../migrations/0003-decision-history.ts'
 import * as explainedTokens from '../../migrations/0004-explained-tokens.ts'
+import * as guardrails from '../../migrations/0005-guardrails.ts'
 import * as providers from '../../migrations/0006-providers.ts'
 import * as identityTests from '../../migrations/0007-identity-tests.ts'
 import { unavailable } from '../errors.ts'
@@ -15,17 +16,18 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0002-projects': projects,
   '0003-decision-history': decisionHistory,
   '0004-explained-tokens': explainedTokens,
+  '0005-guardrails': guardrails,
   '0006-providers': providers,
   '0007-identity-tests': identityTests,
 }
 
 /** What the service's own role may do where it does not own the tables; decisions and policies are only added. */
 export const SERVICE_RIGHTS: readonly (readonly [rights: string, on: string])[] = [
-  ['select, insert', 'table decisions, policies'],
+  ['select, insert', 'table decisions, policies, guardrails_versions'],
   ['select', 'table decisions_default'],
   ['select, insert, update', 'table issuers, projects, workload_identities, signing_keys'],
   ['select, insert, delete', 'table used_tokens, explained_tokens'],
-  ['select, update', 'table readiness'],
+  ['select, update', 'table readiness, guardrails'],
   ['select', 'table kysely_migration, decision_retention'],
   ['usage', 'sequence revisions'],
   ['execute', 'function ensure_decision_partitions, retire_decision_partition'],

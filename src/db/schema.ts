@@ -11,6 +11,8 @@ export type Schema = {
   explained_tokens: ExplainedTokenTable
   readiness: { one: boolean; check_time: Date }
   decisions: DecisionTable
+  guardrails: GuardrailsTable
+  guardrails_versions: GuardrailsVersionTable
   decision_retention: { one: Generated<boolean>; days: number }
 }
 
@@ -93,6 +95,23 @@ export type ExplainedTokenTable = {
   token_hash: Buffer
   decision_id: string
   keep_until: Date
+}
+
+/** One row: which version counts, and the revision that decisions are recorded on. */
+export type GuardrailsTable = {
+  one: Generated<boolean>
+  version: number | null
+  revision: Generated<string>
+  update_time: Date
+}
+
+export type GuardrailsVersionTable = {
+  version: number
+  source: string
+  tests: Json<unknown>
+  digest: string | null
+  author: string
+  create_time: Date
 }
 
 export type DecisionTable = {

@@ -71,6 +71,8 @@ export type DecidedOn = {
   /** Its project's; null where it has none. */
   readonly projectRevision: string | null
   readonly issuerRevision: string | null
+  /** The guardrails'; null where they were not looked at. */
+  readonly guardrailsRevision: string | null
 }
 
 /** A use that no other decision may repeat: (issuer, SHA-256 of jti), kept until the token cannot be presented again. */

@@ -213,6 +213,7 @@ const INSTRUCTIONS = {
   identity_revision: 'bigint',
   project_revision: 'bigint',
   issuer_revision: 'bigint',
+  guardrails_revision: 'bigint',
   jti_hash: 'text',
   keep_until: 'timestamptz',
   issued_key_id: 'text',
@@ -239,9 +240,11 @@ const decided = (explains: boolean) => `
         left join workload_identities i on i.email = a.identity and not i.superseded
         left join projects p on p.id = i.project_id
         left join issuers s on s.issuer_url = a.issuer_url
+        cross join guardrails g
       where (not a.check_identity or (i.revision is not distinct from a.identity_revision
           and p.revision is not distinct from a.project_revision))
         and s.revision is not distinct from a.issuer_revision
+        and (a.guardrails_revision is null or g.revision = a.guardrails_revision)
     ), claimed as (
       insert into used_tokens (issuer_url, jti_hash, decision_id, use_time, keep_until)
       select issuer_url, decode(jti_hash, 'hex'), id, decide_time, keep_until from current
@@ -324,6 +327,7 @@ function toRow(asked: Asked): Row {
     identity_revision: decision.decidedOn.identityRevision ?? null,
     project_revision: decision.decidedOn.projectRevision,
     issuer_revision: decision.decidedOn.issuerRevision,
+    guardrails_revision: decision.decidedOn.guardrailsRevision,
     jti_hash: allowed?.singleUse?.jtiHash ?? null,
     keep_until: keepUntil === undefined ? null : timestamp(keepUntil),
     issued_key_id: allowed?.grant.keyId ?? null,

@@ -28,8 +28,14 @@ export type DecideDeps = {
   readonly reloadIdentity: (email: string) => Promise<unknown>
   readonly recordableClaims: (claims: JsonObject, recordedClaims: readonly string[]) => JsonObject
   readonly tokenAudiences: (claims: VerifiedToken['claims']) => readonly string[]
-  /** Evaluates the policy of this digest on an input in JSON text. */
-  readonly evaluatePolicy: (digest: string, input: string) => Promise<EvaluationResult>
+  /** The organisation's guardrails; their digest is null where there are none. */
+  readonly findGuardrails: () => Promise<{ readonly digest: string | null; readonly revision: string }>
+  /** Evaluates the policy of this digest on an input in JSON text, and beside it the guardrails of theirs. */
+  readonly evaluatePolicy: (
+    digest: string,
+    input: string,
+    guardrailsDigest: string | undefined,
+  ) => Promise<EvaluationResult>
   /** The policies that are run where the identity gives none, so that this takes the same work. */
   readonly fallbackPolicyDigests: Readonly<Record<ProviderType, string>>
   readonly publicUrl: string
@@ -75,9 +81,12 @@ export async function decide(deps: DecideDeps, request: ExchangeRequest): Promis
   const standing = standingOf(identity, token)
   const provider = token.issuer.providerType
   const claims = JSON.stringify(deps.recordableClaims(token.claims, identity?.recordedClaims ?? []))
+  // Beside every policy, the one that is run for outsiders too, so that guardrails tell nobody by the work they take.
+  const guardrails = await deps.findGuardrails()
   const evaluation = await deps.evaluatePolicy(
     standing.ok ? standing.identity.policyDigest : deps.fallbackPolicyDigests[provider],
     policyInput(claims, moment.decideTime, request.email, identity?.project?.id ?? '', provider),
+    guardrails.digest ?? undefined,
   )
   const isInside = standing.ok && evaluation.ok && evaluation.groupMet
   // An outsider must not see by the time it takes that somebody uses this identity: the query it saved is made up for.
@@ -88,6 +97,7 @@ export async function decide(deps: DecideDeps, request: ExchangeRequest): Promis
     identityRevision: identity?.revision ?? null,
     projectRevision: identity?.project?.revision ?? null,
     issuerRevision: token.issuer.revision,
+    guardrailsRevision: guardrails.revision,
   }
   if (!standing.ok) {
     const decision = {
@@ -98,7 +108,8 @@ export async function decide(deps: DecideDeps, request: ExchangeRequest): Promis
     } as const
     return { decision, disclosure: { scope: 'outside', token: ownToken(token) } }
   }
-  return judge(deps, request, token, standing.identity, evaluation, { ...facts, decidedOn })
+  const known = { ...facts, decidedOn, guardrailsDigest: guardrails.digest }
+  return judge(deps, request, token, standing.identity, evaluation, known)
 }
 
 /** The token is good and may be for this identity: its audience and the policy decide. */
@@ -135,8 +146,8 @@ function judge(
   if (reason !== undefined) return { decision: { ...facts, outcome: 'DENIED', reason }, disclosure }
   if (!evaluation.ok)
     return { decision: { ...facts, outcome: 'FAILED', reason: evaluation.reason }, disclosure }
-  if (!evaluation.allow)
-    return { decision: { ...facts, outcome: 'DENIED', reason: 'condition_not_met' }, disclosure }
+  if (evaluation.denial !== undefined)
+    return { decision: { ...facts, outcome: 'DENIED', reason: evaluation.denial }, disclosure }
   const grant = grantFor(deps, request, token, identity, evaluation, facts.decideTime)
   const singleUse = identity.subjectTokenUse === 'ONCE' ? singleUseOf(token) : null
   return { decision: { ...facts, outcome: 'ALLOWED', reason: 'allowed', grant, singleUse }, disclosure }
@@ -166,6 +177,7 @@ function refuseToken(
         identityRevision: undefined,
         projectRevision: null,
         issuerRevision: token.issuer?.revision ?? null,
+        guardrailsRevision: null,
       },
     },
     disclosure: { scope: 'token', message: token.message, token: own },

@@ -1,10 +1,9 @@
 import type { Rule } from '../identity/rule.ts'
-import type { WorkloadIdentitySpec } from '../identity/workload-identity.ts'
+import type { WorkloadIdentityConfig, WorkloadIdentitySpec } from '../identity/workload-identity.ts'
 import type { Provider } from '../provider/provider.ts'
 import { PROVIDERS } from '../provider/providers.ts'
 import { FINDING_GRADES, type Finding, type FindingCode } from './finding.ts'
 import { type RuleReach, reachOf } from './rule-reach.ts'
-import { isSharedAudience } from './shared-audience.ts'
 
 export type FindingContext = {
   /** The project that the identity belongs to; null where that is the workspace. */
@@ -18,171 +17,147 @@ export type FindingContext = {
 /** An access token is good for this long without anybody asking again; most jobs end sooner. */
 const LONG_LIFETIME_SECONDS = 1800
 
+/** Something to look for: whether it is so, whom that lets in, and the change that would end it. */
+type Check = readonly [isSo: boolean, code: FindingCode, message: string, change: string]
+
+const ORDER = ['CRITICAL', 'WARNING', 'NOTE'] as const
+
 /** What an identity lets in that its author may not mean to: what is worst first, then by its rules. */
 export function findFindings(spec: WorkloadIdentitySpec, context: FindingContext): readonly Finding[] {
-  const provider = PROVIDERS[spec.workloadIdentityConfig.providerType]
+  const provider: Provider = PROVIDERS[spec.workloadIdentityConfig.providerType]
   const rules = spec.workloadIdentityConfig.rules.filter(({ disabled }) => !disabled)
   const found = [
-    ...rules.flatMap((rule) => ruleFindings(rule, reachOf(rule, provider), provider, context)),
-    ...identityFindings(spec, provider, context),
+    ...rules.flatMap((rule) => {
+      const reach = reachOf(rule, provider)
+      return findingsOf([...breadth(rule, reach, provider), ...gifts(rule, reach, provider, context)], rule)
+    }),
+    ...findingsOf(identityChecks(spec, provider, context)),
   ]
   return ORDER.flatMap((grade) => found.filter((finding) => finding.grade === grade))
 }
 
-const ORDER = ['CRITICAL', 'WARNING', 'NOTE'] as const
+function findingsOf(checks: readonly Check[], rule?: Rule): readonly Finding[] {
+  const about = rule === undefined ? {} : { rule: rule.id }
+  return checks
+    .filter(([isSo]) => isSo)
+    .map(([, code, message, change]) => ({ code, grade: FINDING_GRADES[code], ...about, message, change }))
+}
 
-function ruleFindings(
-  rule: Rule,
-  reach: RuleReach,
-  provider: Provider,
-  context: FindingContext,
-): readonly Finding[] {
+/** Where a rule's jobs may come from. */
+function breadth(rule: Rule, reach: RuleReach, { people: terms, texts }: Provider): readonly Check[] {
+  const { people, place, hasProject, hasRefs, isProtected, takesMergeRequests } = reach
+  const at = `rule '${rule.id}'`
+  const path = rule.project === '' ? rule.group : `${rule.group}/${rule.project}`
   return [
-    ...breadth(rule, reach, provider),
-    ...whatItGives(rule, reach, provider, context),
-    ...(reach.takesMergeRequests ? [mergeRequests(rule, reach, provider)] : []),
-    ...(reach.isPinned ? [] : [notPinned(rule, provider)]),
+    [
+      !hasProject && !hasRefs && !isProtected && takesMergeRequests,
+      'whole_group_open',
+      `${people} can get in with code that nobody has reviewed: from any branch, any tag and any ` +
+        `${terms.mergeRequest} of a project's own branches.`,
+      `Set project of ${at} to the one project that needs it.`,
+    ],
+    [
+      !hasProject,
+      'no_project',
+      `${people} can get in, also of what is made or moved there later.`,
+      `Set project of ${at} to the project that needs it, as in "project": "my-project".`,
+    ],
+    [
+      !hasRefs,
+      'all_refs',
+      `${people} can get in from a branch or tag of any name.`,
+      `Set refs of ${at} to the branches and tags that need it, as in "refs": [{"type": "BRANCH", "pattern": "main"}].`,
+    ],
+    [
+      !isProtected,
+      'unprotected_refs',
+      `${people} can get in by pushing to a branch or tag that nothing protects, without anybody's approval.`,
+      `Set protectedRefsOnly of ${at} to true and ${texts.protectRef}.`,
+    ],
+    [
+      takesMergeRequests,
+      'merge_requests',
+      `Whoever may open a ${terms.mergeRequest} from a branch of ${place} can get in before anybody has looked at it.`,
+      `Set mergeRequests of ${at} to NONE.`,
+    ],
+    [
+      !reach.isPinned,
+      'no_id_pinned',
+      `Whoever registers the path '${path}' anew, once it was deleted, renamed or moved, can get in.`,
+      `Set ids.projectIds of ${at} to ${terms.projectNumber}.`,
+    ],
   ]
 }
 
-function breadth(rule: Rule, reach: RuleReach, provider: Provider): readonly Finding[] {
-  const at = named(rule)
-  const isWide = !reach.hasProject && !reach.hasRefs && !reach.isProtected && reach.takesMergeRequests
-  return [
-    ...(isWide
-      ? [
-          of('whole_group_open', rule)(
-            `${reach.people} can get in with code that nobody has reviewed: from any branch, any tag and any ` +
-              `${provider.words.mergeRequest} of a project's own branches.`,
-            `Set project of ${at} to the one ${provider.words.project} that needs it.`,
-          ),
-        ]
-      : []),
-    ...(reach.hasProject
-      ? []
-      : [
-          of('no_project', rule)(
-            `${reach.people} can get in, of ${madeLater(provider)} that are made later too.`,
-            `Set project of ${at} to the ${provider.words.project} that needs it, as in "project": "${provider.project.example}".`,
-          ),
-        ]),
-    ...(reach.hasRefs
-      ? []
-      : [
-          of('all_refs', rule)(
-            `${reach.people} can get in from a branch or tag of any name.`,
-            `Set refs of ${at} to the branches and tags that need it, as in "refs": [{"type": "BRANCH", "pattern": "main"}].`,
-          ),
-        ]),
-    ...(reach.isProtected
-      ? []
-      : [
-          of('unprotected_refs', rule)(
-            `${reach.people} can get in by pushing to a branch or tag that nothing protects, without anybody's approval.`,
-            `Set protectedRefsOnly of ${at} to true and ${provider.texts.protectRef}.`,
-          ),
-        ]),
-  ]
-}
-
-function whatItGives(
+/** What a rule's jobs are given. */
+function gifts(
   rule: Rule,
   { people, place, takesMergeRequests }: RuleReach,
-  provider: Provider,
+  { people: terms }: Provider,
   { projectId, administrativeRoles }: FindingContext,
-): readonly Finding[] {
-  const at = named(rule)
+): readonly Check[] {
+  const at = `rule '${rule.id}'`
   const administrative = rule.roles.filter((role) => administrativeRoles.includes(role))
-  const where = projectId === null ? 'the whole workspace' : `projects/${projectId}`
   return [
-    ...(projectId !== null && takesMergeRequests && rule.roles.length > 0
-      ? [
-          of('merge_request_membership', rule)(
-            `Whoever may open a ${provider.words.mergeRequest} from a branch of ${place} can get ${listed(rule.roles)} in ` +
-              `projects/${projectId}, before anybody has looked at it.`,
-            `Set mergeRequests of ${at} to NONE, or take its roles out and give them by a rule with refs.`,
-          ),
-        ]
-      : []),
-    ...(administrative.length > 0
-      ? [
-          of('administrative_role', rule)(
-            `${people} can get ${listed(administrative)} in ${where}, and with it change who is let in.`,
-            `Take ${listed(administrative)} out of roles of ${at}.`,
-          ),
-        ]
-      : []),
+    [
+      projectId !== null && takesMergeRequests && rule.roles.length > 0,
+      'merge_request_membership',
+      `Whoever may open a ${terms.mergeRequest} from a branch of ${place} can get ${listed(rule.roles)} in ` +
+        `projects/${projectId}, before anybody has looked at it.`,
+      `Set mergeRequests of ${at} to NONE, or take its roles out and give them by a rule with refs.`,
+    ],
+    [
+      administrative.length > 0,
+      'administrative_role',
+      `${people} can get ${listed(administrative)} in ` +
+        `${projectId === null ? 'the whole workspace' : `projects/${projectId}`}, and with it change who is let in.`,
+      `Take ${listed(administrative)} out of roles of ${at}.`,
+    ],
   ]
 }
 
-function mergeRequests(rule: Rule, { place }: RuleReach, provider: Provider): Finding {
-  return of('merge_requests', rule)(
-    `Whoever may open a ${provider.words.mergeRequest} from a branch of ${place} can get in before anybody has looked at it.`,
-    `Set mergeRequests of ${named(rule)} to NONE.`,
-  )
-}
-
-function notPinned(rule: Rule, { words }: Provider): Finding {
-  const { group, project } = rule
-  const path = project === '' ? group : `${group}/${project}`
-  return of('no_id_pinned', rule)(
-    `Whoever registers the path '${path}' anew, once it was deleted, renamed or moved, can get in.`,
-    project === '' && words.groupNumber !== undefined
-      ? `Set ids.namespaceIds of ${named(rule)} to ${words.groupNumber}.`
-      : `Set ids.projectIds of ${named(rule)} to ${words.projectNumber}.`,
-  )
-}
-
-function madeLater({ group, words }: Provider): string {
-  return group.isNested ? `${words.projects} and groups` : words.projects
-}
-
-function identityFindings(
+function identityChecks(
   spec: WorkloadIdentitySpec,
-  provider: Provider,
+  { people: terms }: Provider,
   { publicUrl }: FindingContext,
-): readonly Finding[] {
+): readonly Check[] {
   const { workloadIdentityConfig: config, tokenLifetimeSeconds: seconds } = spec
-  const shared = config.allowedAudiences.filter((audience) =>
-    isSharedAudience(audience, config.issuerUrl, provider),
-  )
+  const shared = config.allowedAudiences.filter((audience) => isShared(audience, config, terms.ownAudience))
   return [
-    ...(shared.length > 0
-      ? [
-          of('shared_audience')(
-            `Whoever runs another service that jobs send tokens for ${listed(shared)} to can get in with these tokens: ` +
-              'every job on the provider can ask for this audience, and many services do.',
-            `Have the jobs ask for aud '${publicUrl}' and set allowedAudiences to ["${publicUrl}"].`,
-          ),
-        ]
-      : []),
-    ...(seconds > LONG_LIFETIME_SECONDS
-      ? [
-          of('long_lifetime')(
-            `Whoever gets hold of an access token of one of its jobs can use it for ${Math.round(seconds / 60)} minutes, ` +
-              'also when the job is long over.',
-            `Set tokenLifetimeSeconds to the time that the jobs need, as in ${LONG_LIFETIME_SECONDS / 2}.`,
-          ),
-        ]
-      : []),
-    ...(spec.subjectTokenUse === 'MANY'
-      ? [
-          of('reusable_token')(
-            "Whoever gets hold of a job's token can exchange it too, as often as they like, until it expires.",
-            'Set subjectTokenUse to ONCE.',
-          ),
-        ]
-      : []),
+    [
+      shared.length > 0,
+      'shared_audience',
+      `Whoever runs another service that jobs send tokens for ${listed(shared)} to can get in with these tokens: ` +
+        'every job on the provider can ask for this audience, and many services do.',
+      `Have the jobs ask for aud '${publicUrl}' and set allowedAudiences to ["${publicUrl}"].`,
+    ],
+    [
+      seconds > LONG_LIFETIME_SECONDS,
+      'long_lifetime',
+      `Whoever gets hold of an access token of one of its jobs can use it for ${Math.round(seconds / 60)} minutes, ` +
+        'also when the job is long over.',
+      `Set tokenLifetimeSeconds to the time that the jobs need, as in ${LONG_LIFETIME_SECONDS / 2}.`,
+    ],
+    [
+      spec.subjectTokenUse === 'MANY',
+      'reusable_token',
+      "Whoever gets hold of a job's token can exchange it too, as often as they like, until it expires.",
+      'Set subjectTokenUse to ONCE.',
+    ],
   ]
 }
 
-function of(code: FindingCode, rule?: Rule): (message: string, change: string) => Finding {
-  const about = rule === undefined ? {} : { rule: rule.id }
-  return (message, change) => ({ code, grade: FINDING_GRADES[code], ...about, message, change })
-}
+/** What jobs are told to ask for by widely used services, on every provider. */
+const SERVICE_AUDIENCES: readonly string[] = ['sigstore', 'sts.amazonaws.com', 'api://AzureADTokenExchange']
 
-function named({ id }: Rule): string {
-  return `rule '${id}'`
+/** Whether jobs ask for this audience to go elsewhere, so that others hold such tokens too. */
+function isShared(audience: string, { issuerUrl }: WorkloadIdentityConfig, ownAudience: RegExp): boolean {
+  const folded = (url: string) => url.toLowerCase().replace(/\/$/, '')
+  return (
+    SERVICE_AUDIENCES.includes(audience) ||
+    ownAudience.test(audience) ||
+    folded(audience) === folded(issuerUrl)
+  )
 }
 
 function listed(texts: readonly string[]): string {

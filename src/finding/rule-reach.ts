@@ -8,20 +8,18 @@ export type RuleReach = {
   readonly isProtected: boolean
   readonly takesMergeRequests: boolean
   readonly isPinned: boolean
-  /** Where its jobs run, as it goes on after "of" or "to": `'acme/app'`, or `any project in 'acme' or a group below it`. */
+  /** Where its jobs run, as it goes on after "of": `'acme/app'`, or `any project in 'acme' or a group below it`. */
   readonly place: string
   /** The people who can make a job that it lets in, as a sentence begins. */
   readonly people: string
 }
 
-const MAINTAINER = 'everybody who may push or merge to a protected branch or create a protected tag of'
-
 /** Reads of a rule how far it reaches; its `claims` can narrow it just as its own fields do. */
 export function reachOf(rule: Rule, provider: Provider): RuleReach {
-  const { names, words } = provider
-  const asksFor = (...claims: readonly (string | undefined)[]) =>
+  const { names, people } = provider
+  const asksFor = (...claims: (string | undefined)[]) =>
     claims.some((name) => name !== undefined && Object.hasOwn(rule.claims, name))
-  const isProtected = rule.protectedRefsOnly || asksOnlyFor(rule, names.refProtected, ['true'])
+  const isProtected = rule.protectedRefsOnly || asksOnlyFor(rule, names.refProtected, 'true')
   const place = placeOf(rule, provider)
   return {
     hasProject:
@@ -34,30 +32,29 @@ export function reachOf(rule: Rule, provider: Provider): RuleReach {
       rule.ids.namespaceIds.length > 0 ||
       asksFor(names.projectId, names.groupId),
     place,
-    people: capitalised(`${isProtected ? MAINTAINER : words.writer} ${place}`),
+    people: capitalised(`${isProtected ? people.maintainer : people.writer} ${place}`),
   }
 }
 
-function asksOnlyFor(rule: Rule, claim: string, wanted: readonly string[]): boolean {
+function asksOnlyFor(rule: Rule, claim: string, wanted: string): boolean {
   const values = Object.hasOwn(rule.claims, claim) ? rule.claims[claim] : undefined
-  return values?.every((value) => wanted.includes(value)) === true
+  return values?.every((value) => value === wanted) === true
 }
 
 function takesMergeRequests(rule: Rule, { names, sources }: Provider): boolean {
   if (rule.mergeRequests !== 'SAME_PROJECT') return false
   const asked = Object.hasOwn(rule.claims, names.source) ? rule.claims[names.source] : undefined
-  const mayBeOne: readonly string[] = [sources.mergeRequest, sources.hidden]
-  return asked === undefined || asked.some((source) => mayBeOne.includes(source))
+  return (
+    asked === undefined || asked.some((source) => [sources.mergeRequest, sources.hidden].includes(source))
+  )
 }
 
-function placeOf({ group, project, ids }: Rule, { group: { isNested }, words }: Provider): string {
+function placeOf({ group, project, ids }: Rule, { people }: Provider): string {
   if (project !== '') return `'${group}/${project}'`
   const { projectIds } = ids
-  if (projectIds.length === 1) return `${words.project} ${projectIds[0]} in '${group}'`
-  if (projectIds.length > 1) return `any of ${projectIds.length} ${words.projects} in '${group}'`
-  return isNested
-    ? `any ${words.project} in '${group}' or a group below it`
-    : `any ${words.project} of '${group}'`
+  if (projectIds.length === 1) return `project ${projectIds[0]} in '${group}'`
+  if (projectIds.length > 1) return `any of ${projectIds.length} projects in '${group}'`
+  return people.anyProject.replace('{group}', () => group)
 }
 
 function capitalised(text: string): string {

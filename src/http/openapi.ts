@@ -19,6 +19,7 @@ const GROUPS: Readonly<Record<RouteGroup, string>> = {
   Jobs: 'What a CI job calls, and what services do that are handed its access token.',
   'Workload identities':
     'Who may come: identities, the rules that let jobs in, and the policies they become.',
+  Guardrails: 'What the organisation demands of every job, beside every identity.',
   Issuers: 'Whose tokens are trusted, and their keys.',
   Projects: 'Projects, and who has which roles in them.',
   Decisions:

@@ -29,11 +29,18 @@ export type RouteAnswer = {
 }
 
 /** A part of the API as its description groups it. */
-export type RouteGroup = 'Jobs' | 'Workload identities' | 'Issuers' | 'Projects' | 'Decisions' | 'Operation'
+export type RouteGroup =
+  | 'Jobs'
+  | 'Workload identities'
+  | 'Guardrails'
+  | 'Issuers'
+  | 'Projects'
+  | 'Decisions'
+  | 'Operation'
 
 /** One endpoint, with all that its description says of it. */
 export type Route = {
-  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   /** `/v1/things/{id}:verb`. */
   readonly path: string
   readonly group: RouteGroup

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { findingAnswer } from './finding-json.ts'
 import { testResultAnswer } from './policy-test-json.ts'
-import type { Route } from './route.ts'
+import type { Route, RouteRefusal } from './route.ts'
 
 /** What is wrong with Rego, with its place there; `row` and `column` count from 1. */
 export const policyProblemAnswer = z
@@ -20,19 +20,22 @@ const REFUSED_FOR_FINDINGS = {
   details: z.array(z.strictObject({ findings: z.array(findingAnswer) })).max(1),
 }
 
+/** A policy that is at fault: what is wrong with its Rego, and where; or the tests that it fails. */
+export const POLICY_REFUSAL: RouteRefusal = {
+  description: 'A field is wrong, its rules or Rego make no policy, or one of its tests fails.',
+  details: z
+    .array(
+      z.union([
+        z.strictObject({ problems: z.array(policyProblemAnswer) }),
+        z.strictObject({ tests: z.array(testResultAnswer) }),
+      ]),
+    )
+    .max(1),
+}
+
 /** The refusals of a save whose body decides who is let in, that carry details. */
 export const SAVE_REFUSALS: NonNullable<Route['refusals']> = {
-  invalid_argument: {
-    description: 'A field is wrong, its rules make no policy, or one of its tests fails.',
-    details: z
-      .array(
-        z.union([
-          z.strictObject({ problems: z.array(policyProblemAnswer) }),
-          z.strictObject({ tests: z.array(testResultAnswer) }),
-        ]),
-      )
-      .max(1),
-  },
+  invalid_argument: POLICY_REFUSAL,
   failed_precondition: REFUSED_FOR_FINDINGS,
 }
 

@@ -8,7 +8,7 @@ import { taggedAnswer } from './tagged-answer.ts'
 import { updateMaskParameter } from './update-mask.ts'
 import { workloadIdentityAnswer, workloadIdentityJson } from './workload-identity-json.ts'
 
-/** `PATCH /v1/workloadIdentities/{email}?updateMask=a,b`: its policy is made anew where its rules change. */
+/** `PATCH /v1/workloadIdentities/{email}?updateMask=a,b`: its policy is made anew where its rules or conditions change. */
 export function updateWorkloadIdentityRoute(deps: {
   workloadIdentityPatch: ZodType
   identityFields: MaskFields

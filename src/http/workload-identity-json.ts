@@ -43,6 +43,7 @@ export const workloadIdentityAnswer = z
       issuerUrl: z.string(),
       allowedAudiences: texts,
       rules: z.array(rule),
+      conditions: z.string().optional().meta({ description: 'Its own Rego; absent where it has none.' }),
     }),
     tests: z.array(policyTestAnswer),
     policyDigest: z.string(),

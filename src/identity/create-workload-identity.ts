@@ -23,7 +23,7 @@ export type CreateWorkloadIdentityDeps = IssuerDeps &
     readonly tokenLifetimeSeconds: number
     readonly knownRoles: readonly string[]
     readonly findProject: (id: string) => Promise<Project | undefined>
-    /** The policy of these rules, compiled and tried; throws `invalid_argument` with the problems that it has. */
+    /** The policy of these rules and conditions, compiled and tried; throws `invalid_argument` with the problems. */
     readonly preparePolicy: PreparePolicy
     /** What the identity's tests come to on its policy, which need not be stored. */
     readonly runTests: (identity: TestedIdentity) => Promise<readonly TestResult[]>

@@ -66,7 +66,7 @@ export function parseWorkloadIdentity(body: unknown, context: ParseContext): Par
 
 /** Reads a body of an identity, whole or in part, by its schema; text that must not be stored is refused before. */
 export function readIdentityBody<Body>(schema: ZodType<Body>, body: object): ReadFields<Body> {
-  const { tests, ...rest } = withoutOutputOnly(body)
+  const { tests, ...rest } = withoutRego(withoutOutputOnly(body))
   const textProblem =
     findTextProblem({ ...rest, tests: withoutClaims(tests) }) ?? findClaimProblem(claimsOf(tests), ['tests'])
   if (textProblem !== undefined) return { ok: false, problem: textProblem }
@@ -76,7 +76,7 @@ export function readIdentityBody<Body>(schema: ZodType<Body>, body: object): Rea
 /** What comes with a later version is told from what is no field at all. */
 function hintFor(path: readonly PropertyKey[]): string | undefined {
   const field = path.at(-1)
-  if (field === 'conditions') return 'is not supported yet: leave it out'
+  if (field === 'conditions' && path.length === 1) return 'goes into workloadIdentityConfig'
   if (field === 'tests' && path.length > 1) return 'stands beside workloadIdentityConfig, not in it'
   return undefined
 }
@@ -108,6 +108,16 @@ function withoutOutputOnly(body: object): Readonly<Record<string, unknown>> {
     'notices',
   ]
   return Object.fromEntries(Object.entries(body).filter(([name]) => !ignored.includes(name)))
+}
+
+/** Rego has lines, and what else must not stand in it is said with its place. */
+function withoutRego({
+  workloadIdentityConfig,
+  ...rest
+}: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  if (!isJsonObject(workloadIdentityConfig)) return { ...rest, workloadIdentityConfig }
+  const { conditions: _conditions, ...config } = workloadIdentityConfig
+  return { ...rest, workloadIdentityConfig: config }
 }
 
 function identityProblem(body: WorkloadIdentityBody, context: ParseContext): FieldProblem | undefined {
@@ -187,7 +197,7 @@ function complete(
   matched: readonly MatchedRule[],
   context: ParseContext,
 ): WorkloadIdentitySpec {
-  const { providerType, issuerUrl, allowedAudiences, rules } = body.workloadIdentityConfig
+  const { providerType, issuerUrl, allowedAudiences, rules, conditions } = body.workloadIdentityConfig
   return {
     title: body.title ?? context.email.slice(0, context.email.indexOf('@')),
     tokenLifetimeSeconds: body.tokenLifetimeSeconds ?? context.tokenLifetimeSeconds,
@@ -201,6 +211,7 @@ function complete(
       rules: rules.map((rule, index) =>
         completeRule(rule, matched[index]?.id ?? '', PROVIDERS[providerType], matched[index]?.former),
       ),
+      ...(conditions && { conditions }),
     },
     tests: (body.tests ?? []).map(completeTest),
   }

@@ -131,7 +131,7 @@ async function prepare(
   { spec, ...plan }: Plan,
 ): Promise<Prepared> {
   const { workloadIdentityConfig: config } = spec
-  const policy = hasSameRules(spec, identity) ? undefined : await deps.preparePolicy(config)
+  const policy = hasSamePolicy(spec, identity) ? undefined : await deps.preparePolicy(config)
   if (!onlyDisables(identity, { spec, ...plan })) {
     const tested = { spec, policy: policy ?? { digest: identity.policyDigest } }
     const projectId = identity.project?.id ?? null
@@ -153,11 +153,11 @@ function save(
     const current = await lockIdentity(trx, id)
     const plan = planFor(current)
     const { spec, state, notices } = plan
-    const rulesStay = hasSameRules(spec, current)
-    const policy = rulesStay ? undefined : prepared.policy
+    const policyStays = hasSamePolicy(spec, current)
+    const policy = policyStays ? undefined : prepared.policy
     const { issuer } = prepared
     const isPrepared =
-      (rulesStay || (policy !== undefined && hasSameRules(spec, prepared.spec))) &&
+      (policyStays || (policy !== undefined && hasSamePolicy(spec, prepared.spec))) &&
       hasSameIssuer(spec, prepared.spec) &&
       isTestedAlike(spec, prepared.spec)
     if (!isPrepared) return undefined
@@ -180,9 +180,13 @@ function save(
   })
 }
 
-function hasSameRules(a: WorkloadIdentitySpec, b: WorkloadIdentitySpec): boolean {
+function hasSamePolicy(a: WorkloadIdentitySpec, b: WorkloadIdentitySpec): boolean {
   const [before, after] = [a.workloadIdentityConfig, b.workloadIdentityConfig]
-  return before.providerType === after.providerType && isDeepStrictEqual(before.rules, after.rules)
+  return (
+    before.providerType === after.providerType &&
+    before.conditions === after.conditions &&
+    isDeepStrictEqual(before.rules, after.rules)
+  )
 }
 
 /** Whether the tests that `a` has, if any, were run as they are by running those of `b`; rules aside. */

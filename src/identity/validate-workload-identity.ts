@@ -43,7 +43,7 @@ export async function validateWorkloadIdentity(
   body: unknown,
 ): Promise<Validation> {
   const subject = await subjectOf(deps, body)
-  if (typeof subject === 'string') return { problems: [fieldProblem('name', subject)], ...NOTHING }
+  if ('problem' in subject) return { problems: [subject.problem], ...NOTHING }
   const parsed = read(deps, subject, body)
   if (!parsed.ok) {
     if (parsed.isMisshapen) throw invalidArgument(`${parsed.field} ${parsed.message}.`)
@@ -52,13 +52,17 @@ export async function validateWorkloadIdentity(
   return judge(deps, subject, parsed.spec, parsed.notices)
 }
 
-/** Whom a body is about, or what is wrong with its name. */
-async function subjectOf(deps: UpdateWorkloadIdentityDeps, body: unknown): Promise<Subject | string> {
+/** Whom a body is about, or what is wrong with its name or email. */
+async function subjectOf(
+  deps: UpdateWorkloadIdentityDeps,
+  body: unknown,
+): Promise<Subject | { readonly problem: IdentityProblem }> {
   const { name, email: given } = isJsonObject(body) ? body : {}
-  const email = typeof name === 'string' && name.startsWith(NAME) ? name.slice(NAME.length) : (name ?? given)
+  const [field, prefix, text] = name === undefined ? ['email', '', given] : ['name', NAME, name]
   // What is no text is told by whoever reads the body.
-  if (typeof email !== 'string') return { email: `new@${deps.identityDomain}`, projectId: null }
-  const found = await deps.findIdentity(email)
+  if (typeof text !== 'string') return { email: `new@${deps.identityDomain}`, projectId: null }
+  const email = text.startsWith(prefix) ? text.slice(prefix.length) : ''
+  const found = name === undefined ? undefined : await deps.findIdentity(email)
   const stored = found?.state === 'DELETED' ? undefined : found
   if (stored !== undefined) return { email, projectId: stored.project?.id ?? null, stored }
 
@@ -68,13 +72,14 @@ async function subjectOf(deps: UpdateWorkloadIdentityDeps, body: unknown): Promi
     checkIdentityId(local) !== undefined ||
     !(isOfWorkspace || domain.endsWith(`.${deps.identityDomain}`))
   ) {
-    return `must be ${NAME}ID@${deps.identityDomain}, or ${NAME}ID@PROJECT.${deps.identityDomain} in a project.`
+    const right = `${prefix}ID@${deps.identityDomain}, or ${prefix}ID@PROJECT.${deps.identityDomain} in a project`
+    return { problem: fieldProblem(field, `must be ${right}.`) }
   }
   if (isOfWorkspace) return { email, projectId: null }
   const projectId = domain.slice(0, -deps.identityDomain.length - 1)
   const project = await deps.findProject(projectId)
-  if (project?.state !== 'ACTIVE') return `names projects/${projectId}, and there is no such project.`
-  return { email, projectId }
+  if (project?.state === 'ACTIVE') return { email, projectId }
+  return { problem: fieldProblem(field, `names projects/${projectId}, and there is no such project.`) }
 }
 
 function read(
@@ -120,7 +125,10 @@ async function orProblems<Value>(
   } catch (error) {
     if (!(error instanceof RequestError) || error.code !== 'invalid_argument') throw error
     const [details] = error.details as readonly { readonly problems?: readonly PolicyProblem[] }[]
-    return { problems: details?.problems ?? [{ code: 'invalid_field', message: error.message, field }] }
+    const { message } = error
+    // Most begin with the field at fault, which may be another than the one that was looked at.
+    const [named = field] = /^workloadIdentityConfig\S*/.exec(message) ?? []
+    return { problems: details?.problems ?? [{ code: 'invalid_field', message, field: named }] }
   }
 }
 

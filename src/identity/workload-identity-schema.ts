@@ -100,6 +100,12 @@ const configSchema = z.strictObject({
     .optional()
     .describe('Of which the token must have exactly one as its aud; the URL of the issuer where absent.'),
   rules: z.array(ruleSchema).min(1).max(MAX_RULES),
+  conditions: z
+    .string()
+    .optional()
+    .describe(
+      'Rego of its own, `package claimgate.conditions`, that must be met too; none where absent or empty.',
+    ),
 })
 
 /** The reasons that a test may expect: those which claims, rules and audience decide. */

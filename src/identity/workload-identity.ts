@@ -12,6 +12,8 @@ export type WorkloadIdentityConfig = {
   readonly issuerUrl: string
   readonly allowedAudiences: readonly string[]
   readonly rules: readonly Rule[]
+  /** The identity's own Rego, `package claimgate.conditions`; absent where it has none. */
+  readonly conditions?: string
 }
 
 /** What an identity's author decides; the rest of the resource is ours. */

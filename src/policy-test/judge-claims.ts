@@ -43,15 +43,10 @@ export function judgeClaims(
   const isAllowedAudience = allowedAudiences.some((allowed) => allowed === audience)
   if (others.length > 0 || !isAllowedAudience) return { outcome: 'DENIED', reason: 'token_audience', verdict }
   if (!evaluation.ok) return { outcome: 'FAILED', reason: evaluation.reason, verdict }
-  if (evaluation.allow) return { outcome: 'ALLOWED', reason: 'allowed', verdict }
-  return { outcome: 'DENIED', reason: denialReason(verdict), verdict }
+  if (evaluation.denial === undefined) return { outcome: 'ALLOWED', reason: 'allowed', verdict }
+  return { outcome: 'DENIED', reason: evaluation.denial, verdict }
 }
 
 function unjudged(reason: string): Judgement {
   return { outcome: 'DENIED', reason, verdict: null }
-}
-
-function denialReason(verdict: Verdict | null): string {
-  if (verdict === null || !verdict.rules.some(({ met }) => met)) return 'condition_not_met'
-  return verdict.conditions.every(({ met }) => met) ? 'denied_by_guardrails' : 'denied_by_conditions'
 }

@@ -1,5 +1,11 @@
 import { isJsonObject, type JsonValue } from '../json.ts'
-import type { ConditionVerdict, RequirementVerdict, RuleVerdict, Verdict } from './verdict.ts'
+import type {
+  ConditionVerdict,
+  GuardrailsVerdict,
+  RequirementVerdict,
+  RuleVerdict,
+  Verdict,
+} from './verdict.ts'
 
 /**
  * Takes what a policy answered for a verdict only if it is exactly one: every member there, none besides, each of its
@@ -18,6 +24,22 @@ export function checkVerdict(answer: unknown): Verdict | undefined {
   const granted = rules.some(({ met }) => met) && conditions.every(({ met }) => met)
   if (allow !== granted || (!allow && roles.length > 0)) return undefined
   return { allow, rules, conditions: conditions.toSorted(byCode), guardrails: [], roles: roles.toSorted() }
+}
+
+/** The same for what the guardrails answered: each with its code and message, and allowed where all are met. */
+export function checkGuardrailsVerdict(answer: unknown): GuardrailsVerdict | undefined {
+  if (!hasExactly(answer, ['allow', 'guardrails'])) return undefined
+  const { allow } = answer
+  const guardrails = listOf(answer.guardrails, checkRequirement)
+  if (typeof allow !== 'boolean' || guardrails === undefined || guardrails.length === 0) return undefined
+  if (allow !== guardrails.every(({ met }) => met)) return undefined
+  return { allow, guardrails: guardrails.toSorted(byCode) }
+}
+
+/** What an identity's policy and the guardrails beside it come to: allowed where both allow. */
+export function joinVerdicts(verdict: Verdict, { allow, guardrails }: GuardrailsVerdict): Verdict {
+  const both = verdict.allow && allow
+  return { ...verdict, allow: both, guardrails, roles: both ? verdict.roles : [] }
 }
 
 function checkRule(answer: unknown): RuleVerdict | undefined {

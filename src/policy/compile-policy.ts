@@ -4,8 +4,11 @@ import { join } from 'node:path'
 import { invalidArgument } from '../errors.ts'
 import type { RefPattern, Rule } from '../identity/rule.ts'
 import { PROVIDER_TYPES, type ProviderType } from '../provider/providers.ts'
-import { ENTRYPOINT } from './evaluation.ts'
-import type { Opa, PolicyModule } from './opa.ts'
+import { type CheckedModule, checkModule, type Requirement } from './check-module.ts'
+import { sourceProblem } from './check-source.ts'
+import { ENTRYPOINT, GUARDRAILS_ENTRYPOINT } from './evaluation.ts'
+import { claimsAlwaysThere, type InputSchema, uniteSchemas } from './input-schema.ts'
+import type { Opa, OpaResult, PolicyModule } from './opa.ts'
 import type { PolicyProblem } from './policy-problem.ts'
 
 /** A policy before it is compiled; `digest` names it. Stock OPA makes the same verdicts from the modules. */
@@ -14,20 +17,37 @@ export type PolicyModules = {
   readonly compiler: string
   readonly entrypoint: string
   readonly modules: readonly PolicyModule[]
-  readonly provider: ProviderType
+  /** Whose claims it reads; undefined: all providers'. */
+  readonly provider: ProviderType | undefined
 }
 
 export type CompiledPolicy =
-  | { readonly ok: true; readonly wasm: Uint8Array }
+  | {
+      readonly ok: true
+      readonly wasm: Uint8Array
+      /** What its authored module requires; none where it has none. */
+      readonly requirements: readonly Requirement[]
+    }
   | { readonly ok: false; readonly problems: readonly PolicyProblem[] }
 
+/** What an identity's policy is made of; `conditions` is its own Rego, '' where it has none. */
+export type IdentitySource = {
+  readonly provider: ProviderType
+  readonly rules: readonly Rule[]
+  readonly conditions?: string
+}
+
 export type PolicyCompiler = {
-  /** The modules of these rules; disabled ones are left out. Throws `invalid_argument` for text that is no Unicode. */
-  gather(source: { readonly provider: ProviderType; readonly rules: readonly Rule[] }): PolicyModules
+  /** The modules of an identity; disabled rules are left out. Throws `invalid_argument` for text that is no Unicode. */
+  gather(source: IdentitySource): PolicyModules
+  /** The modules of the organisation's guardrails, of this Rego. */
+  gatherGuardrails(source: string): PolicyModules
   compile(policy: PolicyModules): Promise<CompiledPolicy>
 }
 
 const STARS_PATH = 'claimgate/stars.rego'
+const CONDITIONS_PATH = 'conditions.rego'
+const GUARDRAILS_PATH = 'claimgate/guardrails_verdict.rego'
 
 /** Reads the base policies, the schemas and the capabilities from `policiesDir` once. Throws if a file is missing. */
 export async function createPolicyCompiler(deps: {
@@ -39,33 +59,82 @@ export async function createPolicyCompiler(deps: {
     JSON.parse(await readFile(join(policiesDir, 'capabilities.json'), 'utf8')),
   )
   const schemas = await readSchemas(policiesDir)
+  const anySchema = uniteSchemas(Object.values(schemas))
   const base = await readBase(policiesDir)
   const compiler = `opa ${await opa.version()}`
 
   return {
-    gather({ provider, rules }) {
+    gather({ provider, rules, conditions = '' }) {
       const enabled = rules.filter(({ disabled }) => !disabled)
-      const modules = [...baseOf(base, provider, enabled), rulesModule(enabled)].sort(byPath)
+      const authored = conditions === '' ? [] : [{ path: CONDITIONS_PATH, source: conditions }]
+      const modules = [...baseOf(base, provider, enabled), ...authored, rulesModule(enabled)].sort(byPath)
       const digest = digestOf(compiler, capabilities, modules)
       return { digest, compiler, entrypoint: ENTRYPOINT, modules, provider }
     },
+    gatherGuardrails(source) {
+      const modules = [
+        ...base.filter(({ path }) => path === GUARDRAILS_PATH),
+        { path: 'guardrails.rego', source },
+      ]
+      const digest = digestOf(compiler, capabilities, modules)
+      const entrypoint = GUARDRAILS_ENTRYPOINT
+      return { digest, compiler, entrypoint, modules, provider: undefined }
+    },
     async compile({ modules, entrypoint, provider }) {
+      const schema = provider === undefined ? anySchema : schemas[provider]
+      const authored = await readAuthored(opa, modules, schema)
+      if (!authored.ok) return authored
+
       // Side by side, as nearly every policy passes; the check's problems come first, they know their places.
       const [checked, built] = await Promise.all([
-        opa.check(modules, { schema: schemas.get(provider) ?? '', capabilities }),
+        opa.check(modules, { schema: JSON.stringify(schema), capabilities }),
         opa.build(modules, { entrypoint, capabilities }),
       ])
-      return checked.ok ? built : checked
+      if (authored.problems.length > 0) return refused([...authored.problems, ...beside(authored, checked)])
+      if (!checked.ok) return checked
+      return built.ok ? { ...built, requirements: authored.requirements } : built
     },
   }
 }
 
-async function readSchemas(policiesDir: string): Promise<ReadonlyMap<ProviderType, string>> {
+/** What stands in an author's own module, before anything else reads it; nothing where there is none. */
+async function readAuthored(
+  opa: Opa,
+  modules: readonly PolicyModule[],
+  schema: InputSchema,
+): Promise<OpaResult<CheckedModule>> {
+  for (const kind of ['conditions', 'guardrails'] as const) {
+    const module = modules.find(({ path }) => path === `${kind}.rego`)
+    if (module === undefined) continue
+    const unreadable = sourceProblem(module.path, module.source)
+    if (unreadable !== undefined) return { ok: false, problems: [unreadable] }
+    const parsed = await opa.parse(module)
+    if (!parsed.ok) return parsed
+    return { ok: true, ...checkModule(parsed.tree, { kind, alwaysThere: claimsAlwaysThere(schema) }) }
+  }
+  return { ok: true, problems: [], requirements: [] }
+}
+
+/** What the compiler says of the same module; that the base does not fit it follows from what is wrong with it. */
+function beside({ problems }: CheckedModule, checked: OpaResult<object>): readonly PolicyProblem[] {
+  if (checked.ok) return []
+  return checked.problems.filter(
+    ({ file, row, column }) =>
+      problems.some((known) => known.file === file) &&
+      !problems.some((known) => known.row === row && known.column === column),
+  )
+}
+
+function refused(problems: readonly PolicyProblem[]): CompiledPolicy {
+  return { ok: false, problems }
+}
+
+async function readSchemas(policiesDir: string): Promise<Readonly<Record<ProviderType, InputSchema>>> {
   const read = async (provider: ProviderType) => {
     const path = join(policiesDir, 'schemas', `${provider.toLowerCase()}.json`)
-    return [provider, await readFile(path, 'utf8')] as const
+    return [provider, JSON.parse(await readFile(path, 'utf8'))] as const
   }
-  return new Map(await Promise.all(PROVIDER_TYPES.map(read)))
+  return Object.fromEntries(await Promise.all(PROVIDER_TYPES.map(read))) as Record<ProviderType, InputSchema>
 }
 
 async function readBase(policiesDir: string): Promise<readonly PolicyModule[]> {
@@ -90,7 +159,7 @@ function baseOf(
   provider: ProviderType,
   rules: readonly Rule[],
 ): readonly PolicyModule[] {
-  const leftOut = PROVIDER_TYPES.filter((other) => other !== provider).map(providerPath)
+  const leftOut = [GUARDRAILS_PATH, ...PROVIDER_TYPES.filter((other) => other !== provider).map(providerPath)]
   if (!rules.some(({ refs }) => refs.some(hasSeveralStars))) leftOut.push(STARS_PATH)
   return base.filter(({ path }) => !leftOut.includes(path))
 }

@@ -1,9 +1,11 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { loadPolicy } from '@open-policy-agent/opa-wasm'
-import { checkVerdict } from './check-verdict.ts'
+import { checkGuardrailsVerdict, checkVerdict, joinVerdicts } from './check-verdict.ts'
 import {
   ENTRYPOINT,
+  type EvaluationRequest,
   type EvaluationResult,
+  GUARDRAILS_ENTRYPOINT,
   INITIAL_PAGES,
   MAXIMUM_PAGES,
   STATE_DEADLINE,
@@ -13,11 +15,13 @@ import {
   type WorkerCommand,
   type WorkerSettings,
 } from './evaluation.ts'
+import type { Verdict } from './verdict.ts'
 
 /** Node has it; only the types of browsers declare it. */
 declare const WebAssembly: { readonly Module: new (bytes: Uint8Array<ArrayBuffer>) => WasmModule }
 type WasmModule = { readonly [Symbol.toStringTag]: string }
 type LoadedPolicy = Awaited<ReturnType<typeof loadPolicy>>
+type Answered = { readonly answer: unknown; readonly memoryBytes: number }
 type HeldPolicy = {
   /** Its bytes until it is first evaluated: the module keeps them for itself. */
   code: Uint8Array<ArrayBuffer> | WasmModule
@@ -50,31 +54,43 @@ function startWorker(port: NonNullable<typeof parentPort>, { state, deadlineMs }
       if (command.kind === 'drop') held.delete(command.digest)
       else if (command.kind === 'load') held.set(command.digest, { code: Uint8Array.from(command.wasm) })
       else {
-        answers.push(await evaluate(command.id, held.get(command.digest), command.inputText))
+        answers.push(await evaluate(command.id, command))
         if (performance.now() - answered > ANSWER_AFTER_MS) answer()
       }
     }
     answer()
   }
 
-  async function evaluate(
-    id: number,
-    policy: HeldPolicy | undefined,
-    inputText: string,
-  ): Promise<WorkerAnswer> {
-    if (policy === undefined) return { id, result: failure('The policy is not loaded.'), memoryBytes: 0 }
+  async function evaluate(id: number, request: EvaluationRequest): Promise<WorkerAnswer> {
+    const { digest, guardrailsDigest, inputText } = request
+    try {
+      const own = digest === undefined ? undefined : await run(id, digest, ENTRYPOINT, inputText)
+      const beside =
+        guardrailsDigest === undefined
+          ? undefined
+          : await run(id, guardrailsDigest, GUARDRAILS_ENTRYPOINT, inputText)
+      const memoryBytes = own?.memoryBytes ?? beside?.memoryBytes ?? 0
+      return { id, result: resultOf(own, beside), memoryBytes }
+    } catch (error) {
+      return { id, result: failure(error), memoryBytes: 0 }
+    } finally {
+      Atomics.store(progress, STATE_DEADLINE, 0n)
+    }
+  }
+
+  async function run(id: number, digest: string, entrypoint: string, inputText: string): Promise<Answered> {
+    const policy = held.get(digest)
+    if (policy === undefined) throw 'The policy is not loaded.'
     try {
       begin(id, policy.instance === undefined ? LOAD_DEADLINE_MS : deadlineMs)
       const instance = policy.instance ?? (await instantiate(policy))
       begin(id, deadlineMs)
-      const result = resultOf(instance.evaluate(encode(inputText), ENTRYPOINT))
-      return { id, result, memoryBytes: instance.mem.buffer.byteLength }
+      const answers: unknown = instance.evaluate(encode(inputText), entrypoint)
+      return { answer: onlyResult(answers), memoryBytes: instance.mem.buffer.byteLength }
     } catch (error) {
       // What was thrown has left the instance's stack as it was: a thousand such and it is unusable.
       delete policy.instance
-      return { id, result: failure(error), memoryBytes: 0 }
-    } finally {
-      Atomics.store(progress, STATE_DEADLINE, 0n)
+      throw error
     }
   }
 
@@ -99,19 +115,40 @@ function encode(inputText: string): ArrayBuffer {
   return buffer.slice(byteOffset, byteOffset + byteLength)
 }
 
-function resultOf(answers: unknown): EvaluationResult {
-  const [answer, ...others] = Array.isArray(answers) ? answers : []
-  const isOne = answer !== undefined && others.length === 0 && Object.keys(answer).join() === 'result'
-  const verdict = isOne ? checkVerdict(answer.result) : undefined
+/** Both must answer a verdict of exactly their own shape; where there is no identity's, it is as one that allows. */
+function resultOf(own: Answered | undefined, beside: Answered | undefined): EvaluationResult {
+  const verdict = own === undefined ? ANY_IDENTITY : checkVerdict(own.answer)
   if (verdict === undefined) return failure('The policy answered no verdict.')
+  if (beside === undefined) return resultFrom(verdict, verdict)
+  const guardrails = checkGuardrailsVerdict(beside.answer)
+  if (guardrails === undefined) return failure('The guardrails answered no verdict.')
+  return resultFrom(verdict, joinVerdicts(verdict, guardrails))
+}
+
+const ANY_IDENTITY: Verdict = { allow: true, rules: [], conditions: [], guardrails: [], roles: [] }
+
+function resultFrom(own: Verdict, joined: Verdict): EvaluationResult {
+  const met = own.rules.filter((rule) => rule.met)
+  const denial = own.allow
+    ? 'denied_by_guardrails'
+    : met.length > 0
+      ? 'denied_by_conditions'
+      : 'condition_not_met'
   return {
     ok: true,
-    allow: verdict.allow,
-    groupMet: verdict.rules.some(({ conditions }) => conditions.group?.met === true),
-    roles: verdict.roles,
-    ruleIds: verdict.rules.filter(({ met }) => met).map(({ id }) => id),
-    verdictText: JSON.stringify(verdict),
+    allow: joined.allow,
+    denial: joined.allow ? undefined : denial,
+    groupMet: own.rules.some(({ conditions }) => conditions.group?.met === true),
+    roles: joined.roles,
+    ruleIds: met.map(({ id }) => id),
+    verdictText: JSON.stringify(joined),
   }
+}
+
+function onlyResult(answers: unknown): unknown {
+  const [answer, ...others] = Array.isArray(answers) ? answers : []
+  const isOne = answer !== undefined && others.length === 0 && Object.keys(answer).join() === 'result'
+  return isOne ? answer.result : undefined
 }
 
 /** opa-wasm throws texts and plain objects as well as errors. */

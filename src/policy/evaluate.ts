@@ -2,14 +2,25 @@ import { availableParallelism } from 'node:os'
 import { LRUCache } from 'lru-cache'
 import { unavailable } from '../errors.ts'
 import type { Log } from '../log.ts'
-import { type EvaluationResult, INITIAL_PAGES, PAGE_BYTES, type WorkerAnswer } from './evaluation.ts'
+import {
+  type EvaluationRequest,
+  type EvaluationResult,
+  INITIAL_PAGES,
+  PAGE_BYTES,
+  type WorkerAnswer,
+} from './evaluation.ts'
 import { createWorkerSlot, type WorkerSlot } from './worker-slot.ts'
 
 export type { EvaluationResult } from './evaluation.ts'
 
 export type Evaluator = {
-  /** Runs a policy on an input in JSON text. Throws `unavailable` when too many wait, and what `loadWasm` throws. */
-  evaluate(digest: string, inputText: string): Promise<EvaluationResult>
+  /**
+   * Runs a policy on an input in JSON text, and the guardrails beside it where they are given: allowed is what both
+   * allow. Throws `unavailable` when too many wait, and what `loadWasm` throws.
+   */
+  evaluate(digest: string, inputText: string, guardrailsDigest?: string): Promise<EvaluationResult>
+  /** Runs guardrails alone, as a policy that is beside no identity's. */
+  evaluateGuardrails(guardrailsDigest: string, inputText: string): Promise<EvaluationResult>
   /** Takes no more, lets what waits be answered, and ends the workers. */
   close(): Promise<void>
   stats(): EvaluatorStats
@@ -44,8 +55,9 @@ export type EvaluatorDeps = {
 }
 
 type Waiting = {
+  readonly request: EvaluationRequest
+  /** The identity's policy, or guardrails that are run alone: where it is run, and whose fault it is. */
   readonly digest: string
-  readonly inputText: string
   readonly resolve: (result: EvaluationResult) => void
   readonly reject: (error: unknown) => void
   readonly place: number
@@ -53,6 +65,9 @@ type Waiting = {
   readonly losses: number
 }
 
+type Guardrails = { readonly digest: string; readonly wasm: Uint8Array }
+
+const NONE = Symbol('no such policy')
 const MAX_INPUT_LENGTH = 64 * 1024
 const MAX_LOSSES = 3
 const MAX_SUSPECTS = 1000
@@ -80,7 +95,10 @@ export function createEvaluator(deps: EvaluatorDeps): Evaluator {
       if (reason === 'evict') slots[place]?.drop(digest)
     },
   })
+  /** The guardrails that each worker has. */
+  const guardrailsAt: (string | undefined)[] = []
   const slots: WorkerSlot[] = Array.from({ length: workers }, (_, place) => createSlot(place))
+  let lastGuardrails: Guardrails | undefined
   let lastId = 0
   let replacedWorkers = 0
   let [hits, misses] = [0, 0]
@@ -103,13 +121,14 @@ export function createEvaluator(deps: EvaluatorDeps): Evaluator {
     })
   }
 
-  function evaluate(digest: string, inputText: string): Promise<EvaluationResult> {
+  function evaluate(digest: string, request: EvaluationRequest): Promise<EvaluationResult> {
+    const { inputText } = request
     if (closing !== undefined) return Promise.reject(unavailable('The service is shutting down.'))
     if (inputText.length > MAX_INPUT_LENGTH) return Promise.resolve(failure('The input is too large.'))
     const place = placeOf(digest)
     if (queued.of(digest) >= maxQueue * 10 || isFull(place)) return Promise.reject(tooMany())
     return new Promise((resolve, reject) => {
-      run({ digest, inputText, resolve, reject, place, losses: 0 })
+      run({ request, digest, resolve, reject, place, losses: 0 })
     })
   }
 
@@ -123,23 +142,52 @@ export function createEvaluator(deps: EvaluatorDeps): Evaluator {
   }
 
   function run(evaluation: Waiting): void {
-    const { place, digest, inputText } = evaluation
+    const { place, digest, request } = evaluation
     const id = ++lastId
     enter(id, evaluation)
-    if (held.get(keyOf(place, digest)) !== undefined) {
+    if (isLoaded(place, request)) {
       hits++
-      slotAt(place).evaluate(id, digest, inputText)
+      slotAt(place).evaluate(id, request)
       return
     }
     misses++
-    load(place, digest).then(
-      (wasm) => {
-        if (wasm === undefined) return settle(id, failure('There is no such policy.'))
-        hold(place, digest, wasm)
-        slotAt(place).evaluate(id, digest, inputText)
+    Promise.all([loadOwn(place, request), loadGuardrails(request)]).then(
+      ([own, guardrails]) => {
+        if (own === NONE || guardrails === NONE) return settle(id, failure('There is no such policy.'))
+        if (own !== undefined) hold(place, digest, own)
+        if (guardrails !== undefined) holdGuardrails(place, guardrails)
+        slotAt(place).evaluate(id, request)
       },
       (error) => leave(id)?.reject(error),
     )
+  }
+
+  function isLoaded(place: number, { digest, guardrailsDigest }: EvaluationRequest): boolean {
+    const isHeld = digest === undefined || held.get(keyOf(place, digest)) !== undefined
+    return isHeld && (guardrailsDigest === undefined || guardrailsAt[place] === guardrailsDigest)
+  }
+
+  async function loadOwn(place: number, { digest }: EvaluationRequest) {
+    return digest === undefined ? undefined : ((await load(place, digest)) ?? NONE)
+  }
+
+  /** The last ones stay here, as a worker that begins needs the same. */
+  async function loadGuardrails({ guardrailsDigest: digest }: EvaluationRequest) {
+    if (digest === undefined) return undefined
+    if (lastGuardrails?.digest === digest) return lastGuardrails
+    const wasm = await load(0, digest)
+    if (wasm === undefined) return NONE
+    lastGuardrails = { digest, wasm }
+    return lastGuardrails
+  }
+
+  /** A worker has one set of guardrails at a time, apart from what is held: all identities share it. */
+  function holdGuardrails(place: number, { digest, wasm }: Guardrails): void {
+    const former = guardrailsAt[place]
+    if (former === digest) return
+    if (former !== undefined) slotAt(place).drop(former)
+    slotAt(place).load(digest, wasm)
+    guardrailsAt[place] = digest
   }
 
   function slotAt(place: number): WorkerSlot {
@@ -165,15 +213,19 @@ export function createEvaluator(deps: EvaluatorDeps): Evaluator {
   function answered({ id, result, memoryBytes }: WorkerAnswer): void {
     const evaluation = waiting.get(id)
     if (evaluation === undefined) return
-    const { place, digest } = evaluation
+    const { place, digest, request } = evaluation
+    if (request.digest !== undefined) keepCount(place, digest, memoryBytes)
+    if (!result.ok) log?.warn({ digest, reason: result.reason, cause: result.cause }, 'policy failed')
+    settle(id, result)
+  }
+
+  function keepCount(place: number, digest: string, memoryBytes: number): void {
     const policy = held.get(keyOf(place, digest))
     // A memory grows and never shrinks again, so that what was one megabyte may now be sixteen.
     if (policy !== undefined && memoryBytes > INITIAL_PAGES * PAGE_BYTES) {
       held.set(keyOf(place, digest), { ...policy }, { size: sizeOf(policy.wasmBytes, memoryBytes) })
     }
     if (!held.has(keyOf(place, digest))) slots[place]?.drop(digest)
-    if (!result.ok) log?.warn({ digest, reason: result.reason, cause: result.cause }, 'policy failed')
-    settle(id, result)
   }
 
   function runElsewhere(id: number, isInnocent: boolean): void {
@@ -195,6 +247,7 @@ export function createEvaluator(deps: EvaluatorDeps): Evaluator {
   }
 
   function forgetHeld(place: number): void {
+    guardrailsAt[place] = undefined
     for (const [key, policy] of held.entries()) if (policy.place === place) held.delete(key)
   }
 
@@ -224,7 +277,10 @@ export function createEvaluator(deps: EvaluatorDeps): Evaluator {
   }
 
   return {
-    evaluate,
+    evaluate: (digest, inputText, guardrailsDigest) =>
+      evaluate(digest, { digest, guardrailsDigest, inputText }),
+    evaluateGuardrails: (guardrailsDigest, inputText) =>
+      evaluate(guardrailsDigest, { digest: undefined, guardrailsDigest, inputText }),
     close: () => (closing ??= end()),
     stats: () => ({
       workers: slots.length,

@@ -1,11 +1,14 @@
-/** What every policy is asked for. */
+/** What every identity's policy is asked for, and what the guardrails are. */
 export const ENTRYPOINT = 'claimgate/verdict'
+export const GUARDRAILS_ENTRYPOINT = 'claimgate/guardrails_verdict/verdict'
 
 /** What came of running a policy; `cause` is for the log alone. */
 export type EvaluationResult =
   | {
       readonly ok: true
       readonly allow: boolean
+      /** Why not, the first of these that applies; undefined where it is allowed. */
+      readonly denial: 'condition_not_met' | 'denied_by_conditions' | 'denied_by_guardrails' | undefined
       /** Whether any rule's condition `group` is met: only then may the caller learn more. */
       readonly groupMet: boolean
       readonly roles: readonly string[]
@@ -20,11 +23,20 @@ export type EvaluationResult =
       readonly cause: string
     }
 
+/** At least one of the two policies, and the input as JSON text. */
+export type EvaluationRequest = {
+  /** The identity's policy; undefined: the guardrails are run alone. */
+  readonly digest: string | undefined
+  /** The guardrails beside it; undefined where there are none. */
+  readonly guardrailsDigest: string | undefined
+  readonly inputText: string
+}
+
 /** What a worker is told, in this order; everything that gathered in one tick goes in one message. */
 export type WorkerCommand =
   | { readonly kind: 'load'; readonly digest: string; readonly wasm: Uint8Array }
   | { readonly kind: 'drop'; readonly digest: string }
-  | { readonly kind: 'evaluate'; readonly id: number; readonly digest: string; readonly inputText: string }
+  | ({ readonly kind: 'evaluate'; readonly id: number } & EvaluationRequest)
 
 export type WorkerAnswer = {
   readonly id: number

@@ -1,6 +1,6 @@
 import type { Rule } from '../identity/rule.ts'
 import type { JsonObject, JsonValue } from '../json.ts'
-import { coversRef, folded, hasNamedClaims, isOneOf, refKind } from './admits.ts'
+import { coversRef } from './covers-ref.ts'
 
 /**
  * Whether a rule admits the claims of a GitLab job: what `gitlab.rego` proves, said a second time and apart from it, so
@@ -16,7 +16,7 @@ export function gitlabAdmits(rule: Rule, claims: JsonObject): boolean {
     runsInOwnProject(claims) &&
     isOneOf(claims.project_id, rule.ids.projectIds) &&
     isOneOf(claims.namespace_id, rule.ids.namespaceIds) &&
-    hasNamedClaims(claims, rule)
+    Object.entries(rule.claims).every(([name, values]) => values.some((value) => value === claims[name]))
   )
 }
 
@@ -32,11 +32,17 @@ function isOfProject({ project_path: path }: JsonObject, { group, project }: Rul
   return typeof path === 'string' && folded(path) === folded(`${group}/${project}`)
 }
 
+/** GitLab's paths are of ASCII; what Unicode folds onto it is another path. */
+function folded(path: string): string {
+  return path.replace(/[A-Z]/g, (letter) => letter.toLowerCase())
+}
+
 function isOnRef({ ref, ref_type, ref_path }: JsonObject, rule: Rule): boolean {
-  const kind = refKind(ref_type)
-  if (kind === undefined || typeof ref !== 'string' || ref === '') return false
-  if (ref_path !== undefined && ref_path !== `${kind.prefix}${ref}`) return false
-  return coversRef(rule, kind.type, ref)
+  const type = ref_type === 'branch' ? 'BRANCH' : ref_type === 'tag' ? 'TAG' : undefined
+  if (type === undefined || typeof ref !== 'string' || ref === '') return false
+  const fullName = `refs/${type === 'BRANCH' ? 'heads' : 'tags'}/${ref}`
+  if (ref_path !== undefined && ref_path !== fullName) return false
+  return coversRef(rule, type, ref)
 }
 
 function startsAsAllowed({ pipeline_source: source, ref_protected }: JsonObject, rule: Rule): boolean {
@@ -56,4 +62,8 @@ function runsInOwnProject({
 }: JsonObject): boolean {
   if (runsIn === undefined) return source !== undefined && SOURCES_WITHOUT_FORKS.includes(source)
   return typeof runsIn === 'string' && runsIn !== '' && runsIn === project_id
+}
+
+function isOneOf(value: JsonValue | undefined, wanted: readonly string[]): boolean {
+  return wanted.length === 0 || wanted.some((id) => id === value)
 }

@@ -2,13 +2,13 @@ import type { Rule } from '../identity/rule.ts'
 import type { JsonObject } from '../json.ts'
 import {
   type Attack,
-  attacksOf,
+  anyClaimAttacks,
+  attackWith,
   type Changed,
   type Changes,
-  claimAttacks,
   otherCase,
+  protectionAttacks,
   STRANGER_ID,
-  typeAttacks,
 } from './attack.ts'
 
 /**
@@ -16,14 +16,13 @@ import {
  * comes first. Not all are hostile to every rule: a rule for all branches rightly admits one of another name.
  */
 export function gitlabAttacks(rule: Rule, admitted: JsonObject): readonly Attack[] {
-  return attacksOf(admitted, [
+  return [
     ...mergeRequestAttacks(rule),
     ...pathAttacks(rule),
     ...refAttacks(admitted),
-    ...ID_ATTACKS,
-    ...claimAttacks(rule),
-    ...typeAttacks(admitted),
-  ])
+    ...idAttacks(),
+    ...anyClaimAttacks(rule, admitted),
+  ].map((changed) => attackWith(admitted, changed))
 }
 
 /** The code of a fork, and code that nobody has reviewed, in each way that a pipeline may hide it. */
@@ -102,17 +101,16 @@ function refAttacks(admitted: JsonObject): readonly Changed[] {
     { title: 'a ref that ends like it', changes: named(`evil/${ref}`) },
     { title: 'a ref_path of another ref', changes: { ref_path: `refs/heads/evil/${ref}` } },
     { title: 'the ref without ref_type', changes: { ref_type: undefined } },
-    ...['false', 'True', false, true, 1].map((value) => ({
-      title: `a ref_protected of ${JSON.stringify(value)}`,
-      changes: { ref_protected: value },
-    })),
+    ...protectionAttacks('ref_protected'),
   ]
 }
 
-const ID_ATTACKS: readonly Changed[] = [
-  {
-    title: 'the same path, registered anew',
-    changes: { project_id: STRANGER_ID, job_project_id: STRANGER_ID },
-  },
-  { title: 'another namespace of the same path', changes: { namespace_id: STRANGER_ID } },
-]
+function idAttacks(): readonly Changed[] {
+  return [
+    {
+      title: 'the same path, registered anew',
+      changes: { project_id: STRANGER_ID, job_project_id: STRANGER_ID },
+    },
+    { title: 'another namespace of the same path', changes: { namespace_id: STRANGER_ID } },
+  ]
+}

@@ -1,5 +1,5 @@
-import { distance } from 'fastest-levenshtein'
 import type { PolicyProblem } from './policy-problem.ts'
+import { hintFor } from './problem-hints.ts'
 
 type OpaError = {
   readonly code: string
@@ -49,16 +49,6 @@ function problemOf({ code, message, location, details }: OpaError): PolicyProble
     row: Math.max(1, location?.row ?? 1),
     column: Math.max(1, location?.col ?? 1),
   }
-}
-
-/** For a name that the schema does not have, the nearest that it has. */
-function hintFor(message: string, oneOf: readonly unknown[] | undefined): string | undefined {
-  const given = /^undefined ref: \S*?([A-Za-z0-9_]+)(?:\[.*)?$/.exec(message)?.[1]
-  if (given === undefined || oneOf === undefined) return undefined
-  const names = oneOf.filter((name) => typeof name === 'string')
-  const near = names.toSorted((a, b) => distance(a, given) - distance(b, given))[0]
-  if (near === undefined || distance(near, given) > Math.max(2, given.length / 3)) return undefined
-  return `Did you mean ${near}?`
 }
 
 function unplaced(output: string): PolicyProblem {

@@ -19,6 +19,8 @@ export type OpaRefusal = { readonly ok: false; readonly problems: readonly Polic
 export type Opa = {
   /** The compiler's own version, as `1.22.2`. Throws, saying what to install, where there is none. */
   version(): Promise<string>
+  /** `opa parse`: the module's syntax tree with the place of every node, as the JSON that OPA writes. */
+  parse(module: PolicyModule): Promise<OpaResult<{ readonly tree: unknown }>>
   /** `opa check --strict` against an input schema (JSON Schema) and capabilities, both as JSON text. */
   check(
     modules: readonly PolicyModule[],
@@ -40,9 +42,10 @@ export type OpaDeps = {
 type Run = { readonly exitCode: number; readonly stdout: string; readonly stderr: string }
 
 const TIMEOUT_MS = 10_000 // a compilation takes 40 ms; what takes this long was made to
+const PARSE_TIMEOUT_MS = 3_000 // it takes 13 ms; a text nested a thousand times takes minutes to be written out
 const MEMORY_LIMIT = '512MiB' // Go's soft limit; a compilation takes 40 MB
 const MAX_SOURCE_BYTES = 256 * 1024
-const MAX_OUTPUT_BYTES = 4 * 1024 * 1024
+const MAX_OUTPUT_BYTES = 8 * 1024 * 1024 // a syntax tree's; reading it takes 60 ms in which nothing else is served
 const MAX_BUNDLE_BYTES = 64 * 1024 * 1024 // unpacked; a policy is 180 KB
 const RUNNING = 2
 const WAITING = 100
@@ -54,20 +57,23 @@ const WAITING = 100
 export function createOpa({ binary, log, timeoutMs = TIMEOUT_MS }: OpaDeps): Opa {
   const limit = limitConcurrency(RUNNING, WAITING, 'Too many policies are being compiled; try again.')
   let hasWarned = false
-  const run = (args: readonly string[], cwd: string) => runOpa(binary, args, cwd, timeoutMs)
+  const run = (args: readonly string[], cwd: string, within = timeoutMs) => runOpa(binary, args, cwd, within)
 
   async function compile<Value extends object>(
     modules: readonly PolicyModule[],
     files: Readonly<Record<string, string>>,
     args: readonly string[],
     read: (folder: string, result: Run) => Promise<OpaResult<Value>>,
+    within = timeoutMs,
   ): Promise<OpaResult<Value>> {
     const tooLarge = sizeProblem(modules)
     if (tooLarge !== undefined) return refused([tooLarge])
     return limit(() =>
       inFolder(modules, files, async (folder) => {
-        const result = await run([...args, ...modules.map(({ path }) => `./${path}`)], join(folder, 'policy'))
-        if (result === 'timeout') return refused([timeoutProblem(modules, timeoutMs)])
+        const paths = modules.map(({ path }) => `./${path}`)
+        const result = await run([...args, ...paths], join(folder, 'policy'), within)
+        if (result === 'timeout') return refused([timeoutProblem(modules, within)])
+        if (result === 'overflow') return refused([overflowProblem(modules)])
         if (result.exitCode > 1) log.warn({ exitCode: result.exitCode, stderr: result.stderr }, 'opa failed')
         return read(folder, result)
       }),
@@ -77,7 +83,7 @@ export function createOpa({ binary, log, timeoutMs = TIMEOUT_MS }: OpaDeps): Opa
   return {
     async version() {
       const result = await limit(() => run(['version'], tmpdir()))
-      const found = result === 'timeout' ? undefined : /^Version: (\S+)$/m.exec(result.stdout)?.[1]
+      const found = typeof result === 'string' ? undefined : /^Version: (\S+)$/m.exec(result.stdout)?.[1]
       if (found === undefined)
         throw unavailable(NO_COMPILER, new Error(`${binary} does not say its version.`))
       if (found !== OPA_VERSION && !hasWarned) {
@@ -85,6 +91,12 @@ export function createOpa({ binary, log, timeoutMs = TIMEOUT_MS }: OpaDeps): Opa
         hasWarned = true
       }
       return found
+    },
+    parse(module) {
+      const args = ['parse', '--format=json', '--json-include=locations,comments']
+      const read = async (_: string, { exitCode, stdout, stderr }: Run) =>
+        exitCode === 0 ? { ok: true as const, tree: JSON.parse(stdout) } : refused(readProblems(stderr))
+      return compile([module], {}, args, read, Math.min(timeoutMs, PARSE_TIMEOUT_MS))
     },
     check(modules, { schema, capabilities }) {
       const files = { 'schema.json': schema, 'capabilities.json': capabilities }
@@ -118,7 +130,7 @@ function runOpa(
   args: readonly string[],
   cwd: string,
   timeoutMs: number,
-): Promise<Run | 'timeout'> {
+): Promise<Run | 'timeout' | 'overflow'> {
   const options = {
     cwd,
     env: { GOMEMLIMIT: MEMORY_LIMIT },
@@ -134,6 +146,7 @@ function runOpa(
       if (error === null) return resolve({ exitCode: 0, stdout, stderr })
       if (typeof error.code === 'number') return resolve({ exitCode: error.code, stdout, stderr })
       if (error.code === 'ENOENT' || error.code === 'EACCES') return reject(unavailable(NO_COMPILER, error))
+      if (String(error.code) === 'ERR_CHILD_PROCESS_STDIO_MAXBUFFER') return resolve('overflow')
       if (error.killed && performance.now() - started >= timeoutMs) return resolve('timeout')
       reject(unavailable('The Rego compiler was stopped.', error))
     })
@@ -175,15 +188,21 @@ function sizeProblem(modules: readonly PolicyModule[]): PolicyProblem | undefine
   const bytes = modules.reduce((sum, { source }) => sum + Buffer.byteLength(source), 0)
   if (bytes <= MAX_SOURCE_BYTES) return undefined
   const message = `The policy has ${bytes} bytes of source; at most ${MAX_SOURCE_BYTES} are compiled.`
-  return { code: 'policy_too_large', message, file: lastFile(modules), row: 1, column: 1 }
+  return { code: 'policy_too_large', message, file: fileAtFault(modules), row: 1, column: 1 }
+}
+
+function overflowProblem(modules: readonly PolicyModule[]): PolicyProblem {
+  const message = 'The policy has too many parts, or too many in one another, to be read.'
+  return { code: 'policy_too_large', message, file: fileAtFault(modules), row: 1, column: 1 }
 }
 
 function timeoutProblem(modules: readonly PolicyModule[], timeoutMs: number): PolicyProblem {
   const message = `The policy did not compile within ${timeoutMs} ms.`
-  return { code: 'policy_compile_timeout', message, file: lastFile(modules), row: 1, column: 1 }
+  return { code: 'policy_compile_timeout', message, file: fileAtFault(modules), row: 1, column: 1 }
 }
 
-/** What is generated or an author's own comes after the base. */
-function lastFile(modules: readonly PolicyModule[]): string {
-  return modules.at(-1)?.path ?? ''
+/** What is generated or an author's own: the largest module that is none of the base's. */
+function fileAtFault(modules: readonly PolicyModule[]): string {
+  const bySize = modules.toSorted((a, b) => b.source.length - a.source.length)
+  return (bySize.find(({ path }) => !path.startsWith('claimgate/')) ?? bySize[0])?.path ?? ''
 }

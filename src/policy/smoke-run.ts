@@ -5,6 +5,7 @@ import { createEvaluator, type EvaluationResult } from './evaluate.ts'
 export type SmokeRun = (
   wasm: Uint8Array,
   inputTexts: readonly string[],
+  kind?: 'identity' | 'guardrails',
 ) => Promise<readonly EvaluationResult[]>
 
 /** As many as share a message to the worker: each that has to be stopped takes 100 ms, and an answer has 8 s. */
@@ -19,15 +20,16 @@ export function createSmokeRunner(): { run: SmokeRun; close(): Promise<void> } {
     maxPolicies: 10,
   })
   return {
-    async run(wasm, inputTexts) {
+    async run(wasm, inputTexts, kind = 'identity') {
       const name = randomUUID()
       candidates.set(name, wasm)
       const results: EvaluationResult[] = []
+      const evaluate = kind === 'identity' ? evaluator.evaluate : evaluator.evaluateGuardrails
       try {
         while (results.length < inputTexts.length && results.every(({ ok }) => ok)) {
           // The first goes alone: most policies that fail do so on any input.
           const next = inputTexts.slice(results.length, results.length + (results.length === 0 ? 1 : AT_ONCE))
-          results.push(...(await Promise.all(next.map((inputText) => evaluator.evaluate(name, inputText)))))
+          results.push(...(await Promise.all(next.map((inputText) => evaluate(name, inputText)))))
         }
         return results
       } finally {

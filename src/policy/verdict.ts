@@ -26,3 +26,6 @@ export type Verdict = {
   readonly guardrails: readonly RequirementVerdict[]
   readonly roles: readonly string[]
 }
+
+/** What the guardrails said, which are a policy of their own. */
+export type GuardrailsVerdict = Pick<Verdict, 'allow' | 'guardrails'>

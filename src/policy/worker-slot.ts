@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import type { Log } from '../log.ts'
 import {
+  type EvaluationRequest,
   type EvaluationResult,
   STATE_BYTES,
   STATE_DEADLINE,
@@ -15,7 +16,7 @@ export type WorkerSlot = {
   load(digest: string, wasm: Uint8Array): void
   drop(digest: string): void
   /** Evaluates in turn; the ids are the caller's, and never used twice. */
-  evaluate(id: number, digest: string, inputText: string): void
+  evaluate(id: number, request: EvaluationRequest): void
   close(): Promise<void>
 }
 
@@ -164,10 +165,10 @@ export function createWorkerSlot(deps: WorkerSlotDeps): WorkerSlot {
   return {
     load: (digest, wasm) => send({ kind: 'load', digest, wasm }),
     drop: (digest) => send({ kind: 'drop', digest }),
-    evaluate(id, digest, inputText) {
+    evaluate(id, { digest, guardrailsDigest, inputText }) {
       pending.add(id)
       startWatch()
-      send({ kind: 'evaluate', id, digest, inputText })
+      send({ kind: 'evaluate', id, digest, guardrailsDigest, inputText })
     },
     async close() {
       stopWatch()

@@ -130,25 +130,10 @@ export const github: Provider = {
     workflow_ref: 'workflow_ref',
     job_workflow_ref: 'job_workflow_ref',
   },
-  isDefaultAudience(audience, issuerUrl) {
-    const url = URL.parse(audience)
-    const ownHost = URL.parse(issuerUrl)?.host.replace(/^token\.actions\./, '')
-    return /^\/[^/]+\/?$/.test(url?.pathname ?? '') && ['github.com', ownHost].includes(url?.host)
-  },
   shownClaims: ['repository', 'ref', 'event_name', 'aud'],
   sample: { head_ref: '' },
   environmentClaims: ['environment_node_id'],
   since: {},
-  words: {
-    writer: 'everybody with write access to',
-    project: 'repository',
-    projects: 'repositories',
-    mergeRequest: 'pull request',
-    projectNumber:
-      "the repository's number (repository_id in the token, id in gh api repos/OWNER/REPOSITORY)",
-    groupNumber:
-      "the owner's number (repository_owner_id in the token, owner.id in gh api repos/OWNER/REPOSITORY)",
-  },
   texts: {
     setAudience:
       "have the workflow ask for its token with the audience {audience} (core.getIDToken with it, or '&audience=' and it at the end of ACTIONS_ID_TOKEN_REQUEST_URL)",
@@ -178,5 +163,13 @@ export const github: Provider = {
     sentByChoice: '',
     environment: "give the job such an environment, as in 'environment: production'",
     runner: 'run the job on such a runner (runs-on)',
+  },
+  people: {
+    writer: 'everybody with write access to',
+    maintainer: 'everybody who may push or merge to a protected branch or create a protected tag of',
+    anyProject: "any repository of '{group}'",
+    mergeRequest: 'pull request',
+    projectNumber: "the repository's number (repository_id in the token)",
+    ownAudience: /^https:\/\/github\.com\/[^/]+$/i,
   },
 }

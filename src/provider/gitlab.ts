@@ -89,7 +89,6 @@ export const gitlab: Provider = {
     environment: 'environment',
     sha: 'sha',
   },
-  isDefaultAudience: () => false,
   shownClaims: ['project_path', 'ref_path', 'pipeline_source', 'aud'],
   sample: {},
   environmentClaims: ['environment_protected', 'environment_action', 'deployment_tier', 'deployment_action'],
@@ -106,14 +105,6 @@ export const gitlab: Provider = {
     job_namespace_path: '18.4',
     job_source: '18.9',
     job_config: '18.9',
-  },
-  words: {
-    writer: 'every Developer of',
-    project: 'project',
-    projects: 'projects',
-    mergeRequest: 'merge request',
-    projectNumber: "the project's number (project_id in the token, Settings, General in GitLab)",
-    groupNumber: undefined,
   },
   texts: {
     setAudience: 'in .gitlab-ci.yml set aud under id_tokens to {audience}, as one string',
@@ -146,5 +137,13 @@ export const gitlab: Provider = {
     sentByChoice: ' (and GitLab sends some only by choice)',
     environment: "give the job such an environment, as in 'environment: production'",
     runner: 'run the job on such a runner (by its tags)',
+  },
+  people: {
+    writer: 'every Developer of',
+    maintainer: 'everybody who may push or merge to a protected branch or create a protected tag of',
+    anyProject: "any project in '{group}' or a group below it",
+    mergeRequest: 'merge request',
+    projectNumber: "the project's number (project_id in the token; Settings, General in GitLab)",
+    ownAudience: /(?!)/,
   },
 }

@@ -58,19 +58,6 @@ export type Sources = {
   readonly hidden: string
 }
 
-/** A provider's words for findings, which speak of people. */
-export type ProviderWords = {
-  /** Who may push to a branch that nothing protects; a place follows. */
-  readonly writer: string
-  readonly project: string
-  readonly projects: string
-  readonly mergeRequest: string
-  /** The numbers that a rule can pin, with where each is found. */
-  readonly projectNumber: string
-  /** Undefined where it is nothing to pin without a project. */
-  readonly groupNumber: string | undefined
-}
-
 /** What is said of a provider's own pages and versions; each mend is in words that follow a colon. */
 export type ProviderTexts = {
   /** `{audience}` stands for those that are allowed. */
@@ -96,6 +83,21 @@ export type ProviderTexts = {
   readonly runner: string
 }
 
+/** Who is let in by what, in words that findings put together. */
+export type People = {
+  /** Who may push to a branch that nothing protects, before the name of a project. */
+  readonly writer: string
+  /** Who may change what is protected, likewise. */
+  readonly maintainer: string
+  /** What a rule without a project covers; `{group}` stands for its group. */
+  readonly anyProject: string
+  readonly mergeRequest: string
+  /** Where a project's number is found. */
+  readonly projectNumber: string
+  /** What the provider puts into `aud` where a job asks for no audience. */
+  readonly ownAudience: RegExp
+}
+
 /** All that one provider of job tokens does differently from the others. */
 export type Provider = {
   readonly name: string
@@ -116,8 +118,6 @@ export type Provider = {
   readonly pinsWholeGroup: boolean
   /** What an access token says of the job, each with the claim that it comes from; nobody's name. */
   readonly workload: Readonly<Record<string, string>>
-  /** Whether the provider itself puts this audience into tokens that jobs ask for without one. */
-  readonly isDefaultAudience: (audience: string, issuerUrl: string) => boolean
   /** The claims that a refused job is shown of its own token. */
   readonly shownClaims: readonly string[]
   /** What a sample has that a rule admits, beside what follows from the rule. */
@@ -126,8 +126,8 @@ export type Provider = {
   readonly environmentClaims: readonly string[]
   /** From which version of the provider on a claim is sent. */
   readonly since: Readonly<Record<string, string>>
-  readonly words: ProviderWords
   readonly texts: ProviderTexts
+  readonly people: People
 }
 
 /** Claims of one file and type, as entries of `claims`. */

@@ -52,6 +52,7 @@ describe('a service role beside the owner', { skip: !DATABASES.includes('postgre
         providerType: 'GITLAB',
       }),
       await world.admin('PATCH', '/v1/issuers/another', { title: 'Changed' }),
+      await world.admin('PUT', '/v1/guardrails', { source: '' }),
       await world.request('GET', '/readyz'),
     ]
     const other = await world.createIdentity([RULE])
@@ -64,7 +65,7 @@ describe('a service role beside the owner', { skip: !DATABASES.includes('postgre
 
     assert.deepEqual(
       answers.map(({ status }) => status),
-      [200, 403, 401, ...Array(11).fill(200), 401],
+      [200, 403, 401, ...Array(12).fill(200), 401],
     )
   })
 
@@ -102,6 +103,8 @@ describe('a service role beside the owner', { skip: !DATABASES.includes('postgre
       decision_retention: 'SELECT',
       decisions_default: 'SELECT',
       explained_tokens: 'DELETE,INSERT,SELECT',
+      guardrails: 'SELECT,UPDATE',
+      guardrails_versions: 'INSERT,SELECT',
       issuers: 'INSERT,SELECT,UPDATE',
       kysely_migration: 'SELECT',
       policies: 'INSERT,SELECT',
@@ -120,6 +123,8 @@ describe('a service role beside the owner', { skip: !DATABASES.includes('postgre
     'delete from decisions_default',
     'truncate decisions_default',
     'update policies set wasm = null',
+    `update guardrails_versions set source = ''`,
+    'delete from guardrails',
     'drop table decisions',
     'alter table decisions disable trigger all',
     'drop trigger append_only on decisions',

@@ -16,6 +16,7 @@ const ALL = [
   '0002-projects',
   '0003-decision-history',
   '0004-explained-tokens',
+  '0005-guardrails',
   '0006-providers',
   '0007-identity-tests',
 ]

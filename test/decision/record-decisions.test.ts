@@ -188,12 +188,22 @@ for (const kind of DATABASES) {
         record(allowed(changed, onOldIdentity)),
         record(
           allowed(ground, onOldIssuer, {
-            decidedOn: { identityRevision, projectRevision: null, issuerRevision: '0' },
+            decidedOn: {
+              identityRevision,
+              projectRevision: null,
+              issuerRevision: '0',
+              guardrailsRevision: null,
+            },
           }),
         ),
         record(
           allowed(ground, onNone, {
-            decidedOn: { identityRevision: null, projectRevision: null, issuerRevision },
+            decidedOn: {
+              identityRevision: null,
+              projectRevision: null,
+              issuerRevision,
+              guardrailsRevision: null,
+            },
           }),
         ),
         record(denied(changed)),
@@ -217,7 +227,7 @@ for (const kind of DATABASES) {
         `update workload_identities set project_id = 'web' where id = '${inProject.identityId}'`,
       )
       const { identityRevision, issuerRevision } = inProject
-      const decidedOn = { identityRevision, projectRevision, issuerRevision }
+      const decidedOn = { identityRevision, projectRevision, issuerRevision, guardrailsRevision: null }
       const [withoutProject, onCurrent, onOld] = [randomUUID(), randomUUID(), randomUUID()]
 
       const overlooked = await record(allowed(inProject, withoutProject))
@@ -238,7 +248,12 @@ for (const kind of DATABASES) {
         identityId: null,
         verdict: null,
         policyDigest: null,
-        decidedOn: { identityRevision: null, projectRevision: null, issuerRevision: ground.issuerRevision },
+        decidedOn: {
+          identityRevision: null,
+          projectRevision: null,
+          issuerRevision: ground.issuerRevision,
+          guardrailsRevision: null,
+        },
       } as const
 
       const first = await record(denied(unknown, facts))
@@ -257,6 +272,7 @@ for (const kind of DATABASES) {
           identityRevision: undefined,
           projectRevision: null,
           issuerRevision: ground.issuerRevision,
+          guardrailsRevision: null,
         },
       })
 
@@ -269,7 +285,12 @@ for (const kind of DATABASES) {
     test('a refusal that is to have no row of its own is still held against the current revisions', async () => {
       const current = denied(ground)
       const stale = denied(ground, {
-        decidedOn: { identityRevision: '1', projectRevision: null, issuerRevision: ground.issuerRevision },
+        decidedOn: {
+          identityRevision: '1',
+          projectRevision: null,
+          issuerRevision: ground.issuerRevision,
+          guardrailsRevision: null,
+        },
       })
 
       const recorded = await Promise.all([current, stale].map((each) => record(each, { keepRefusal: false })))
@@ -296,7 +317,12 @@ for (const kind of DATABASES) {
       const malformed = denied(ground, {
         reason: 'token_malformed',
         issuerUrl: null,
-        decidedOn: { identityRevision: undefined, projectRevision: null, issuerRevision: null },
+        decidedOn: {
+          identityRevision: undefined,
+          projectRevision: null,
+          issuerRevision: null,
+          guardrailsRevision: null,
+        },
       })
 
       const recorded = await createDecisionRecorder({ db, log })(malformed, { keepRefusal: false })
@@ -340,7 +366,12 @@ for (const kind of DATABASES) {
 
     test('a dry run on a revision that is no longer current is to be made again', async () => {
       const stale = dryRun(ground, {
-        decidedOn: { identityRevision: '1', projectRevision: null, issuerRevision: ground.issuerRevision },
+        decidedOn: {
+          identityRevision: '1',
+          projectRevision: null,
+          issuerRevision: ground.issuerRevision,
+          guardrailsRevision: null,
+        },
       })
 
       assert.equal(await record(stale), undefined)

@@ -101,7 +101,7 @@ export function sha256(text: string): string {
 }
 
 function revisionsOf({ identityRevision, issuerRevision }: Ground) {
-  return { identityRevision, projectRevision: null, issuerRevision }
+  return { identityRevision, projectRevision: null, issuerRevision, guardrailsRevision: null }
 }
 
 function facts(ground: Ground): DecisionFacts {

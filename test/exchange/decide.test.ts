@@ -39,6 +39,7 @@ async function decideFor(found: StoredIdentity | undefined) {
     reloadIdentity: async () => undefined,
     recordableClaims: (claims) => claims,
     tokenAudiences: () => [ISSUER],
+    findGuardrails: async () => ({ digest: null, revision: '9' }),
     evaluatePolicy: async (_digest, input) => {
       inputs.push(input)
       return { ok: false, reason: 'policy_error', cause: 'not run' }
@@ -75,12 +76,22 @@ test('a policy is given the identity with its project, and none where it has non
   assert.equal(unknown.input.identity.project, '')
 })
 
-test('a decision stands on the revisions of identity, project and issuer', async () => {
+test('a decision stands on the revisions of identity, project, issuer and guardrails', async () => {
   const ofProject = await decideFor(identity)
   const ofWorkspace = await decideFor({ ...identity, project: null })
   const unknown = await decideFor(undefined)
 
-  assert.deepEqual(ofProject.decidedOn, { identityRevision: '5', projectRevision: '3', issuerRevision: '7' })
+  assert.deepEqual(ofProject.decidedOn, {
+    identityRevision: '5',
+    projectRevision: '3',
+    issuerRevision: '7',
+    guardrailsRevision: '9',
+  })
   assert.equal(ofWorkspace.decidedOn.projectRevision, null)
-  assert.deepEqual(unknown.decidedOn, { identityRevision: null, projectRevision: null, issuerRevision: '7' })
+  assert.deepEqual(unknown.decidedOn, {
+    identityRevision: null,
+    projectRevision: null,
+    issuerRevision: '7',
+    guardrailsRevision: '9',
+  })
 })

@@ -29,18 +29,11 @@ for (const kind of DATABASES) {
       names: RegExp,
     ])[] = [
       [
-        'conditions',
-        'POST',
-        `${IDENTITIES}?workloadIdentityId=x`,
-        () => body({ conditions: 'package claimgate.conditions' }),
-        /workloadIdentityConfig\.conditions .*not supported yet/,
-      ],
-      [
         'conditions beside the config',
         'POST',
         `${IDENTITIES}?workloadIdentityId=x`,
         () => body({}, { conditions: '' }),
-        /conditions .*not supported yet/,
+        /conditions goes into workloadIdentityConfig/,
       ],
       [
         'tests',
@@ -137,7 +130,6 @@ for (const kind of DATABASES) {
         ['GET', `/v1/workloadIdentities/${email}/policyVersions`],
         ['POST', '/v1/workspaces/other/workloadIdentities?workloadIdentityId=x'],
         ['GET', '/v1/roles'],
-        ['GET', '/v1/guardrails'],
       ] as const
 
       for (const [method, path] of notAllowed) {

@@ -68,6 +68,21 @@ describe('the work of an exchange', { skip: hasServer ? false : 'there is no Pos
     assert.equal(new Set(Object.values(statements)).size, 1, JSON.stringify(statements))
   })
 
+  test('guardrails and conditions add no round trip, and outsiders cause the same work under them', async () => {
+    const demand = (name: string) =>
+      `package claimgate.${name}\nrequired := {"main": "Main."}\nmet contains "main" if input.claims.ref == "main"\n`
+    const conditions = demand('conditions')
+    const own = await world.createIdentity([{ group: 'acme' }], { config: { conditions } })
+    const others = await world.createIdentity([{ group: 'others' }], { config: { conditions } })
+
+    await world.admin('PUT', '/v1/guardrails', { source: demand('guardrails') })
+
+    assert.equal(await warmStatements(own, 200), 1)
+    const outside = [await warmStatements(others, 401), await warmStatements(`no@${IDENTITY_DOMAIN}`, 401)]
+    assert.equal(outside[0], outside[1])
+    await world.admin('PUT', '/v1/guardrails', { source: '' })
+  })
+
   test('a token that does not verify asks for the database once, to be recorded', async () => {
     const email = await world.createIdentity([{ group: 'acme' }])
 

@@ -5,7 +5,6 @@ import { githubClaims } from '../support/github-claims.ts'
 import { gitlabClaims, mergeRequest } from '../support/gitlab-claims.ts'
 import { identityBody } from '../support/identity-body.ts'
 import { DATABASES, IDENTITY_DOMAIN, startWorld, type World } from '../support/world.ts'
-import type { Expected } from './claims-outcome.ts'
 import { ROWS as GITHUB_ROWS, RULES as GITHUB_RULES, type Row as GithubRow } from './github-claims-rows.ts'
 import { ROWS, type Row, RULES } from './gitlab-claims-rows.ts'
 
@@ -274,20 +273,30 @@ for (const kind of DATABASES) {
   })
 }
 
-/** Holds the tests of an identity against what each says that it comes to. */
-async function assertTestsPass(
-  world: World,
-  identityWith: (tests: readonly object[]) => object,
-  tests: readonly object[],
-) {
-  for (let start = 0; start < tests.length; start += 100) {
-    const some = tests.slice(start, start + 100)
-    const answer = await world.admin('POST', '/v1/workloadIdentities:validate', identityWith(some))
+/** The tables that exchanges are held against, as tests by the rule that each is for. */
+const TABLES = {
+  GITLAB: Map.groupBy(
+    ROWS.map(([title, claims, expected, { rule = 'app', version = '18.4' } = {}]: Row) => ({
+      rule,
+      config: RULES[rule].rule,
+      test: testOf(`${title} (${version})`, gitlabClaims(version, claims), expected),
+    })),
+    ({ rule }) => rule as string,
+  ),
+  GITHUB: Map.groupBy(
+    GITHUB_ROWS.map(([title, claims, expected, { rule = 'app' } = {}]: GithubRow) => ({
+      rule,
+      config: GITHUB_RULES[rule].rule,
+      test: testOf(title, githubClaims(claims), expected),
+    })),
+    ({ rule }) => rule as string,
+  ),
+}
 
-    assert.deepEqual(answer.json.problems, [])
-    assert.equal(answer.json.tests.length, some.length)
-    for (const { passed, message } of answer.json.tests) assert.ok(passed, message)
-  }
+function testOf(title: string, claims: object, expected: Row[2]) {
+  const isReason = typeof expected === 'string' && expected !== 'outside'
+  const reason = isReason ? expected : 'condition_not_met'
+  return { title, claims, expect: expected === 'allowed' ? 'ALLOWED' : 'DENIED', reason }
 }
 
 describe('what a test comes to is what an exchange comes to', () => {
@@ -297,59 +306,22 @@ describe('what a test comes to is what an exchange comes to', () => {
   })
   after(() => world?.close())
 
-  const githubRuleOf = ([, , , { rule = 'app' } = {}]: GithubRow) => rule
-  const ruleOf = ([, , , { rule = 'app' } = {}]: Row) => rule
-  const rows = Map.groupBy(ROWS, ruleOf)
-  for (const [rule, ofRule] of rows) {
-    test(`for ${ofRule.length} tokens of the rule ${rule}`, async () => {
-      const tests = ofRule.map(([title, claims, expected, { version = '18.4' } = {}]: Row) => ({
-        title: `${title} (${version})`,
-        claims: gitlabClaims(version, claims),
-        expect: expected === 'allowed' ? 'ALLOWED' : 'DENIED',
-        reason: reasonOf(expected),
-      }))
-      const config = { rules: [{ id: 'the-rule', ...RULES[rule].rule }] }
+  for (const [providerType, tables] of Object.entries(TABLES)) {
+    for (const [rule, rows] of tables) {
+      test(`for ${rows.length} tokens of ${providerType} and the rule ${rule}`, async () => {
+        const issuerUrl = providerType === 'GITHUB' ? world.github.issuerUrl : world.gitlab.issuerUrl
+        const rules = [{ id: 'the-rule', ...rows[0]?.config }]
 
-      await assertTestsPass(
-        world,
-        (some) => identityBody(world.gitlab.issuerUrl, config, { tests: some }),
-        tests,
-      )
-    })
+        for (let start = 0; start < rows.length; start += 100) {
+          const tests = rows.slice(start, start + 100).map((row) => row.test)
+          const identity = identityBody(issuerUrl, { providerType, rules }, { tests })
+          const answer = await world.admin('POST', '/v1/workloadIdentities:validate', identity)
+
+          assert.deepEqual(answer.json.problems, [])
+          assert.equal(answer.json.tests.length, tests.length)
+          for (const { passed, message } of answer.json.tests) assert.ok(passed, message)
+        }
+      })
+    }
   }
-
-  for (const [rule, ofRule] of Map.groupBy(GITHUB_ROWS, githubRuleOf)) {
-    test(`for ${ofRule.length} tokens of GitHub of the rule ${rule}`, async () => {
-      const tests = ofRule.map(([title, claims, expected]) => ({
-        title,
-        claims: { ...githubClaims(claims), aud: world.github.issuerUrl },
-        expect: expected === 'allowed' ? 'ALLOWED' : 'DENIED',
-        reason: reasonOf(expected),
-      }))
-      const config = { providerType: 'GITHUB', rules: [{ id: 'the-rule', ...GITHUB_RULES[rule].rule }] }
-
-      await assertTestsPass(
-        world,
-        (some) => identityBody(world.github.issuerUrl, config, { tests: some }),
-        tests,
-      )
-    })
-  }
-
-  test('and the verdict on some claims is by the provider of the identity', async () => {
-    const rules = [{ group: 'acme', project: 'app', refs: [{ type: 'BRANCH', pattern: 'main' }] }]
-    const email = await world.createIdentity(rules, {
-      config: { providerType: 'GITHUB', issuerUrl: world.github.issuerUrl },
-    })
-    const verdictOn = async (claims: object) =>
-      (await world.admin('POST', `/v1/workloadIdentities/${email}:evaluate`, { claims })).json.verdict
-
-    assert.equal((await verdictOn(githubClaims({}))).allow, true)
-    assert.equal((await verdictOn(MAIN)).allow, false)
-  })
 })
-
-function reasonOf(expected: Expected): string {
-  if (expected === 'allowed') return 'allowed'
-  return typeof expected === 'string' && expected !== 'outside' ? expected : 'condition_not_met'
-}

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { assertProblem } from '../support/answers.ts'
+import { breakPolicy } from '../support/break-policy.ts'
 import { gitlabClaims } from '../support/gitlab-claims.ts'
 import { identityBody } from '../support/identity-body.ts'
 import { DATABASES, IDENTITY_DOMAIN, runSql, startWorld, type World } from '../support/world.ts'
@@ -25,6 +26,14 @@ for (const kind of DATABASES) {
     const validate = (sent: unknown) => world.admin('POST', VALIDATE, sent)
 
     test('says what a save would, and saves nothing', async () => {
+      const stored = async () =>
+        kind === 'postgresql' &&
+        (await runSql(
+          world.databaseUrl ?? '',
+          'select (select count(*) from workload_identities), (select count(*) from issuers) issuers, (select count(*) from policies) policies',
+        ))
+      const before = await stored()
+
       const answer = await validate(body({}, { tests: TESTS }))
 
       assert.equal(answer.status, 200, answer.text)
@@ -38,14 +47,7 @@ for (const kind of DATABASES) {
         ],
       )
       assert.ok(notices.some((notice: string) => /is now registered as/.test(notice)))
-      if (kind === 'postgresql') {
-        const url = world.databaseUrl ?? ''
-        assert.deepEqual(
-          await runSql(url, 'select 1 from workload_identities union all select 1 from issuers'),
-          [],
-        )
-        assert.equal((await runSql(url, 'select 1 from policies')).length, 1)
-      }
+      assert.deepEqual(await stored(), before)
       const created = await world.admin(
         'POST',
         '/v1/workspaces/default/workloadIdentities?workloadIdentityId=same',
@@ -91,6 +93,7 @@ for (const kind of DATABASES) {
         'name',
         /ID@workload/,
       ],
+      ['an email that is none', () => body({}, { email: 'a' }), 'email', /must be ID@workload/],
       ['a name that is none', () => body({}, { name: 'a' }), 'name', /workloadIdentities\/ID@/],
       [
         'a name in a project that there is not',
@@ -280,6 +283,20 @@ for (const kind of DATABASES) {
 
       assert.equal(disabled.json.verdict.allow, true)
       assert.deepEqual(deleted.json, disabled.json)
+    })
+
+    test('of a policy that fails is refused with the reason that an exchange would have', async () => {
+      if (kind === 'embedded') return
+      const broken = await world.createIdentity([RULE])
+      await breakPolicy(world, broken)
+      const tests = { tests: [TESTS[0]] }
+
+      const answer = await evaluate({ claims: {} }, broken)
+      const tested = await world.admin('PATCH', `/v1/workloadIdentities/${broken}`, tests)
+
+      assertProblem(answer, 400, 9, /\(policy_error\)/)
+      assertProblem(tested, 400, 3, /expects ALLOWED, but an exchange would be FAILED \(policy_error\)/)
+      assert.equal(tested.json.details[0].tests[0].verdict, null)
     })
 
     test('is refused for an identity that there is not, and for what are no claims', async () => {

@@ -142,7 +142,18 @@ describe('each refusal names the field and how to mend it', () => {
       `${config}.allowedAudiences[2]`,
       /twice/,
     ],
-    ['conditions', configWith({ conditions: '' }), `${config}.conditions`, /is not supported yet/],
+    [
+      'conditions beside the config',
+      { ...bodyWith({}), conditions: '' },
+      'conditions',
+      /goes into workloadIdentityConfig/,
+    ],
+    [
+      'conditions that are no text',
+      configWith({ conditions: ['package x'] }),
+      `${config}.conditions`,
+      /must be a string/,
+    ],
     [
       'tests in the config',
       configWith({ tests: [] }),

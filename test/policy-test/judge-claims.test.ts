@@ -22,6 +22,13 @@ function evaluated({ rule = true, conditions = true, guardrails = true }: Met = 
   return {
     ok: true,
     allow: verdict.allow,
+    denial: !rule
+      ? 'condition_not_met'
+      : !conditions
+        ? 'denied_by_conditions'
+        : guardrails
+          ? undefined
+          : 'denied_by_guardrails',
     groupMet: true,
     roles: [],
     ruleIds: rule ? ['deploy'] : [],

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { checkVerdict } from '../../src/policy/check-verdict.ts'
+import { checkGuardrailsVerdict, checkVerdict, joinVerdicts } from '../../src/policy/check-verdict.ts'
 
 const condition = { claim: 'ref_path', expected: "branch 'main'", actual: 'refs/heads/main', met: true }
 const rule = { id: 'deploy', title: 'Deploy', met: true, conditions: { group: condition, ref: condition } }
@@ -101,4 +101,45 @@ describe('anything else is no verdict', () => {
       assert.equal(checkVerdict(answer), undefined)
     })
   }
+})
+
+describe("the guardrails' verdict", () => {
+  const met = { code: 'b', message: 'B.', met: true }
+  const unmet = { code: 'a', message: 'A.', met: false }
+  const own = { allow: true, rules: [rule], conditions: [], guardrails: [], roles: ['roles/a'] }
+
+  test('is taken, sorted by code', () => {
+    assert.deepEqual(checkGuardrailsVerdict({ guardrails: [met, unmet], allow: false }), {
+      allow: false,
+      guardrails: [unmet, met],
+    })
+  })
+
+  for (const [name, answer] of [
+    ['none at all', { allow: true, guardrails: [] }],
+    ['allowed with one unmet', { allow: true, guardrails: [met, unmet] }],
+    ['denied with all met', { allow: false, guardrails: [met] }],
+    ['a member more', { allow: true, guardrails: [met], roles: [] }],
+    ['a member less', { guardrails: [met] }],
+    ['allow as text', { allow: 'true', guardrails: [met] }],
+    ['a guardrail with a member more', { allow: true, guardrails: [{ ...met, more: 1 }] }],
+    ["an identity's verdict", verdict],
+  ] as const) {
+    test(`is none where it is ${name}`, () => {
+      assert.equal(checkGuardrailsVerdict(answer), undefined)
+    })
+  }
+
+  test("joined with an identity's it takes away, and never gives", () => {
+    const denied = { ...own, allow: false, roles: [] }
+
+    assert.deepEqual(joinVerdicts(own, { allow: true, guardrails: [met] }), { ...own, guardrails: [met] })
+    assert.deepEqual(joinVerdicts(own, { allow: false, guardrails: [unmet] }), {
+      ...own,
+      allow: false,
+      roles: [],
+      guardrails: [unmet],
+    })
+    assert.equal(joinVerdicts(denied, { allow: true, guardrails: [met] }).allow, false)
+  })
 })

@@ -61,6 +61,7 @@ describe('what a policy says comes out', () => {
     assert.deepEqual(rest, {
       ok: true,
       allow: true,
+      denial: undefined,
       groupMet: true,
       roles: ['roles/gitopsServiceAgent'],
       ruleIds: ['deploy'],

@@ -133,7 +133,7 @@ describe('a policy that does not stand the trial is refused with its problem', (
   for (const [name, rego, code] of cases) {
     test(name, async () => {
       const wasm = await wasmOf(`package claimgate\n\n${rego}`)
-      const other = { ...compiler, compile: async () => ({ ok: true as const, wasm }) }
+      const other = { ...compiler, compile: async () => ({ ok: true as const, wasm, requirements: [] }) }
       const prepareOther = createPreparePolicy({
         compiler: other,
         policies: { has: async () => false },

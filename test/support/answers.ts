@@ -52,9 +52,13 @@ export function assertNoToken(answer: AnyAnswer): void {
   assert.doesNotMatch(answer.text, /accessToken|eyJ[A-Za-z0-9_-]{10}/)
 }
 
+type RecordedRequirement = { readonly code: string; readonly message: string; readonly met: boolean }
+
 export type RecordedVerdict = {
   readonly allow: boolean
   readonly roles: readonly string[]
+  readonly conditions: readonly RecordedRequirement[]
+  readonly guardrails: readonly RecordedRequirement[]
   readonly rules: readonly {
     readonly id: string
     readonly met: boolean

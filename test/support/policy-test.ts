@@ -33,6 +33,7 @@ const outcomes: readonly Outcome[] = [
     ]),
   ),
   opa('the tests fit the policies', ['check', '--strict', base]),
+  opa('every guardrail is formatted', ['fmt', '--fail', '--list', `${policies}/guardrails`]),
   yesOrNo('policies/capabilities.json is what this OPA gives', isCurrent(binary)),
   opaTests(),
 ]

@@ -1,0 +1,54 @@
+import { z } from 'zod'
+import { title } from '../fields/title.ts'
+import { PROVIDER_TYPES } from '../provider/providers.ts'
+
+const MAX_TESTS = 200 // each is evaluated at every save, in some 50 µs
+
+const testSchema = z.strictObject({
+  title,
+  claims: z.record(z.string(), z.unknown()).describe("A token's claims."),
+  provider: z.enum(PROVIDER_TYPES).optional().describe('Whose claims they are; GITLAB where absent.'),
+  expect: z.enum(['ALLOWED', 'DENIED']),
+  reason: z
+    .string()
+    .min(1)
+    .max(100)
+    .optional()
+    .describe("A decision's reason, or the code of a guardrail that must not be met."),
+})
+
+const EXAMPLE = {
+  source: [
+    'package claimgate.guardrails',
+    '',
+    'required := {"hosted_runner": "Only runners of GitLab.com may be used."}',
+    '',
+    'met contains "hosted_runner" if input.claims.runner_environment == "gitlab-hosted"',
+    '',
+  ].join('\n'),
+  tests: [
+    {
+      title: "A runner of one's own",
+      claims: { runner_environment: 'self-hosted' },
+      expect: 'DENIED',
+      reason: 'hosted_runner',
+    },
+  ],
+}
+
+/** The body of a PUT: all that the guardrails are from now on; what is ours is not looked at (AIP-203). */
+export const guardrailsBody = z
+  .strictObject({
+    source: z.string().describe('Rego, `package claimgate.guardrails`; empty: there are none from now on.'),
+    tests: z
+      .array(testSchema)
+      .max(MAX_TESTS)
+      .optional()
+      .describe('Held to at every save; none where absent.'),
+    etag: z.string().optional(),
+    digest: z.unknown().optional(),
+    updateTime: z.unknown().optional(),
+  })
+  .meta({ examples: [EXAMPLE] })
+
+export type GuardrailsBody = z.infer<typeof guardrailsBody>

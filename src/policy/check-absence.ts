@@ -1,0 +1,185 @@
+import { isJsonObject, type JsonObject, type JsonValue } from '../json.ts'
+import type { PolicyProblem } from './policy-problem.ts'
+import { callOf, listAt, nodesOf, type Place, type RegoUse, textOf, usesOf } from './rego-tree.ts'
+
+const TOP: Place = { row: 1, column: 1 }
+/** What fills in for a claim that is not there. */
+const DEFAULTS = ['object.get', 'object.union', 'object.union_n']
+
+/**
+ * Where a condition could hold because a claim is absent: `not`, a value to fall back on, and a template text (which
+ * reads `<undefined>`) over claims, and `!=` over claims that a token may do without, which are all but `alwaysThere`.
+ * What comes of claims counts as claims: through rules of the module, their arguments and local variables.
+ */
+export function absenceProblems(
+  tree: JsonObject,
+  kind: string,
+  alwaysThere: ReadonlySet<string>,
+): readonly PolicyProblem[] {
+  const ofClaims = marksOf(tree, isAnyClaim)
+  const ofAbsent = marksOf(tree, (use) => isAnyClaim(use) && !alwaysThere.has(claimOf(use) ?? ''))
+  const problems: PolicyProblem[] = []
+  for (const rule of listAt(tree, 'rules')) {
+    const inRule = {
+      isOfClaims: markedUses(rule, ofClaims),
+      isOfAbsent: markedUses(rule, ofAbsent),
+    }
+    for (const { node, place } of nodesOf(rule, TOP)) {
+      const problem = problemOf(node, inRule)
+      if (problem !== undefined) problems.push({ ...problem, file: `${kind}.rego`, ...place })
+    }
+  }
+  return problems
+}
+
+/** The rules that read claims, themselves or through others: the nodes as they stand in the tree. */
+export function readsClaims(tree: JsonObject): ReadonlySet<JsonObject> {
+  const marked = markedRules(tree, isAnyClaim)
+  const reads = (use: RegoUse) => isAnyClaim(use) || marked.has(ruleUsed(use))
+  return new Set(listAt(tree, 'rules').filter((rule) => [...bodyUses(rule)].some(reads)))
+}
+
+/** Without its head, whose name is that of all rules that share it. */
+function bodyUses({ head, ...rest }: JsonObject): Iterable<RegoUse> {
+  const { ref: _ref, ...inHead } = isJsonObject(head) ? head : {}
+  return usesOf([rest, inHead], TOP)
+}
+
+type Marked = {
+  readonly isMarked: IsMarked
+  readonly rules: ReadonlySet<string>
+  readonly functions: ReadonlySet<string>
+}
+
+function marksOf(tree: JsonObject, isMarked: IsMarked): Marked {
+  const rules = markedRules(tree, isMarked)
+  return { isMarked, rules, functions: functionsOfMarked(tree, rules) }
+}
+
+function isAnyClaim(use: RegoUse): boolean {
+  return claimOf(use) !== undefined
+}
+
+type Marks = {
+  readonly isOfClaims: (tree: JsonValue) => boolean
+  readonly isOfAbsent: (tree: JsonValue) => boolean
+}
+
+function problemOf(
+  node: JsonObject,
+  { isOfClaims, isOfAbsent }: Marks,
+): Pick<PolicyProblem, 'code' | 'message' | 'hint'> | undefined {
+  if (node.negated === true && isOfClaims(node)) {
+    return {
+      code: 'negated_claim',
+      message: "'not' over a claim also holds where the token does not have the claim.",
+      hint: 'Say what the claim must be: input.claims.NAME == "…", or in {"…", "…"}.',
+    }
+  }
+  if (node.type === 'templatestring' && isOfClaims(node)) {
+    return {
+      code: 'claim_in_template',
+      message: "A template reads '<undefined>' for a claim that the token does not have.",
+      hint: 'Compare the claim itself, or put texts together with concat.',
+    }
+  }
+  const call = callOf(node)
+  if (call?.name === 'neq' && call.parts.some(isOfAbsent)) {
+    return {
+      code: 'unequal_claim',
+      message:
+        "'!=' compares a claim that a token may do without: it says what the claim is not, and not what it is.",
+      hint: 'Say what the claim must be: input.claims.NAME == "…", or in {"…", "…"}.',
+    }
+  }
+  if (call !== undefined && DEFAULTS.includes(call.name) && call.parts.some(isOfClaims)) {
+    return {
+      code: 'claim_with_default',
+      message: `${call.name} gives a value for a claim that the token does not have.`,
+      hint: 'Read the claim itself, input.claims.NAME: where it is absent, the condition is not met.',
+    }
+  }
+  return undefined
+}
+
+/** The claim that a reference reads; '' where it reads them all, or one that only the token's judging will name. */
+function claimOf({ name, path }: RegoUse): string | undefined {
+  if (name !== 'input') return undefined
+  const [part, claim] = path
+  if (part !== undefined && textOf(part, 'string') !== 'claims' && part.type === 'string') return undefined
+  return part === undefined ? '' : (textOf(claim, 'string') ?? '')
+}
+
+type IsMarked = (use: RegoUse) => boolean
+
+/** The names of the rules that a mark reaches: by what they use, and by the rules that they use. */
+function markedRules(tree: JsonObject, isMarked: IsMarked): ReadonlySet<string> {
+  const rules = listAt(tree, 'rules').map((rule) => ({ name: nameOf(rule), uses: [...usesOf(rule, TOP)] }))
+  const users = Map.groupBy(
+    rules.flatMap(({ name, uses }) => uses.map((use) => ({ name, used: ruleUsed(use) }))),
+    ({ used }) => used,
+  )
+  const first = rules.filter(({ uses }) => uses.some(isMarked)).map(({ name }) => name)
+  return reached(first, (name) => users.get(name)?.map((user) => user.name) ?? [])
+}
+
+/** The names of the functions that a marked rule calls, or one that these call: what they are given may be marked. */
+function functionsOfMarked(tree: JsonObject, marked: ReadonlySet<string>): ReadonlySet<string> {
+  const called = Map.groupBy(
+    listAt(tree, 'rules').flatMap((rule) =>
+      [...usesOf(rule, TOP)].filter(({ isCalled }) => isCalled).map((use) => ({ by: nameOf(rule), use })),
+    ),
+    ({ by }) => by,
+  )
+  const calledBy = (name: string) => called.get(name)?.map(({ use }) => ruleUsed(use)) ?? []
+  return reached([...marked].flatMap(calledBy), calledBy)
+}
+
+function reached(first: readonly string[], next: (name: string) => readonly string[]): ReadonlySet<string> {
+  const found = new Set(first)
+  const open = [...found]
+  for (let name = open.pop(); name !== undefined; name = open.pop()) {
+    for (const other of next(name)) {
+      if (!found.has(other)) open.push(other)
+      found.add(other)
+    }
+  }
+  return found
+}
+
+/** Whether a part of this rule uses what is marked; a variable is once it stands in one expression with such. */
+function markedUses(rule: JsonObject, { isMarked, rules, functions }: Marked): (tree: JsonValue) => boolean {
+  const variables = new Set(functions.has(nameOf(rule)) ? argumentNames(rule) : [])
+  const holds: IsMarked = (use) => isMarked(use) || rules.has(ruleUsed(use)) || variables.has(use.name)
+  const expressions = [...nodesOf(rule, TOP)]
+    .filter(({ node }) => Object.hasOwn(node, 'terms') || Object.hasOwn(node, 'domain'))
+    .map(({ node }) => [...usesOf(node, TOP)])
+  const standingIn = Map.groupBy(
+    expressions.flatMap((uses) => uses.map(({ name }) => ({ name, uses }))),
+    ({ name }) => name,
+  )
+  const open = expressions.filter((uses) => uses.some(holds))
+  for (let uses = open.pop(); uses !== undefined; uses = open.pop()) {
+    for (const { name, isCalled } of uses) {
+      if (isCalled || name === 'input' || name === 'data' || variables.has(name)) continue
+      variables.add(name)
+      for (const other of standingIn.get(name) ?? []) open.push(other.uses)
+    }
+  }
+  return (tree) => [...usesOf(tree, TOP)].some(holds)
+}
+
+function argumentNames(rule: JsonObject): readonly string[] {
+  const head = isJsonObject(rule.head) ? rule.head : {}
+  return listAt(head, 'args').flatMap((node) => [...usesOf(node, TOP)].map(({ name }) => name))
+}
+
+function nameOf(rule: JsonObject): string {
+  const head = isJsonObject(rule.head) ? rule.head : {}
+  return textOf(listAt(head, 'ref')[0], 'var') ?? ''
+}
+
+/** A rule of the module by its name, or by its whole path `data.claimgate.conditions.NAME`. */
+function ruleUsed({ name, path }: RegoUse): string {
+  return name === 'data' ? (textOf(path[2], 'string') ?? '') : name
+}
