@@ -13,6 +13,7 @@ import { measureExchange } from './scenarios/exchange.ts'
 import { measureFlood } from './scenarios/flood.ts'
 import { historyScenario } from './scenarios/history.ts'
 import { measureIdentities } from './scenarios/identities.ts'
+import { measureReplay } from './scenarios/replay.ts'
 import type { Findings, Scenario } from './scenarios/scenario.ts'
 import { measureSoak } from './scenarios/soak.ts'
 import { startSender } from './sender/start-sender.ts'
@@ -25,6 +26,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   flood: measureFlood,
   soak: measureSoak,
   history: historyScenario({ fillDecisions, measurePages }),
+  replay: measureReplay,
 }
 const DEFAULT = ['exchange', 'evaluations']
 const ROOT = join(import.meta.dirname, '..')

@@ -4,11 +4,18 @@ import { doctorCommand } from './cli/doctor.ts'
 import { exportDecisionsCommand } from './cli/export-decisions.ts'
 import { migrateCommand } from './cli/migrate.ts'
 import { serveCommand } from './cli/serve.ts'
+import { verifyDecisionsCommand } from './cli/verify-decisions.ts'
 import { ConfigError, readConfig } from './config/env.ts'
 import { createLog } from './log.ts'
 import { hasPrimary, leavePrimary } from './workers/primary-link.ts'
 
-const COMMANDS: readonly Command[] = [serveCommand, migrateCommand, doctorCommand, exportDecisionsCommand]
+const COMMANDS: readonly Command[] = [
+  serveCommand,
+  migrateCommand,
+  doctorCommand,
+  exportDecisionsCommand,
+  verifyDecisionsCommand,
+]
 
 const USAGE = `Usage: claimgate COMMAND
 

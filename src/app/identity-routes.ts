@@ -1,6 +1,5 @@
 import { ADMINISTRATIVE_ROLES, BUILT_IN_ROLES } from '../access/built-in-roles.ts'
-import { createOneAtATime } from '../db/one-at-a-time.ts'
-import { policyInput } from '../exchange/decide.ts'
+import { createOneAtATime, type OneAtATime } from '../db/one-at-a-time.ts'
 import { findFindings } from '../finding/find-findings.ts'
 import { createWorkloadIdentityRoutes } from '../http/create-workload-identity.ts'
 import { deleteWorkloadIdentityRoute } from '../http/delete-workload-identity.ts'
@@ -32,8 +31,14 @@ import { insertPolicy } from '../policy/policy-store.ts'
 import { evaluateClaims } from '../policy-test/evaluate-claims.ts'
 import { refuseFailedTests } from '../policy-test/refuse-failed-tests.ts'
 import { runPolicyTests } from '../policy-test/run-policy-tests.ts'
+import { policyInput } from '../provider/policy-input.ts'
 import { checkClaims } from '../token/check-claims.ts'
+import { draftRoutes } from './draft-routes.ts'
 import type { Parts } from './parts.ts'
+import { policyVersionRoutes } from './policy-version-routes.ts'
+
+/** What changes of identities are made with; those of one identity wait for each other, whatever asks for them. */
+export type IdentityChanges = { readonly changes: UpdateWorkloadIdentityDeps; readonly inTurn: OneAtATime }
 
 export function identityRoutes(parts: Parts): readonly Route[] {
   const { config, clock, db, policies, pageTokens, identities, issuers, projects } = parts
@@ -75,18 +80,18 @@ export function identityRoutes(parts: Parts): readonly Route[] {
     updateWorkloadIdentityRoute({
       workloadIdentityPatch: workloadIdentityPatchSchema,
       identityFields: IDENTITY_FIELDS,
-      updateWorkloadIdentity: async (email, { body, mask, ifMatch }, acknowledge) => {
+      updateWorkloadIdentity: async (email, { body, mask, ifMatch }, authorship) => {
         const patch = readIdentityPatch(body, mask)
-        return inTurn(email, () => updateWorkloadIdentity(changes, email, { patch, ifMatch, acknowledge }))
+        return inTurn(email, () => updateWorkloadIdentity(changes, email, { patch, ifMatch, authorship }))
       },
     }),
     deleteWorkloadIdentityRoute({
-      deleteIdentity: (email, ifMatch) =>
-        inTurn(email, () => deleteWorkloadIdentity(changes, email, ifMatch)),
+      deleteIdentity: (email, ifMatch, authorship) =>
+        inTurn(email, () => deleteWorkloadIdentity(changes, email, ifMatch, authorship)),
     }),
     undeleteWorkloadIdentityRoute({
-      undeleteIdentity: (email, ifMatch, acknowledge) =>
-        inTurn(email, () => undeleteWorkloadIdentity(changes, email, ifMatch, acknowledge)),
+      undeleteIdentity: (email, ifMatch, authorship) =>
+        inTurn(email, () => undeleteWorkloadIdentity(changes, email, ifMatch, authorship)),
     }),
     evaluateClaimsRoute({
       identities,
@@ -94,5 +99,7 @@ export function identityRoutes(parts: Parts): readonly Route[] {
         evaluateClaims({ ...judging, evaluatePolicy: evaluateBesideGuardrails }, identity, claims),
     }),
     getIdentityPolicyRoute({ identities, policies }),
+    ...policyVersionRoutes(parts, { changes, inTurn }),
+    ...draftRoutes(parts, { changes, inTurn }),
   ]
 }

@@ -6,11 +6,10 @@ import { openDatabase } from '../db/open-database.ts'
 import { decisionParameters, readDecisionFilter } from '../decision/decision-filter.ts'
 import { timeOfId } from '../decision/decision-id.ts'
 import { createDecisionStore, type DecisionFilter, type DecisionStore } from '../decision/decision-store.ts'
-import { invalidArgument } from '../errors.ts'
-import { readFields } from '../fields/read-fields.ts'
 import { decisionJson } from '../http/decision-json.ts'
-import { type Command, DONE, type Flags } from './command.ts'
+import { type Command, DONE } from './command.ts'
 import { createProgressBar } from './progress-bar.ts'
+import { readFlags } from './read-flags.ts'
 import { writeWhole } from './write-whole.ts'
 
 const parameters = {
@@ -41,7 +40,7 @@ export const exportDecisionsCommand: Command = {
     json: { type: 'boolean' },
   },
   async run({ config, log, flags }) {
-    const { output, compress = compressionOf(output), ...given } = readFlags(flags)
+    const { output, compress = compressionOf(output), ...given } = readFlags(parameters, flags)
     const filter = readDecisionFilter(given)
     const db = await openDatabase(config, { migrate: false, log })
     const isInTheWay = output === undefined && process.stdout.isTTY
@@ -62,22 +61,6 @@ export const exportDecisionsCommand: Command = {
     if (output !== undefined) report(exported, output, flags.json === true)
     return DONE
   },
-}
-
-type Asked = { readonly [Name in keyof typeof parameters]: z.infer<(typeof parameters)[Name]> | undefined }
-
-function readFlags(flags: Flags): Asked {
-  const asked: Record<string, unknown> = {}
-  for (const [name, schema] of Object.entries(parameters)) {
-    const text = flags[name]
-    if (text === undefined) continue
-    // Most likely a variable that was not set: to leave the filter out would not be what was meant.
-    if (text === '') throw invalidArgument(`--${name} must not be empty.`)
-    const read = readFields<unknown>(schema, text)
-    if (!read.ok) throw invalidArgument(`--${name} ${read.problem.message}.`)
-    asked[name] = read.value
-  }
-  return asked as Asked
 }
 
 function compressionOf(file: string | undefined): 'gzip' | 'zstd' | undefined {

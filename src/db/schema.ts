@@ -4,6 +4,8 @@ import type { ColumnType, Generated } from 'kysely'
 export type Schema = {
   issuers: IssuerTable
   policies: PolicyTable
+  policy_versions: PolicyVersionTable
+  drafts: DraftTable
   projects: ProjectTable
   workload_identities: WorkloadIdentityTable
   signing_keys: SigningKeyTable
@@ -39,6 +41,30 @@ export type PolicyTable = {
   modules: Json<{ path: string; source: string }[]>
   wasm: Buffer
   compile_time: Date
+}
+
+export type PolicyVersionTable = {
+  subject: string
+  number: number
+  change: string
+  restored_number: number | null
+  author: string
+  reason: string | null
+  state: string
+  resource: Json<unknown>
+  policy_digest: string | null
+  create_time: Date
+}
+
+export type DraftTable = {
+  subject: string
+  resource: Json<unknown>
+  policy_digest: string | null
+  base_number: number
+  author: string
+  revision: Generated<string>
+  impact_id: string | null
+  update_time: Date
 }
 
 export type ProjectTable = {

@@ -1,4 +1,4 @@
-import type { Selectable } from 'kysely'
+import { type Selectable, sql } from 'kysely'
 import type { Database, PreparedStatement } from '../db/database.ts'
 import type { DecisionTable } from '../db/schema.ts'
 import type { AttemptSummary } from './attempt-summaries.ts'
@@ -30,8 +30,35 @@ export type DecisionQuery = DecisionFilter & {
   readonly limit: number
 }
 
+const REPLAYABLE = [
+  'id',
+  'kind',
+  'outcome',
+  'reason',
+  'identity',
+  'subject',
+  'project',
+  'claims',
+  'verdict',
+  'policy_digest',
+  'guardrails_digest',
+  'decide_time',
+] as const
+
+/** What there is of a decision to ask a policy again. */
+export type ReplayableDecision = Pick<StoredDecision, (typeof REPLAYABLE)[number]>
+
+/** `first` and `last` in the order of ids. */
+export type DecisionRange = { readonly first: string; readonly last: string }
+
 export type DecisionStore = {
   list(query: DecisionQuery): Promise<readonly StoredDecision[]>
+  /** The same, with no more of each than a replay needs. */
+  listReplayable(query: DecisionQuery): Promise<readonly ReplayableDecision[]>
+  /** The first with a verdict at or after each of these ids: each of them once, in order. */
+  sampleReplayable(filter: DecisionFilter, ids: readonly string[]): Promise<readonly ReplayableDecision[]>
+  /** The first and the last id of all that a filter lets through. */
+  findRange(filter: DecisionFilter): Promise<DecisionRange | undefined>
   get(id: string): Promise<StoredDecision | undefined>
   /** Who used this token before, where one did. `jtiHash` in hex. */
   findEarlierUse(issuerUrl: string, jtiHash: string): Promise<EarlierUse | undefined>
@@ -77,22 +104,40 @@ const RETIRE: PreparedStatement = {
 export function createDecisionStore(db: Database): DecisionStore {
   return {
     async list(query) {
-      const { outcome, reason, since, until, before, after } = query
-      if (outcome !== undefined && reason !== undefined && outcome !== OUTCOME_OF[reason]) return []
-      let select = db.kysely
-        .selectFrom('decisions')
-        .selectAll()
-        .orderBy('id', query.oldestFirst ? 'asc' : 'desc')
-        .limit(query.limit)
-      for (const [column, value] of columnsOf(query)) select = select.where(column, '=', value)
-      // Reasons are indexed where something was refused; an index on 'allowed' would hold nearly all there is.
-      if (reason !== undefined) select = select.where('outcome', reason === 'allowed' ? '=' : '<>', 'ALLOWED')
-      // Partitions are cut by ids, so those outside of the times are not even looked at.
-      if (since !== undefined) select = select.where('id', '>=', firstIdAt(since))
-      if (until !== undefined) select = select.where('id', '<', firstIdAt(until))
-      if (before !== undefined) select = select.where('id', '<', before)
-      if (after !== undefined) select = select.where('id', '>', after)
-      return select.execute()
+      if (contradictsItself(query)) return []
+      return page(db, query).selectAll().execute()
+    },
+
+    async listReplayable(query) {
+      if (contradictsItself(query)) return []
+      return page(db, query).select(REPLAYABLE).execute()
+    },
+
+    async sampleReplayable(filter, ids) {
+      const points = sql<{ point: string }>`unnest(${ids}::uuid[])`.as<'points'>(sql`points(point)`)
+      return db.kysely
+        .selectFrom(points)
+        .innerJoinLateral(
+          filtered(db, filter)
+            .select(REPLAYABLE)
+            .where('verdict', 'is not', null)
+            .where(sql<boolean>`decisions.id >= points.point`)
+            .orderBy('id')
+            .limit(1)
+            .as('found'),
+          (join) => join.onTrue(),
+        )
+        .select(REPLAYABLE.map((column) => `found.${column}` as const))
+        .distinctOn('found.id')
+        .orderBy('found.id')
+        .execute()
+    },
+
+    async findRange(filter) {
+      const end = (order: 'asc' | 'desc') =>
+        filtered(db, filter).select('id').orderBy('id', order).limit(1).executeTakeFirst()
+      const [first, last] = [await end('asc'), await end('desc')]
+      return first && last && { first: first.id, last: last.id }
     },
 
     get: (id) => db.kysely.selectFrom('decisions').selectAll().where('id', '=', id).executeTakeFirst(),
@@ -154,6 +199,32 @@ export function createDecisionStore(db: Database): DecisionStore {
       }
     },
   }
+}
+
+function page(db: Database, query: DecisionQuery) {
+  const { before, after } = query
+  let select = filtered(db, query)
+    .orderBy('id', query.oldestFirst ? 'asc' : 'desc')
+    .limit(query.limit)
+  if (before !== undefined) select = select.where('id', '<', before)
+  if (after !== undefined) select = select.where('id', '>', after)
+  return select
+}
+
+function filtered(db: Database, filter: DecisionFilter) {
+  const { reason, since, until } = filter
+  let select = db.kysely.selectFrom('decisions')
+  for (const [column, value] of columnsOf(filter)) select = select.where(column, '=', value)
+  // Reasons are indexed where something was refused; an index on 'allowed' would hold nearly all there is.
+  if (reason !== undefined) select = select.where('outcome', reason === 'allowed' ? '=' : '<>', 'ALLOWED')
+  // Partitions are cut by ids, so those outside of the times are not even looked at.
+  if (since !== undefined) select = select.where('id', '>=', firstIdAt(since))
+  if (until !== undefined) select = select.where('id', '<', firstIdAt(until))
+  return select
+}
+
+function contradictsItself({ outcome, reason }: DecisionFilter): boolean {
+  return outcome !== undefined && reason !== undefined && outcome !== OUTCOME_OF[reason]
 }
 
 function columnsOf(filter: DecisionFilter) {

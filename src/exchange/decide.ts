@@ -3,6 +3,7 @@ import type { Decision, DecisionFacts, SingleUse } from '../decision/decision.ts
 import type { StoredIdentity } from '../identity/identity-store.ts'
 import type { JsonObject } from '../json.ts'
 import type { EvaluationResult } from '../policy/evaluate.ts'
+import { policyInput } from '../provider/policy-input.ts'
 import { PROVIDERS, type ProviderType } from '../provider/providers.ts'
 import type { TokenRefusal, VerifiedToken } from '../token/verify-token.ts'
 import { grantFor } from './grant-for.ts'
@@ -210,22 +211,6 @@ function audienceProblem(
   return asked === deps.publicUrl || identity.tokenAudiences.includes(asked)
     ? undefined
     : 'audience_not_allowed'
-}
-
-/** The policy's input as JSON text; `time` is the decision's, in seconds, so that the same input decides alike later. */
-export function policyInput(
-  claims: string,
-  decideTimeMs: number,
-  email: string,
-  project: string,
-  provider: ProviderType,
-): string {
-  const rest = JSON.stringify({
-    time: Math.floor(decideTimeMs / 1000),
-    identity: { email, project },
-    provider,
-  })
-  return `{"claims":${claims},${rest.slice(1)}`
 }
 
 function ownToken({ claims, issuer }: VerifiedToken): OwnToken {

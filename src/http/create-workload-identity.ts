@@ -1,6 +1,8 @@
 import { type ZodType, z } from 'zod'
 import { invalidArgument } from '../errors.ts'
+import type { Authorship } from '../fields/authorship.ts'
 import type { SavedIdentity } from '../identity/create-workload-identity.ts'
+import { authorshipOf, reasonParameter } from './authorship.ts'
 import { acknowledge } from './finding-json.ts'
 import { defineRoute, LARGE_BODY, type Route } from './route.ts'
 import { SAVE_REFUSALS } from './save-refusals.ts'
@@ -13,7 +15,7 @@ type Deps = {
     id: string,
     body: unknown,
     projectId: string | undefined,
-    acknowledge: string | undefined,
+    authorship: Authorship,
   ) => Promise<SavedIdentity>
 }
 
@@ -42,6 +44,7 @@ function createRoute(deps: Deps, path: string, summary: string): Route {
     access: 'administrator',
     query: {
       workloadIdentityId: z.string().meta({ description: 'Required: the part of its email before @.' }),
+      reason: reasonParameter,
       acknowledge,
     },
     body: { schema: deps.workloadIdentityBody, limit: LARGE_BODY, isReadByHandler: true },
@@ -51,7 +54,7 @@ function createRoute(deps: Deps, path: string, summary: string): Route {
       const id = query.workloadIdentityId
       if (!id)
         throw invalidArgument('The parameter workloadIdentityId is required: the part of the email before @.')
-      const saved = await deps.createWorkloadIdentity(id, body, project, query.acknowledge)
+      const saved = await deps.createWorkloadIdentity(id, body, project, authorshipOf(query))
       note({ identity: saved.identity.email })
       return taggedAnswer(workloadIdentityJson(saved.identity, saved))
     },

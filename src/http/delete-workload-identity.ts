@@ -1,9 +1,11 @@
 import { z } from 'zod'
+import type { Authorship } from '../fields/authorship.ts'
+import { authorshipOf, reasonParameter } from './authorship.ts'
 import { defineRoute, type Route, type RouteRequest } from './route.ts'
 
 /** `DELETE /v1/workloadIdentities/{email}`: at once no exchange and no `users/me` for it any more. */
 export function deleteWorkloadIdentityRoute(deps: {
-  deleteIdentity: (email: string, ifMatch: RouteRequest['ifMatch']) => Promise<void>
+  deleteIdentity: (email: string, ifMatch: RouteRequest['ifMatch'], authorship: Authorship) => Promise<void>
 }): Route {
   return defineRoute({
     method: 'DELETE',
@@ -12,12 +14,12 @@ export function deleteWorkloadIdentityRoute(deps: {
     summary:
       'Delete an identity: at once nobody exchanges a token for it, and its access tokens are refused here.',
     access: 'administrator',
-    query: {},
+    query: { reason: reasonParameter },
     answer: z.strictObject({}),
     honoursIfMatch: true,
-    async handle({ params: { email = '' }, ifMatch, note }) {
+    async handle({ params: { email = '' }, query, ifMatch, note }) {
       note({ identity: email })
-      await deps.deleteIdentity(email, ifMatch)
+      await deps.deleteIdentity(email, ifMatch, authorshipOf(query))
       return { body: {} }
     },
   })

@@ -17,6 +17,7 @@ const ACCESS: Readonly<Record<Route['access'], Operation['security']>> = {
 const PATH_PARAMETERS: Readonly<Record<string, { description: string; schema: JsonSchema }>> = {
   email: { description: 'The email of the identity.', schema: { type: 'string' } },
   project: { description: "The project's id.", schema: { type: 'string' } },
+  version: { description: 'The number of the version.', schema: { type: 'integer', minimum: 1 } },
   id: { description: 'The last part of its name.', schema: { type: 'string' } },
 }
 

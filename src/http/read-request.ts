@@ -17,6 +17,7 @@ export async function readRequest(
     readonly requestId: string
     readonly arrivedAt: number
     readonly isAdministrator: (authorization: string | undefined) => boolean
+    readonly signal: AbortSignal | undefined
     readonly note: RouteRequest['note']
   },
 ): Promise<RouteRequest> {
@@ -45,6 +46,7 @@ export async function readRequest(
     query: readQuery(route, request),
     ifMatch: readIfMatch(route, request),
     body: route.body === undefined ? undefined : await readBody(route.body, request),
+    signal: context.signal,
     note: context.note,
   }
 }

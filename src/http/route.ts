@@ -17,6 +17,8 @@ export type RouteRequest<Query = Readonly<Record<string, unknown>>, Body = unkno
   readonly ifMatch: readonly string[] | undefined
   /** As its schema reads it; undefined where the route takes none. */
   readonly body: Body
+  /** Aborted when the caller is gone before the answer; only where the route asks for more time. */
+  readonly signal: AbortSignal | undefined
   /** Adds fields to the request's log line. */
   readonly note: (fields: Readonly<Record<string, string | null>>) => void
 }
@@ -60,6 +62,8 @@ export type Route = {
   readonly contentType?: string
   /** The refusals that do not follow from its method, access, path and body, or that carry details. */
   readonly refusals?: Readonly<Partial<Record<ErrorCode, RouteRefusal>>>
+  /** How long its answer may take where that is more than others' may. */
+  readonly answerWithinMs?: number
   /** It changes a resource that has an etag. */
   readonly honoursIfMatch?: true
   /** Its refusals are echoed unquoted by jobs' scripts, whatever stands in them. */

@@ -98,12 +98,17 @@ async function serve(deps: HttpDeps, request: Request, response: Response, pick:
   const logged: Logged = {}
   const traced = watch.traceId === undefined ? {} : { trace_id: watch.traceId }
   let route: Route | undefined
-  const work = async () => {
+  const work = async (allow: (ms: number) => void) => {
     route = pick()
     logged.route = route.path
+    const { answerWithinMs } = route
+    if (answerWithinMs !== undefined) allow(answerWithinMs)
+    const signal = answerWithinMs === undefined ? undefined : signalOfCaller(response)
     const { isAdministrator } = deps
     const note = (fields: Logged) => Object.assign(logged, fields)
-    return route.handle(await readRequest(route, request, { requestId, arrivedAt, isAdministrator, note }))
+    return route.handle(
+      await readRequest(route, request, { requestId, arrivedAt, isAdministrator, signal, note }),
+    )
   }
   const answer = await watch
     .run(() => answerInTime(work))
@@ -132,19 +137,31 @@ async function serve(deps: HttpDeps, request: Request, response: Response, pick:
 
 type Logged = Record<string, string | null>
 
-async function answerInTime(work: () => Promise<RouteAnswer>): Promise<RouteAnswer> {
+/** `work` may take the time that it is allowed; others that know no better, what all may. */
+async function answerInTime(
+  work: (allow: (ms: number) => void) => Promise<RouteAnswer>,
+): Promise<RouteAnswer> {
   let timer: NodeJS.Timeout | undefined
-  const tooLate = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(unavailable('The answer took too long; retry the job.')),
-      ANSWER_WITHIN_MS,
-    )
-  })
+  const { promise: tooLate, reject } = Promise.withResolvers<never>()
+  const allow = (ms: number) => {
+    clearTimeout(timer)
+    timer = setTimeout(() => reject(unavailable('The answer took too long; retry the job.')), ms)
+  }
+  allow(ANSWER_WITHIN_MS)
   try {
-    return await Promise.race([work(), tooLate])
+    return await Promise.race([work(allow), tooLate])
   } finally {
     clearTimeout(timer)
   }
+}
+
+/** Aborted when the connection is closed before the answer is sent. */
+function signalOfCaller(response: Response): AbortSignal {
+  const controller = new AbortController()
+  response.once('close', () => {
+    if (!response.writableFinished) controller.abort()
+  })
+  return controller.signal
 }
 
 function pickRoute(routes: readonly Route[], request: Request): Route {

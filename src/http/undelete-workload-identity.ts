@@ -1,4 +1,6 @@
+import type { Authorship } from '../fields/authorship.ts'
 import type { SavedIdentity } from '../identity/create-workload-identity.ts'
+import { authorshipOf, reasonParameter } from './authorship.ts'
 import { acknowledge } from './finding-json.ts'
 import { defineRoute, type Route, type RouteRequest } from './route.ts'
 import { UNDELETE_REFUSALS } from './save-refusals.ts'
@@ -10,7 +12,7 @@ export function undeleteWorkloadIdentityRoute(deps: {
   undeleteIdentity: (
     email: string,
     ifMatch: RouteRequest['ifMatch'],
-    acknowledge: string | undefined,
+    authorship: Authorship,
   ) => Promise<SavedIdentity>
 }): Route {
   return defineRoute({
@@ -19,13 +21,13 @@ export function undeleteWorkloadIdentityRoute(deps: {
     group: 'Workload identities',
     summary: 'Bring a deleted identity back, unless its email was given anew.',
     access: 'administrator',
-    query: { acknowledge },
+    query: { reason: reasonParameter, acknowledge },
     answer: workloadIdentityAnswer,
     refusals: UNDELETE_REFUSALS,
     honoursIfMatch: true,
     async handle({ params: { email = '' }, query, ifMatch, note }) {
       note({ identity: email })
-      const saved = await deps.undeleteIdentity(email, ifMatch, query.acknowledge)
+      const saved = await deps.undeleteIdentity(email, ifMatch, authorshipOf(query))
       return taggedAnswer(workloadIdentityJson(saved.identity, saved))
     },
   })

@@ -1,6 +1,8 @@
 import type { ZodType } from 'zod'
+import type { Authorship } from '../fields/authorship.ts'
 import type { MaskFields, Update } from '../fields/field-mask.ts'
 import type { SavedIdentity } from '../identity/create-workload-identity.ts'
+import { authorshipOf, reasonParameter } from './authorship.ts'
 import { acknowledge } from './finding-json.ts'
 import { defineRoute, LARGE_BODY, type Route } from './route.ts'
 import { SAVE_REFUSALS } from './save-refusals.ts'
@@ -15,7 +17,7 @@ export function updateWorkloadIdentityRoute(deps: {
   updateWorkloadIdentity: (
     email: string,
     update: Update<unknown>,
-    acknowledge: string | undefined,
+    authorship: Authorship,
   ) => Promise<SavedIdentity>
 }): Route {
   return defineRoute({
@@ -24,7 +26,11 @@ export function updateWorkloadIdentityRoute(deps: {
     group: 'Workload identities',
     summary: 'Change an identity; the fields that its updateMask names, or those that the body has.',
     access: 'administrator',
-    query: { updateMask: updateMaskParameter(deps.identityFields), acknowledge },
+    query: {
+      updateMask: updateMaskParameter(deps.identityFields),
+      reason: reasonParameter,
+      acknowledge,
+    },
     body: {
       schema: deps.workloadIdentityPatch.meta({
         examples: [{ title: 'GitLab Deploy', tokenLifetimeSeconds: 900 }],
@@ -38,7 +44,7 @@ export function updateWorkloadIdentityRoute(deps: {
     async handle({ params: { email = '' }, query, body, ifMatch, note }) {
       note({ identity: email })
       const update = { body, mask: query.updateMask, ifMatch }
-      const saved = await deps.updateWorkloadIdentity(email, update, query.acknowledge)
+      const saved = await deps.updateWorkloadIdentity(email, update, authorshipOf(query))
       return taggedAnswer(workloadIdentityJson(saved.identity, saved))
     },
   })

@@ -3,6 +3,7 @@ import type { Clock } from '../clock.ts'
 import type { Database } from '../db/database.ts'
 import { violatedConstraint } from '../db/database-fault.ts'
 import { invalidArgument, RequestError } from '../errors.ts'
+import type { Authorship } from '../fields/authorship.ts'
 import type { Finding } from '../finding/finding.ts'
 import type { insertPolicy } from '../policy/policy-store.ts'
 import type { PreparedPolicy, PreparePolicy } from '../policy/prepare-policy.ts'
@@ -50,8 +51,8 @@ export async function createWorkloadIdentity(
   deps: CreateWorkloadIdentityDeps,
   id: string,
   body: unknown,
-  projectId?: string,
-  acknowledge?: string,
+  projectId: string | undefined,
+  authorship: Authorship,
 ): Promise<SavedIdentity> {
   if (projectId !== undefined) await checkProject(deps, projectId)
   const email = newEmail(deps, id, projectId)
@@ -63,9 +64,9 @@ export async function createWorkloadIdentity(
   const place = { email, projectId: projectId ?? null }
   deps.refuseFailedTests(await deps.runTests({ ...place, spec, policy }))
   const findings = deps.findFindings(spec, place.projectId)
-  const acknowledgements = acknowledgeFindings(deps, findings, [], acknowledge)
+  const acknowledgements = acknowledgeFindings(deps, findings, [], authorship.acknowledge)
   const identity = { ...place, spec, acknowledgements, policyDigest: policy.digest }
-  const saved = await insert(deps, identity, policy)
+  const saved = await insert(deps, identity, policy, authorship)
   return { identity: saved.identity, notices: [...notices, ...saved.notices], findings }
 }
 
@@ -73,9 +74,10 @@ async function insert(
   deps: CreateWorkloadIdentityDeps,
   identity: Omit<NewIdentity, 'issuerId'>,
   policy: PreparedPolicy,
+  authorship: Authorship,
 ): Promise<Omit<SavedIdentity, 'findings'>> {
   try {
-    return await save(deps, identity, policy)
+    return await save(deps, identity, policy, authorship)
   } catch (error) {
     const constraint = violatedConstraint(error)
     if (constraint === EMAIL_TAKEN) {
@@ -83,7 +85,7 @@ async function insert(
     }
     if (constraint === undefined) throw error
     // Another request registered the same new issuer a moment ago: now it is there.
-    return save(deps, identity, policy)
+    return save(deps, identity, policy, authorship)
   }
 }
 
@@ -107,13 +109,14 @@ async function save(
   deps: CreateWorkloadIdentityDeps,
   identity: Omit<NewIdentity, 'issuerId'>,
   { policy }: PreparedPolicy,
+  authorship: Authorship,
 ): Promise<Omit<SavedIdentity, 'findings'>> {
   const now = new Date(deps.clock())
   const issuer = await issuerFor(deps, identity.spec.workloadIdentityConfig)
   const saved = await deps.db.kysely.transaction().execute(async (trx) => {
     await issuer.register(trx, now)
     if (policy !== undefined) await deps.insertPolicy(trx, policy, now)
-    return insertIdentity(trx, { ...identity, issuerId: issuer.id }, now)
+    return insertIdentity(trx, { ...identity, issuerId: issuer.id }, authorship, now)
   })
   return { identity: saved, notices: issuer.notices }
 }

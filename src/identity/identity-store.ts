@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { type Kysely, type Selectable, sql, type UpdateObject } from 'kysely'
 import type { Database } from '../db/database.ts'
+import { insertPolicyVersion, type PolicyChange } from '../db/insert-policy-version.ts'
 import type { ListQuery } from '../db/list-query.ts'
 import type { Schema, WorkloadIdentityTable } from '../db/schema.ts'
 import { whereFilter } from '../db/where-filter.ts'
+import type { Authorship } from '../fields/authorship.ts'
 import type { FilterTerm } from '../fields/parse-filter.ts'
 import type { PolicyTest } from '../policy-test/policy-test.ts'
 import type { Acknowledgement } from './acknowledge-findings.ts'
@@ -138,6 +140,7 @@ export async function lockIdentity(trx: Kysely<Schema>, id: string): Promise<Who
 export async function insertIdentity(
   trx: Kysely<Schema>,
   { email, projectId, spec, acknowledgements, issuerId, policyDigest }: NewIdentity,
+  authorship: Authorship,
   now: Date,
 ): Promise<WholeIdentity> {
   await trx
@@ -162,7 +165,7 @@ export async function insertIdentity(
       update_time: now,
     })
     .execute()
-  return lockIdentity(trx, id)
+  return saved(trx, id, 'CREATE', authorship, now)
 }
 
 /** Writes what an identity, which is locked, is from now on. */
@@ -170,9 +173,10 @@ export function writeIdentity(
   trx: Kysely<Schema>,
   identity: StoredIdentity,
   { spec, acknowledgements, state, issuerId, policyDigest }: WrittenIdentity,
+  authorship: Authorship,
   now: Date,
 ): Promise<WholeIdentity> {
-  return update(trx, identity.id, now, {
+  return update(trx, identity.id, authorship.change ?? 'UPDATE', authorship, now, {
     ...columnsOf(spec, acknowledgements, identity.lastRuleNumber),
     state,
     policy_digest: policyDigest,
@@ -184,9 +188,10 @@ export function writeIdentity(
 export function deleteIdentity(
   trx: Kysely<Schema>,
   { id, state }: StoredIdentity,
+  authorship: Authorship,
   now: Date,
 ): Promise<WholeIdentity> {
-  return update(trx, id, now, { state: 'DELETED', state_before_delete: state })
+  return update(trx, id, 'DELETE', authorship, now, { state: 'DELETED', state_before_delete: state })
 }
 
 /** Gives a deleted identity, which is locked and not superseded, the state that it had. */
@@ -194,9 +199,10 @@ export function undeleteIdentity(
   trx: Kysely<Schema>,
   { id }: StoredIdentity,
   acknowledgements: readonly Acknowledgement[],
+  authorship: Authorship,
   now: Date,
 ): Promise<WholeIdentity> {
-  return update(trx, id, now, {
+  return update(trx, id, 'UNDELETE', authorship, now, {
     acknowledgements: JSON.stringify(acknowledgements),
     state: sql<string>`coalesce(state_before_delete, 'ACTIVE')`,
     state_before_delete: null,
@@ -240,6 +246,8 @@ function selectToJudge(kysely: Kysely<Schema>) {
 async function update(
   trx: Kysely<Schema>,
   id: string,
+  change: PolicyChange,
+  authorship: Authorship,
   now: Date,
   columns: UpdateObject<Schema, 'workload_identities'>,
 ): Promise<WholeIdentity> {
@@ -248,7 +256,35 @@ async function update(
     .set({ ...columns, revision: sql`nextval('revisions')`, update_time: now })
     .where('id', '=', id)
     .execute()
-  return lockIdentity(trx, id)
+  return saved(trx, id, change, authorship, now)
+}
+
+/** Every save ends here, so that none is without its version. */
+async function saved(
+  trx: Kysely<Schema>,
+  id: string,
+  change: PolicyChange,
+  authorship: Authorship,
+  now: Date,
+): Promise<WholeIdentity> {
+  const identity = await lockIdentity(trx, id)
+  const { state, policyDigest } = identity
+  const version = { subject: subjectOf(identity), change, state, resource: specOf(identity), policyDigest }
+  await insertPolicyVersion(trx, version, authorship, now)
+  return identity
+}
+
+/** What an identity is called among the subjects of policy versions; one that gets its email anew is another. */
+export function subjectOf({ id }: Pick<StoredIdentity, 'id'>): string {
+  return `workloadIdentities/${id}`
+}
+
+/** What an identity's author decides of it, and no more. */
+export function specOf(identity: WholeIdentity): WorkloadIdentitySpec {
+  const { id, email, state, project, isActive, isSuperseded, policyDigest, lastRuleNumber, ...rest } =
+    identity
+  const { revision, createTime, updateTime, acknowledgements, ...spec } = rest
+  return spec
 }
 
 function columnsOf(

@@ -2,6 +2,7 @@ import type { Clock } from '../clock.ts'
 import { checkRevision, type IfMatch } from '../db/check-revision.ts'
 import type { Database } from '../db/database.ts'
 import { RequestError } from '../errors.ts'
+import type { Authorship } from '../fields/authorship.ts'
 import type { Finding } from '../finding/finding.ts'
 import { type AcknowledgeDeps, acknowledgeFindings } from './acknowledge-findings.ts'
 import type { SavedIdentity } from './create-workload-identity.ts'
@@ -30,13 +31,14 @@ export async function deleteWorkloadIdentity(
   deps: RemoveWorkloadIdentityDeps,
   email: string,
   ifMatch: IfMatch,
+  authorship: Authorship,
 ): Promise<void> {
   await withLocked(deps, email, async (trx, identity, now) => {
     if (identity.state === 'DELETED') {
       throw new RequestError('not_found', 'There is no such workload identity, or it is deleted already.')
     }
     checkRevision(identity.revision, ifMatch)
-    return deleteIdentity(trx, identity, now)
+    return deleteIdentity(trx, identity, authorship, now)
   })
 }
 
@@ -49,7 +51,7 @@ export async function undeleteWorkloadIdentity(
   deps: UndeleteWorkloadIdentityDeps,
   email: string,
   ifMatch: IfMatch,
-  acknowledge?: string,
+  authorship: Authorship,
 ): Promise<SavedIdentity> {
   const identity = await withLocked(deps, email, async (trx, identity, now) => {
     if (identity.isSuperseded || identity.state !== 'DELETED') {
@@ -57,8 +59,13 @@ export async function undeleteWorkloadIdentity(
     }
     checkRevision(identity.revision, ifMatch)
     const findings = deps.findFindings(identity, identity.project?.id ?? null)
-    const acknowledged = acknowledgeFindings(deps, findings, identity.acknowledgements, acknowledge)
-    return undeleteIdentity(trx, identity, acknowledged, now)
+    const acknowledged = acknowledgeFindings(
+      deps,
+      findings,
+      identity.acknowledgements,
+      authorship.acknowledge,
+    )
+    return undeleteIdentity(trx, identity, acknowledged, authorship, now)
   })
   const findings = deps.findFindings(identity, identity.project?.id ?? null)
   return { identity, notices: [], findings }

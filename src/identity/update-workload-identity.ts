@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { checkRevision, type IfMatch } from '../db/check-revision.ts'
 import { violatedConstraint } from '../db/database-fault.ts'
 import { invalidArgument, RequestError } from '../errors.ts'
+import type { Authorship } from '../fields/authorship.ts'
 import type { PreparedPolicy } from '../policy/prepare-policy.ts'
 import { acknowledgeFindings } from './acknowledge-findings.ts'
 import type { CreateWorkloadIdentityDeps, SavedIdentity } from './create-workload-identity.ts'
@@ -26,7 +27,7 @@ type Plan = {
 export type IdentityChange = {
   readonly patch: IdentityPatch
   readonly ifMatch: IfMatch
-  readonly acknowledge?: string | undefined
+  readonly authorship: Authorship
 }
 
 /** What takes long or asks others, and is therefore made before the row is locked, for what was planned then. */
@@ -48,7 +49,7 @@ const MAX_ATTEMPTS = 5
 export async function updateWorkloadIdentity(
   deps: UpdateWorkloadIdentityDeps,
   email: string,
-  { patch, ifMatch, acknowledge }: IdentityChange,
+  { patch, ifMatch, authorship }: IdentityChange,
 ): Promise<SavedIdentity> {
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     const identity = await deps.findIdentity(email)
@@ -57,7 +58,7 @@ export async function updateWorkloadIdentity(
     const planFor = (current: WholeIdentity) =>
       current.revision === identity.revision ? plan : planChange(deps, current, patch, ifMatch)
     const prepared = await prepare(deps, identity, plan)
-    const saved = await save(deps, identity, prepared, planFor, acknowledge).catch((error: unknown) => {
+    const saved = await save(deps, identity, prepared, planFor, authorship).catch((error: unknown) => {
       // Another request registered the same new issuer a moment ago: now it is there.
       if (violatedConstraint(error) === undefined) throw error
       return undefined
@@ -70,7 +71,8 @@ export async function updateWorkloadIdentity(
   )
 }
 
-function planChange(
+/** What an identity would be after a change. Throws as `updateWorkloadIdentity` does. */
+export function planChange(
   deps: UpdateWorkloadIdentityDeps,
   identity: WholeIdentity,
   patch: IdentityPatch,
@@ -146,7 +148,7 @@ function save(
   { id }: WholeIdentity,
   prepared: Prepared,
   planFor: (current: WholeIdentity) => Plan,
-  acknowledge: string | undefined,
+  authorship: Authorship,
 ): Promise<SavedIdentity | undefined> {
   return deps.db.kysely.transaction().execute(async (trx) => {
     const now = new Date(deps.clock())
@@ -164,9 +166,9 @@ function save(
 
     const findings = deps.findFindings(spec, current.project?.id ?? null)
     const acknowledgements =
-      onlyDisables(current, plan) && acknowledge === undefined
+      onlyDisables(current, plan) && authorship.acknowledge === undefined
         ? current.acknowledgements
-        : acknowledgeFindings(deps, findings, current.acknowledgements, acknowledge)
+        : acknowledgeFindings(deps, findings, current.acknowledgements, authorship.acknowledge)
     await issuer.register(trx, now)
     if (policy?.policy !== undefined) await deps.insertPolicy(trx, policy.policy, now)
     const policyDigest = policy?.digest ?? current.policyDigest
@@ -174,6 +176,7 @@ function save(
       trx,
       current,
       { spec, acknowledgements, state, issuerId: issuer.id, policyDigest },
+      authorship,
       now,
     )
     return { identity, notices: [...notices, ...issuer.notices], findings }

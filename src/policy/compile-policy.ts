@@ -169,6 +169,11 @@ function hasSeveralStars({ pattern }: RefPattern): boolean {
   return /\*[^/]*\*/.test(pattern.replace(/\/\*\*$/, ''))
 }
 
+/** Whose tokens a policy of these modules judges: it has that provider's file and no other's. */
+export function providerOfModules(paths: readonly string[]): ProviderType | undefined {
+  return PROVIDER_TYPES.find((provider) => paths.includes(providerPath(provider)))
+}
+
 function providerPath(provider: ProviderType): string {
   return `claimgate/${provider.toLowerCase()}.rego`
 }

@@ -1,3 +1,4 @@
+import { setPriority } from 'node:os'
 import { parentPort, workerData } from 'node:worker_threads'
 import { loadPolicy } from '@open-policy-agent/opa-wasm'
 import { checkGuardrailsVerdict, checkVerdict, joinVerdicts } from './check-verdict.ts'
@@ -29,10 +30,14 @@ type HeldPolicy = {
 }
 
 const LOAD_DEADLINE_MS = 1000 // loading takes 3 ms, but compiling waits for a free core
+const BACKGROUND_PRIORITY = 10 // a tenth of a processor that others want, all of one that nobody does
 const ANSWER_AFTER_MS = 5 // what is answered is safe from being run again if the next one has to be stopped
 
 /** Evaluates policies in a thread of its own, which can be stopped from outside: evaluating has no deadline itself. */
-function startWorker(port: NonNullable<typeof parentPort>, { state, deadlineMs }: WorkerSettings): void {
+function startWorker(port: NonNullable<typeof parentPort>, settings: WorkerSettings): void {
+  const { state, deadlineMs, isBackground } = settings
+  // Of this thread alone: Linux has a priority for each, whatever the process's is.
+  if (isBackground) setPriority(BACKGROUND_PRIORITY)
   // opa-wasm prints with it what a policy prints.
   console.log = () => undefined
   const progress = new BigInt64Array(state)

@@ -45,7 +45,11 @@ export type WorkerAnswer = {
   readonly memoryBytes: number
 }
 
-export type WorkerSettings = { readonly state: SharedArrayBuffer; readonly deadlineMs: number }
+export type WorkerSettings = {
+  readonly state: SharedArrayBuffer
+  readonly deadlineMs: number
+  readonly isBackground: boolean
+}
 
 /**
  * Where a worker says what it is at, in a BigInt64Array that its owner reads even while it is busy: the evaluation's

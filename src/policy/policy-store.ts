@@ -1,6 +1,8 @@
-import type { Kysely } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import type { Database } from '../db/database.ts'
 import type { Schema } from '../db/schema.ts'
+import type { ProviderType } from '../provider/providers.ts'
+import { providerOfModules } from './compile-policy.ts'
 
 /** A compiled policy as it is kept for ever, named by the digest of what it was made from. */
 export type StoredPolicy = {
@@ -15,6 +17,8 @@ export type PolicyStore = {
   has(digest: string): Promise<boolean>
   get(digest: string): Promise<(Omit<StoredPolicy, 'wasm'> & { readonly compileTime: Date }) | undefined>
   loadWasm(digest: string): Promise<Uint8Array | undefined>
+  /** Whose tokens it judges, as its modules tell; undefined where there is no such policy. */
+  findProvider(digest: string): Promise<ProviderType | undefined>
 }
 
 export function createPolicyStore(db: Database): PolicyStore {
@@ -31,6 +35,16 @@ export function createPolicyStore(db: Database): PolicyStore {
     },
     async loadWasm(digest) {
       return (await where(digest).select('wasm').executeTakeFirst())?.wasm
+    },
+    async findProvider(digest) {
+      const row = await where(digest)
+        .select(
+          sql<string[]>`array(select module->>'path' from json_array_elements(modules) as module)`.as(
+            'paths',
+          ),
+        )
+        .executeTakeFirst()
+      return row && providerOfModules(row.paths)
     },
   }
 }

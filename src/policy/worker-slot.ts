@@ -29,7 +29,12 @@ export type WorkerSlotEvents = {
   ) => void
 }
 
-type WorkerSlotDeps = WorkerSlotEvents & { readonly deadlineMs: number; readonly log?: Log | undefined }
+type WorkerSlotDeps = WorkerSlotEvents & {
+  readonly deadlineMs: number
+  /** That the thread gives way to all others of the machine. */
+  readonly isBackground?: boolean
+  readonly log?: Log | undefined
+}
 type Running = { readonly worker: Worker; readonly state: BigInt64Array }
 
 const CHECK_EVERY_MS = 10
@@ -63,7 +68,7 @@ export function createWorkerSlot(deps: WorkerSlotDeps): WorkerSlot {
 
   function startWorker(): Running {
     const shared = new SharedArrayBuffer(STATE_BYTES)
-    const settings: WorkerSettings = { state: shared, deadlineMs }
+    const settings: WorkerSettings = { state: shared, deadlineMs, isBackground: deps.isBackground === true }
     const worker = new Worker(new URL('./evaluate-worker.ts', import.meta.url), {
       workerData: settings,
       resourceLimits: RESOURCE_LIMITS,

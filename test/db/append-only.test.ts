@@ -84,6 +84,19 @@ for (const kind of DATABASES) {
       for (const refusal of refusals) assert.match(refusal, /is append-only/)
     })
 
+    test('cannot change, delete or truncate a policy version', async () => {
+      await database.query(`insert into policy_versions (subject, number, change, author, state, resource, create_time)
+        values ('workloadIdentities/x', 1, 'CREATE', 'adminTokens/first', 'ACTIVE', '{}', now()) returning number`)
+
+      const refusals = [
+        await database.refusal(`update policy_versions set reason = 'x'`),
+        await database.refusal('delete from policy_versions'),
+        await database.refusal('truncate policy_versions cascade'),
+      ]
+
+      for (const refusal of refusals) assert.match(refusal, /is append-only/)
+    })
+
     for (const [what, columns, constraint] of [
       [
         'an outcome that is none',

@@ -19,6 +19,7 @@ const ALL = [
   '0005-guardrails',
   '0006-providers',
   '0007-identity-tests',
+  '0008-policy-versions',
 ]
 
 for (const kind of DATABASES) {

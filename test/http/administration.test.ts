@@ -127,7 +127,6 @@ for (const kind of DATABASES) {
       const notAllowed = [['PUT', `/v1/workloadIdentities/${email}`]] as const
       const notFound = [
         ['POST', `/v1/workloadIdentities/${email}:validate`],
-        ['GET', `/v1/workloadIdentities/${email}/policyVersions`],
         ['POST', '/v1/workspaces/other/workloadIdentities?workloadIdentityId=x'],
         ['GET', '/v1/roles'],
       ] as const

@@ -1,0 +1,97 @@
+import { runSql } from '../../test/support/world.ts'
+import { runVerify } from '../run-verify.ts'
+import { median } from '../statistics.ts'
+import { exchangeContestant } from './contestants.ts'
+import { measureOnce } from './measure.ts'
+import type { Bench, Findings } from './scenario.ts'
+
+/** Recorded decisions judged again: all of one policy, of a thousand policies in turn, and by a draft. */
+export async function measureReplay(bench: Bench): Promise<Findings> {
+  const [rows, policies] = bench.quick ? [2_000, 20] : [100_000, 1_000]
+  const service = await bench.startService()
+  const email = await service.createIdentity('replayed')
+  const contestant = exchangeContestant(bench, service, [email])
+  const sent = await measureOnce(bench.sender, contestant, { kind: 'closed', inFlight: 16 }, 1)
+  bench.say(`storing ${rows} decisions of one policy, and ${rows} of ${policies}`)
+  await copyDecisions(service.databaseUrl, { rows, policies: 1, identity: 'one@example.com' })
+  await copyDecisions(service.databaseUrl, { rows, policies, identity: 'many@example.com' })
+
+  await copyDecisions(service.databaseUrl, { rows, policies: 1, identity: email })
+  await service.admin('PUT', `/v1/workloadIdentities/${email}/draft`, DRAFT)
+
+  const impactSeconds: number[] = []
+  const impactRates: number[] = []
+  const rates = { one: [] as number[], many: [] as number[] }
+  let different = 0
+  for (let round = 1; round <= bench.rounds; round++) {
+    for (const which of ['one', 'many'] as const) {
+      const verified = await runVerify(service.databaseUrl, `${which}@example.com`)
+      if (verified.verified !== rows) throw new Error(`${verified.verified} of ${rows} were verified.`)
+      rates[which].push(rows / verified.seconds)
+      different += verified.different
+    }
+    const startedAt = performance.now()
+    const impact = await service.admin('POST', `/v1/workloadIdentities/${email}/draft:impact`)
+    impactSeconds.push((performance.now() - startedAt) / 1000)
+    impactRates.push(impact.replayed / (impactSeconds.at(-1) ?? 0))
+    bench.say(
+      `round ${round}: ${rates.one.at(-1)?.toFixed()} and ${rates.many.at(-1)?.toFixed()} decisions/s`,
+    )
+  }
+  return {
+    measurements: [sent],
+    figures: [
+      { name: 'replay, one policy', value: median(rates.one), unit: 'decisions/s', aim: 'at least 20,000' },
+      {
+        name: `replay, ${policies} policies in turn`,
+        value: median(rates.many),
+        unit: 'decisions/s',
+        aim: 'at least 3,000',
+      },
+      {
+        name: `impact of a draft over ${rows} decisions`,
+        value: median(impactSeconds),
+        unit: 's',
+        aim: 'under 15',
+      },
+      { name: 'of which in each second', value: median(impactRates), unit: 'decisions' },
+      { name: 'verdicts that came out differently', value: different, unit: '', aim: 'none' },
+    ],
+  }
+}
+
+/** Denies what was allowed. */
+const DRAFT = { workloadIdentityConfig: { rules: [{ group: 'acme', project: 'another' }] } }
+
+/**
+ * Stores an allowed decision many times, each of another job, with its policy under as many names: the same WASM with a
+ * number in a section that engines pass over, since V8 keeps the code of equal modules once.
+ */
+async function copyDecisions(
+  databaseUrl: string,
+  { rows, policies, identity }: { rows: number; policies: number; identity: string },
+): Promise<void> {
+  const digest = (n: string) =>
+    `'sha256:' || encode(sha256(convert_to('${identity} ' || ${n}, 'UTF8')), 'hex')`
+  await runSql(
+    databaseUrl,
+    `insert into policies (digest, compiler, entrypoint, modules, wasm, compile_time)
+     select ${digest('n')}, compiler, entrypoint, modules,
+       wasm || decode('000702', 'hex') || convert_to('no', 'UTF8') || int4send(n), compile_time
+     from generate_series(1, ${policies}) n,
+       (select p.* from policies p join decisions on policy_digest = digest where outcome = 'ALLOWED' limit 1) one`,
+  )
+  await runSql(
+    databaseUrl,
+    `insert into decisions (id, kind, outcome, reason, identity, identity_id, issuer_url, subject, claims, verdict,
+       policy_digest, subject_token_hash, subject_key_id, issued_key_id, issued_expire_time, decide_time, project_path)
+     select (left(id::text, 14) || '7' || substr(md5(n || '${identity}'), 1, 3) || '-8' || substr(md5(n || '${identity}'), 4, 3)
+         || '-' || substr(md5(n || '${identity}'), 7, 12))::uuid,
+       kind, outcome, reason, '${identity}', identity_id, issuer_url, subject,
+       regexp_replace(claims, '"job_id":"[0-9]+"', '"job_id":"' || n || '"'), verdict,
+       ${digest(`(n % ${policies} + 1)`)}, subject_token_hash, subject_key_id, issued_key_id, issued_expire_time,
+       decide_time, project_path
+     from generate_series(1, ${rows}) n, (select * from decisions where outcome = 'ALLOWED' limit 1) one`,
+  )
+  await runSql(databaseUrl, 'vacuum (analyze) decisions')
+}

@@ -1,0 +1,54 @@
+import { checkRevision } from '../db/check-revision.ts'
+import { activateDraftRoute } from '../http/activate-draft.ts'
+import { deleteDraftRoute } from '../http/delete-draft.ts'
+import { getDraftRoute } from '../http/get-draft.ts'
+import { existingIdentity } from '../http/get-workload-identity.ts'
+import { measureDraftImpactRoute } from '../http/measure-draft-impact.ts'
+import type { Route } from '../http/route.ts'
+import { updateDraftRoute } from '../http/update-draft.ts'
+import {
+  activateDraft,
+  type DraftDeps,
+  draftWorkloadIdentity,
+  existingDraft,
+} from '../identity/draft-workload-identity.ts'
+import { readIdentityPatch } from '../identity/identity-patch.ts'
+import { subjectOf } from '../identity/identity-store.ts'
+import { IDENTITY_FIELDS, workloadIdentityPatchSchema } from '../identity/workload-identity-schema.ts'
+import { createDraftStore, findDraft, writeDraft } from '../policy/draft-store.ts'
+import { createDraftImpact } from './draft-impact.ts'
+import type { IdentityChanges } from './identity-routes.ts'
+import type { Parts } from './parts.ts'
+
+/** The drafts of identities: what they would do, and making them so. */
+export function draftRoutes(parts: Parts, { changes, inTurn }: IdentityChanges): readonly Route[] {
+  const drafts = createDraftStore(parts.db)
+  const deps: DraftDeps = { ...changes, drafts, findDraft, writeDraft }
+  return [
+    getDraftRoute({
+      findDraft: async (email) => existingDraft(deps, await existingIdentity(parts.identities, email)),
+    }),
+    updateDraftRoute({
+      workloadIdentityPatch: workloadIdentityPatchSchema,
+      identityFields: IDENTITY_FIELDS,
+      draftWorkloadIdentity: async (email, { body, mask, ifMatch }, authorship) => {
+        const patch = readIdentityPatch(body, mask)
+        return inTurn(email, () => draftWorkloadIdentity(deps, email, patch, ifMatch, authorship))
+      },
+    }),
+    deleteDraftRoute({
+      deleteDraft: (email, ifMatch) =>
+        inTurn(email, async () => {
+          const identity = await existingIdentity(parts.identities, email)
+          const { revision } = await existingDraft(deps, identity)
+          checkRevision(revision, ifMatch)
+          await drafts.remove(subjectOf(identity), revision)
+        }),
+    }),
+    measureDraftImpactRoute({ measureDraftImpact: createDraftImpact(parts, drafts) }),
+    activateDraftRoute({
+      activateDraft: (email, impact, ifMatch, authorship) =>
+        inTurn(email, () => activateDraft(deps, email, impact, ifMatch, authorship)),
+    }),
+  ]
+}

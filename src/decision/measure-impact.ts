@@ -1,0 +1,144 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { EvaluationResult } from '../policy/evaluation.ts'
+import type { Verdict } from '../policy/verdict.ts'
+import type { DecisionFilter, DecisionStore, ReplayableDecision } from './decision-store.ts'
+import { isReplayable, type JudgeAgainDeps, judgeAgain, type Replayable } from './judge-again.ts'
+
+/** A decision that would come out differently; `verdict` what the draft says of it as JSON text, null where nothing. */
+export type AffectedDecision = {
+  readonly decision: Replayable
+  readonly verdict: string | null
+  readonly cause: string | null
+}
+
+/** `decisions` are the newest of them, not all where there are many. */
+export type Affected = { count: number; readonly decisions: AffectedDecision[] }
+
+export type Impact = {
+  /** Of the decisions that were looked at. */
+  replayed: number
+  readonly newlyAllowed: Affected
+  readonly newlyDenied: Affected
+  /** Allowed by both, with other roles. */
+  readonly rolesChanged: Affected
+  /** The draft's policy gives no verdict. */
+  readonly errors: Affected
+  unchanged: number
+  /** Those on which no policy spoke, by reason: a policy cannot change them. */
+  readonly notReplayed: Map<string, number>
+  /** The oldest that was looked at. */
+  oldestId: string | undefined
+  /** Whether all were looked at that there are. */
+  isComplete: boolean
+}
+
+export type ImpactQuery = {
+  readonly filter: DecisionFilter
+  /** The policy that is drafted. */
+  readonly digest: string
+  /** What the whole would say: the recorded verdict with the drafted policy's in the place of its own. */
+  readonly join: (recorded: Verdict, drafted: Granted) => Granted
+  /** Ends the work; what was found until then is the answer, unless the caller is gone. */
+  readonly signal: AbortSignal
+}
+
+/** What of a verdict decides what a job gets. */
+export type Granted = { readonly allow: boolean; readonly roles: readonly string[] }
+
+export const MAX_DECISIONS = 100_000
+/** Of each kind; what counts is how many there are, and what the first of them look like. */
+export const MAX_SHOWN = 100
+/** Small enough that the thread which serves is never held up by reading them. */
+const PAGE = 250
+
+/**
+ * What a policy that is not in force would have said of recorded decisions, newest first, beside what was said. At most
+ * a hundred thousand, and no longer than the signal lets it.
+ */
+export async function measureImpact(
+  deps: JudgeAgainDeps & { readonly decisions: Pick<DecisionStore, 'listReplayable'> },
+  { filter, digest, join, signal }: ImpactQuery,
+): Promise<Impact> {
+  const impact = noImpact()
+  const read = (before?: string) => {
+    const rows = deps.decisions.listReplayable({ ...filter, before, limit: PAGE })
+    // Where the work ends before, nobody waits for it.
+    rows.catch(() => undefined)
+    return rows
+  }
+  for (let looked = 0, reading = read(); looked < MAX_DECISIONS; ) {
+    const rows = await reading
+    const last = rows.at(-1)
+    if (signal.aborted) return impact
+    if (last === undefined) return { ...impact, isComplete: true }
+    reading = read(last.id)
+    const judged = rows.filter(isReplayable)
+    const results = await judgeAgain(deps, judged, () => ({ digest, guardrailsDigest: undefined })).catch(
+      (error: unknown) => {
+        if (signal.aborted) return undefined
+        throw error
+      },
+    )
+    if (results === undefined) return impact
+    for (const [index, decision] of judged.entries()) add(impact, decision, results[index], join)
+    for (const row of rows) if (!isReplayable(row)) addUnjudged(impact, row)
+    impact.oldestId = last.id
+    looked += rows.length
+    if ((await reading).length === 0) return { ...impact, isComplete: true }
+  }
+  return impact
+}
+
+function noImpact(): Impact {
+  const none = (): Affected => ({ count: 0, decisions: [] })
+  return {
+    replayed: 0,
+    newlyAllowed: none(),
+    newlyDenied: none(),
+    rolesChanged: none(),
+    errors: none(),
+    unchanged: 0,
+    notReplayed: new Map(),
+    oldestId: undefined,
+    isComplete: false,
+  }
+}
+
+function add(
+  impact: Impact,
+  decision: Replayable,
+  result: EvaluationResult | undefined,
+  join: ImpactQuery['join'],
+): void {
+  impact.replayed++
+  const kind = kindOf(decision, result, join)
+  if (kind === 'unchanged') {
+    impact.unchanged++
+    return
+  }
+  const affected = impact[kind]
+  affected.count++
+  if (affected.decisions.length === MAX_SHOWN) return
+  affected.decisions.push({
+    decision,
+    verdict: result?.ok ? result.verdictText : null,
+    cause: result?.ok ? null : (result?.reason ?? null),
+  })
+}
+
+function kindOf(
+  { verdict }: Replayable,
+  result: EvaluationResult | undefined,
+  join: ImpactQuery['join'],
+): 'newlyAllowed' | 'newlyDenied' | 'rolesChanged' | 'errors' | 'unchanged' {
+  if (!result?.ok) return 'errors'
+  if (result.verdictText === verdict) return 'unchanged'
+  const before: Verdict = JSON.parse(verdict)
+  const after = join(before, result)
+  if (after.allow !== before.allow) return after.allow ? 'newlyAllowed' : 'newlyDenied'
+  return isDeepStrictEqual(after.roles, before.roles) ? 'unchanged' : 'rolesChanged'
+}
+
+function addUnjudged({ notReplayed }: Impact, { reason }: ReplayableDecision): void {
+  notReplayed.set(reason, (notReplayed.get(reason) ?? 0) + 1)
+}

@@ -1,0 +1,163 @@
+import type { EvaluationResult } from '../policy/evaluation.ts'
+import { firstIdAt, timeOfId } from './decision-id.ts'
+import type { DecisionFilter, DecisionRange, DecisionStore, ReplayableDecision } from './decision-store.ts'
+import { isReplayable, type JudgeAgainDeps, judgeAgain, type Replayable } from './judge-again.ts'
+
+/** What does not come out as it was recorded. Verdicts as JSON text; `replayed` null where the policy gave none. */
+export type Difference = {
+  readonly decision: Replayable
+  readonly replayed: string | null
+  readonly message: string
+}
+
+/** How far it is, after each stretch of decisions that are verified whole. */
+export type VerifyProgress = {
+  readonly verified: number
+  /** Decisions on which no policy spoke: there is nothing to ask again. */
+  readonly withoutVerdict: number
+  readonly differences: readonly Difference[]
+  /** The last of the stretch: what comes after it is left to do. */
+  readonly lastId: string
+  /** From 0 to 1. */
+  readonly share: number
+}
+
+export type VerifyDeps = JudgeAgainDeps & {
+  readonly decisions: Pick<DecisionStore, 'listReplayable' | 'sampleReplayable' | 'findRange'>
+}
+
+export type VerifyQuery = DecisionFilter & {
+  /** Only decisions after this id. */
+  readonly after?: string | undefined
+  /** At most so many, spread evenly over the time; undefined: all. */
+  readonly sample?: number | undefined
+}
+
+type Stretches = AsyncGenerator<readonly ReplayableDecision[], undefined>
+
+const PAGE = 1_000
+const SAMPLE_PAGE = 250
+/**
+ * What is grouped by policy together: with a thousand policies in turn each is loaded once for twenty decisions, which
+ * takes as long as those. Some 50 MB, and as much again that is read meanwhile.
+ */
+const STRETCH = 20_000
+const STRETCH_CHARACTERS = 64_000_000
+
+/**
+ * Has recorded decisions judged again by the policies of their digests, oldest first. Ends with the newest that there
+ * is when it begins.
+ */
+export async function* verifyDecisions(deps: VerifyDeps, query: VerifyQuery): AsyncGenerator<VerifyProgress> {
+  const range = await deps.decisions.findRange(query)
+  if (range === undefined) return
+  const pages = query.sample === undefined ? readAll(deps, query, range) : readSample(deps, query, range)
+  const stretches = gather(pages)
+  for (let reading = next(stretches); ; ) {
+    const stretch = (await reading).value
+    const last = stretch?.at(-1)
+    if (stretch === undefined || last === undefined) return
+    reading = next(stretches)
+    const judged = stretch.filter(isReplayable)
+    const results = await judgeAgain(deps, judged, (decision) => ({
+      digest: decision.policy_digest ?? '',
+      guardrailsDigest: decision.guardrails_digest ?? undefined,
+    }))
+    yield {
+      verified: judged.length,
+      withoutVerdict: stretch.length - judged.length,
+      differences: judged.flatMap((decision, index) => differenceOf(decision, results[index]) ?? []),
+      lastId: last.id,
+      share: shareOf(range, last.id),
+    }
+  }
+}
+
+/** While one stretch is judged the next is read; a fault of it is met when it is waited for. */
+function next(stretches: Stretches) {
+  const reading = stretches.next()
+  reading.catch(() => undefined)
+  return reading
+}
+
+async function* gather(pages: AsyncGenerator<readonly ReplayableDecision[]>): Stretches {
+  let stretch: ReplayableDecision[] = []
+  let characters = 0
+  for await (const page of pages) {
+    stretch.push(...page)
+    for (const { claims, verdict } of page) characters += (claims?.length ?? 0) + (verdict?.length ?? 0)
+    if (stretch.length < STRETCH && characters < STRETCH_CHARACTERS) continue
+    yield stretch
+    stretch = []
+    characters = 0
+  }
+  if (stretch.length > 0) yield stretch
+  return undefined
+}
+
+async function* readAll(
+  { decisions }: VerifyDeps,
+  query: VerifyQuery,
+  range: DecisionRange,
+): AsyncGenerator<readonly ReplayableDecision[]> {
+  for (let after = query.after; ; ) {
+    const rows = await decisions.listReplayable({ ...query, after, oldestFirst: true, limit: PAGE })
+    const wanted = rows.filter(({ id }) => id <= range.last)
+    if (wanted.length > 0) yield wanted
+    after = rows.at(-1)?.id
+    if (after === undefined || rows.length < PAGE || after >= range.last) return
+  }
+}
+
+/** As many parts of the time as decisions are wanted, and in each the first one after a moment taken at random. */
+async function* readSample(
+  { decisions }: VerifyDeps,
+  query: VerifyQuery,
+  range: DecisionRange,
+): AsyncGenerator<readonly ReplayableDecision[]> {
+  const { sample = 0, after = '' } = query
+  const [from, until] = [timeOfId(range.first), timeOfId(range.last)]
+  let lastId = after
+  for (let part = 0; part < sample; part += SAMPLE_PAGE) {
+    const moments = Array.from({ length: Math.min(SAMPLE_PAGE, sample - part) }, (_, index) =>
+      Math.floor(from + ((part + index + Math.random()) / sample) * (until - from + 1)),
+    )
+    const ids = moments.map((moment) => (moment <= from ? range.first : firstIdAt(moment)))
+    const rows = (await decisions.sampleReplayable(query, ids)).filter(
+      ({ id }) => id > lastId && id <= range.last,
+    )
+    lastId = rows.at(-1)?.id ?? lastId
+    if (rows.length > 0) yield rows
+  }
+}
+
+function shareOf({ first, last }: DecisionRange, id: string): number {
+  return (timeOfId(id) - timeOfId(first)) / (timeOfId(last) - timeOfId(first) || 1)
+}
+
+function differenceOf(decision: Replayable, result: EvaluationResult | undefined): Difference | undefined {
+  if (result === undefined || !result.ok) {
+    return { decision, replayed: null, message: `its policy gives no verdict: ${result?.cause ?? ''}` }
+  }
+  const { verdictText: replayed, allow } = result
+  if (replayed !== decision.verdict) {
+    const recorded = allows(decision.verdict)
+    const message =
+      recorded === allow
+        ? 'its policy explains it in other words'
+        : `its policy ${allow ? 'allows' : 'denies'} it, the recorded verdict does not`
+    return { decision, replayed, message }
+  }
+  if (decision.outcome === 'ALLOWED' && !allow) {
+    return { decision, replayed, message: 'its policy denies it, and it was allowed' }
+  }
+  return undefined
+}
+
+function allows(verdict: string): boolean {
+  try {
+    return JSON.parse(verdict).allow === true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,23 @@
+import { z } from 'zod'
+import type { Authorship } from '../fields/authorship.ts'
+
+const MAX_REASON = 500
+
+/** Why a change is made: kept with the version that it makes. */
+export const reasonParameter = z
+  .string()
+  .max(MAX_REASON, `must have at most ${MAX_REASON} characters`)
+  .meta({ description: `Why, for those who read its versions later: at most ${MAX_REASON} characters.` })
+
+/** Whoever has ADMIN_TOKEN: there is no other administrator yet. */
+const ADMINISTRATOR = 'adminTokens/first'
+
+export function authorshipOf({
+  reason,
+  acknowledge,
+}: {
+  readonly reason: string | undefined
+  readonly acknowledge?: string | undefined
+}): Authorship {
+  return { author: ADMINISTRATOR, reason, acknowledge }
+}

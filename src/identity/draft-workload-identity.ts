@@ -1,0 +1,111 @@
+import { checkRevision, type IfMatch } from '../db/check-revision.ts'
+import { invalidArgument, RequestError } from '../errors.ts'
+import type { Authorship } from '../fields/authorship.ts'
+import type { Draft, DraftStore, findDraft, writeDraft } from '../policy/draft-store.ts'
+import type { SavedIdentity } from './create-workload-identity.ts'
+import { type IdentityPatch, readIdentityPatch } from './identity-patch.ts'
+import { lockIdentity, type StoredIdentity, subjectOf, type WholeIdentity } from './identity-store.ts'
+import {
+  planChange,
+  type UpdateWorkloadIdentityDeps,
+  updateWorkloadIdentity,
+} from './update-workload-identity.ts'
+
+export type DraftDeps = UpdateWorkloadIdentityDeps & {
+  readonly drafts: DraftStore
+  readonly findDraft: typeof findDraft
+  readonly writeDraft: typeof writeDraft
+}
+
+export type SavedDraft = { readonly draft: Draft; readonly notices: readonly string[] }
+
+/**
+ * Drafts a change of an identity: what the identity would be after it, compiled, and stored in the place of the draft
+ * that there may be. Nothing that decides is changed. `ifMatch` is about the draft. Throws as an update does.
+ */
+export async function draftWorkloadIdentity(
+  deps: DraftDeps,
+  email: string,
+  patch: IdentityPatch,
+  ifMatch: IfMatch,
+  { author }: Authorship,
+): Promise<SavedDraft> {
+  if (patch.state !== undefined) {
+    throw invalidArgument('state is not drafted: change it by itself, it holds for the next exchange.')
+  }
+  const identity = await existing(deps, email)
+  const { spec, notices } = planChange(deps, identity, patch, undefined)
+  const { digest, policy } = await deps.preparePolicy(spec.workloadIdentityConfig)
+  const subject = subjectOf(identity)
+  const draft = await deps.db.kysely.transaction().execute(async (trx) => {
+    const now = new Date(deps.clock())
+    checkRevision((await lockIdentity(trx, identity.id)).revision, [identity.revision])
+    const former = await deps.findDraft(trx, subject)
+    if (ifMatch !== undefined) checkRevision(former?.revision ?? '', ifMatch)
+    if (policy !== undefined) await deps.insertPolicy(trx, policy, now)
+    await deps.writeDraft(trx, { subject, resource: spec, policyDigest: digest, author }, now)
+    return deps.findDraft(trx, subject)
+  })
+  if (draft === undefined) throw new RequestError('internal', 'The draft was not stored.')
+  return { draft, notices }
+}
+
+/**
+ * Makes of an identity what its draft says: an update of all its fields. Refused unless somebody has seen what it
+ * would do (`impactId`), and where the identity is another than the draft was made on.
+ */
+export async function activateDraft(
+  deps: DraftDeps,
+  email: string,
+  impactId: string,
+  ifMatch: IfMatch,
+  authorship: Authorship,
+): Promise<SavedIdentity> {
+  const identity = await existing(deps, email)
+  const subject = subjectOf(identity)
+  const draft = await existingDraft(deps, identity)
+  checkRevision(draft.revision, ifMatch)
+  checkBase(draft)
+  if (draft.impactId === null) {
+    throw new RequestError(
+      'failed_precondition',
+      `The impact of this draft was not looked at yet: POST /v1/workloadIdentities/${email}/draft:impact.`,
+    )
+  }
+  if (draft.impactId !== impactId) {
+    throw new RequestError('aborted', 'The impact is not the last one of this draft: look at it again.')
+  }
+  const patch = readIdentityPatch(draft.resource, '*')
+  const saved = await updateWorkloadIdentity(deps, email, {
+    patch,
+    ifMatch: [identity.revision],
+    authorship: { ...authorship, change: 'ACTIVATION' },
+  })
+  await deps.drafts.remove(subject, draft.revision)
+  return saved
+}
+
+/** Throws `aborted` where the subject was saved since the draft was made: it would take that back unseen. */
+export function checkBase({ baseNumber, newestNumber }: Draft): void {
+  if (baseNumber === newestNumber) return
+  throw new RequestError(
+    'aborted',
+    `The draft was made on version ${baseNumber}, and version ${newestNumber} is the newest: draft the change anew on that.`,
+  )
+}
+
+/** Throws `not_found` where there is none. */
+export async function existingDraft(
+  { drafts }: Pick<DraftDeps, 'drafts'>,
+  identity: Pick<StoredIdentity, 'id'>,
+): Promise<Draft> {
+  const draft = await drafts.get(subjectOf(identity))
+  if (draft === undefined) throw new RequestError('not_found', 'There is no draft of this workload identity.')
+  return draft
+}
+
+async function existing({ findIdentity }: DraftDeps, email: string): Promise<WholeIdentity> {
+  const identity = await findIdentity(email)
+  if (identity === undefined) throw new RequestError('not_found', 'There is no such workload identity.')
+  return identity
+}

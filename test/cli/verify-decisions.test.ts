@@ -1,0 +1,242 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { after, before, describe, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { sql } from 'kysely'
+import { verifyDecisionsCommand } from '../../src/cli/verify-decisions.ts'
+import { readConfig } from '../../src/config/env.ts'
+import type { Database } from '../../src/db/database.ts'
+import { openDatabase } from '../../src/db/open-database.ts'
+import { createLog } from '../../src/log.ts'
+import { gitlabClaims } from '../support/gitlab-claims.ts'
+import { processEnv } from '../support/service-process.ts'
+import { createMigratedDatabase, DATABASES, startWorld, type World } from '../support/world.ts'
+
+const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+const MAIN_BRANCH = [{ type: 'BRANCH', pattern: 'main' }]
+for (const kind of DATABASES) {
+  describe(`verifying decisions on ${kind}`, () => {
+    const dataDir = mkdtempSync(join(tmpdir(), 'claimgate-verify-'))
+    let database: Awaited<ReturnType<typeof createMigratedDatabase>> | undefined
+    let env: Record<string, string>
+    let recorded: readonly Readonly<Record<string, string>>[]
+
+    /** A day's life: two identities, one of them changed meanwhile, jobs that are let in, refused and explained. */
+    before(async () => {
+      database = kind === 'postgresql' ? await createMigratedDatabase() : undefined
+      const own = { DATA_DIR: dataDir, ...(database && { DATABASE_URL: database.url }) }
+      const world = await startWorld(kind, own)
+      const secrets = {
+        ADMIN_TOKEN: world.adminToken,
+        KEY_ENCRYPTION_KEY: Buffer.alloc(32, 7).toString('base64'),
+      }
+      env = { ...own, ...secrets }
+      try {
+        await liveThrough(world)
+        recorded = (await world.admin('GET', '/v1/decisions?pageSize=1000')).json.decisions.toReversed()
+      } finally {
+        await world.close()
+      }
+    })
+    after(async () => {
+      await database?.drop()
+      rmSync(dataDir, { recursive: true, force: true })
+    })
+
+    async function run(...flags: string[]) {
+      const child = spawn(process.execPath, [MAIN, 'decisions', 'verify', ...flags], {
+        env: { ...processEnv(), LOG_LEVEL: 'fatal', ...env },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      })
+      const [stdout, stderr] = await Promise.all([
+        text(child.stdout),
+        text(child.stderr),
+        once(child, 'close'),
+      ])
+      return { exitCode: child.exitCode, stdout, stderr }
+    }
+    const runJson = async (...flags: string[]) => {
+      const { exitCode, stdout, stderr } = await run('--json', ...flags)
+      return { exitCode, stderr, found: JSON.parse(stdout) }
+    }
+    const withVerdict = () => recorded.filter(({ verdict }) => verdict !== null)
+
+    test('finds every verdict as it was recorded, over changes of the policy', async () => {
+      const { exitCode, stdout, stderr } = await run()
+
+      assert.equal(exitCode, 0, stderr)
+      assert.equal(
+        stdout,
+        `Verified ${withVerdict().length} decisions: all as recorded, 0 different. ` +
+          `${recorded.length - withVerdict().length} decisions had no verdict to verify.\n`,
+      )
+      const digests = new Set(withVerdict().map(({ policyDigest }) => policyDigest))
+      assert.equal(digests.size, 3)
+      assert.deepEqual(
+        new Set(withVerdict().map(({ reason }) => reason)),
+        new Set(['allowed', 'condition_not_met', 'token_replayed', 'token_audience']),
+      )
+    })
+
+    test('looks only at what its flags name, and goes on after a decision', async () => {
+      const middle = recorded[5]
+      assert.ok(middle)
+      const later = recorded.slice(6).filter(({ verdict }) => verdict !== null)
+      const ofOne = withVerdict().filter(({ identity }) => identity === recorded[0]?.identity)
+      assert.ok(ofOne.length > 0 && ofOne.length < withVerdict().length && later.length > 0)
+
+      const after = await runJson('--after', String(middle.name).replace('decisions/', ''))
+      const identity = await runJson('--identity', String(recorded[0]?.identity))
+      const since = await runJson('--since', String(recorded[6]?.decideTime))
+      const sample = await runJson('--sample', '3')
+
+      assert.deepEqual(after.found, {
+        verified: later.length,
+        withoutVerdict: recorded.length - 6 - later.length,
+        different: 0,
+        isComplete: true,
+        lastDecision: recorded.at(-1)?.name,
+        differences: [],
+      })
+      assert.equal(identity.found.verified, ofOne.length)
+      assert.equal(since.found.verified, later.length)
+      assert.ok(sample.found.verified >= 1 && sample.found.verified <= 3)
+    })
+
+    test('reports each decision that says something else than its policy, and no other', async () => {
+      const { config } = readConfig(env)
+      const db = await openDatabase(config, { migrate: false, log: createLog('silent') })
+      const allowed = recorded.find(({ reason }) => reason === 'allowed')
+      const refused = recorded.find(({ reason }) => reason === 'condition_not_met')
+      assert.ok(allowed && refused)
+      const other = recorded.find(
+        ({ policyDigest }) => policyDigest !== null && policyDigest !== allowed.policyDigest,
+      )
+      const forged = [
+        await forge(db, allowed, { claims: sql`replace(claims, 'refs/heads/main', 'refs/heads/mine')` }),
+        await forge(db, allowed, { verdict: sql`replace(verdict, 'Deploy', 'deploy')` }),
+        await forge(db, allowed, { policy_digest: sql`${`sha256:${'0'.repeat(64)}`}` }),
+        await forge(db, allowed, { policy_digest: sql`${other?.policyDigest}` }),
+        await forge(db, refused, { verdict: sql`replace(verdict, '"allow":false', '"allow":true')` }),
+        await forge(db, refused, {
+          outcome: sql`'ALLOWED'`,
+          reason: sql`'allowed'`,
+          issued_key_id: sql`'key'`,
+          issued_expire_time: sql`now()`,
+        }),
+      ]
+      await db.close()
+
+      const { exitCode, found } = await runJson('--identity', 'forged@example.com')
+      const plain = await run('--identity', 'forged@example.com')
+      const genuine = await runJson('--identity', String(allowed.identity))
+
+      assert.equal(exitCode, 1)
+      assert.equal(found.different, forged.length)
+      assert.deepEqual(
+        found.differences.map(({ decision }: { decision: string }) => decision).toSorted(),
+        forged.map((id) => `decisions/${id}`).toSorted(),
+      )
+      const messages = new Map<string, string>(
+        found.differences.map(({ decision, message }: Record<string, string>) => [decision, message]),
+      )
+      const said = forged.map((id) => messages.get(`decisions/${id}`) ?? '')
+      assert.match(said[0] ?? '', /its policy denies it/)
+      assert.match(said[1] ?? '', /in other words/)
+      assert.match(said[2] ?? '', /no verdict: There is no such policy/)
+      assert.match(said[3] ?? '', /its policy/)
+      assert.match(said[4] ?? '', /its policy denies it/)
+      assert.match(said[5] ?? '', /it was allowed/)
+      assert.equal(plain.exitCode, 1)
+      assert.equal(
+        plain.stdout.split('\n').filter((line) => line.startsWith('decisions/')).length,
+        forged.length,
+      )
+      assert.equal(genuine.exitCode, 0)
+    })
+  })
+}
+
+describe('a verification is refused, with the flag that is wrong, for', () => {
+  for (const [flags, message] of [
+    [{ sample: '0' }, /^--sample must be a whole number from 1 on\.$/],
+    [{ sample: '1e3' }, /^--sample must be a whole number/],
+    [{ after: 'decisions/x' }, /^--after must be the id of a decision\.$/],
+    [{ since: '' }, /^--since must not be empty\.$/],
+    [{ since: '2026-11-26T00:00:00Z', until: '2026-11-25T00:00:00Z' }, /since must not be later than until/],
+  ] as const) {
+    test(JSON.stringify(flags), async () => {
+      const { config } = readConfig({ DATA_DIR: '/nowhere' })
+
+      const running = verifyDecisionsCommand.run({ config, log: createLog('silent'), flags })
+
+      await assert.rejects(running, ({ message: said }: Error) => message.test(said))
+    })
+  }
+})
+
+async function liveThrough(world: World): Promise<void> {
+  const rule = { id: 'deploy', title: 'Deploy', group: 'acme', project: 'app', refs: MAIN_BRANCH }
+  const first = await world.createIdentity([rule], { identity: { recordedClaims: ['user_login'] } })
+  await world.admin('POST', '/v1/projects?projectId=web', {})
+  const created = await world.admin('POST', '/v1/projects/web/workloadIdentities?workloadIdentityId=deploy', {
+    title: 'Web',
+    workloadIdentityConfig: {
+      providerType: 'GITLAB',
+      issuerUrl: world.gitlab.issuerUrl,
+      rules: [{ id: 'any', group: 'acme' }],
+    },
+  })
+  const second = created.json.email
+  for (const email of [first, second]) {
+    for (const claims of [
+      {},
+      { ref: 'v1', ref_path: 'refs/heads/v1' },
+      { namespace_path: 'other' },
+      { aud: 'x' },
+    ]) {
+      // Not at a whole second: the policy saw whole ones.
+      world.clock.advance(1_337)
+      const token = world.gitlab.signToken(gitlabClaims('18.4', claims))
+      await world.exchange(token, email)
+      await world.exchange(token, email)
+      await world.request('POST', '/v1/auth:explainToken', { body: { token, email } })
+    }
+    await world.exchange('not a token', email)
+    world.clock.advance(60_000)
+  }
+  const rules = [{ ...rule, refs: [], mergeRequests: 'NONE' }]
+  await world.admin('PATCH', `/v1/workloadIdentities/${first}`, { workloadIdentityConfig: { rules } })
+  await world.exchange(
+    world.gitlab.signToken(gitlabClaims('18.4', { ref: 'v1', ref_path: 'refs/heads/v1' })),
+    first,
+  )
+}
+
+/** Adds a copy of a recorded decision under another identity and id, with columns as somebody made them up. */
+async function forge(
+  db: Database,
+  decision: Readonly<Record<string, string>>,
+  changes: Readonly<Record<string, ReturnType<typeof sql>>>,
+): Promise<string> {
+  const id = String(decision.name).replace('decisions/', '')
+  const forgedId = `${id.slice(0, 24)}${randomUUID().slice(24)}`
+  const { rows } = await sql<{ name: string }>`
+    select column_name as name from information_schema.columns where table_name = 'decisions'
+    order by ordinal_position`.execute(db.kysely)
+  const given: Readonly<Record<string, ReturnType<typeof sql>>> = {
+    id: sql`${forgedId}::uuid`,
+    identity: sql`'forged@example.com'`,
+    ...changes,
+  }
+  const values = rows.map(({ name }) => given[name] ?? sql.ref(name))
+  await sql`insert into decisions (${sql.join(rows.map(({ name }) => sql.ref(name)))})
+    select ${sql.join(values)} from decisions where id = ${id}`.execute(db.kysely)
+  return forgedId
+}

@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { gitlabClaims, mergeRequest } from '../support/gitlab-claims.ts'
+import { identityBody } from '../support/identity-body.ts'
+import { startWorld } from '../support/world.ts'
+import { codeBlocks } from './code-blocks.ts'
+import { CANNOT_RUN, runShell } from './run-shell.ts'
+
+const EMAIL = 'gitlab-deploy@workload.claimgate.internal'
+const PROJECT = { project_path: 'my-group/my-project' }
+
+test('the guide to changing policies does what it says', { skip: CANNOT_RUN }, async () => {
+  const world = await startWorld('embedded', { IDENTITY_DOMAIN: 'workload.claimgate.internal' })
+  const directory = mkdtempSync(join(tmpdir(), 'claimgate-changing-'))
+  try {
+    const rules = [{ group: 'my-group', project: 'my-project', roles: ['roles/gitopsServiceAgent'] }]
+    await world.admin(
+      'POST',
+      '/v1/workspaces/default/workloadIdentities?workloadIdentityId=gitlab-deploy',
+      identityBody(world.gitlab.issuerUrl, { rules }),
+    )
+    const [versions, drafts] = codeBlocks('docs/changing-policies.md').filter(({ text }) =>
+      text.includes('curl'),
+    )
+    assert.ok(versions && drafts)
+    const env = { BYTEBASE_URL: world.app.url, ADMIN_TOKEN: world.adminToken }
+
+    const versionsRun = await runShell(versions.text, env, directory)
+    for (const claims of [gitlabClaims('18.4', PROJECT), mergeRequest(PROJECT)]) {
+      await world.exchange(world.gitlab.signToken(gitlabClaims('18.4', claims)), EMAIL)
+    }
+    const draftsRun = await runShell(
+      drafts.text,
+      { ...env, IDENTITY: `${world.app.url}/v1/workloadIdentities/${EMAIL}` },
+      directory,
+    )
+
+    assert.equal(versionsRun.exitCode, 0, versionsRun.output)
+    assert.equal(draftsRun.exitCode, 0, draftsRun.output)
+    const impact = JSON.parse(readFileSync(join(directory, 'impact.json'), 'utf8'))
+    assert.deepEqual([impact.newlyDenied.count, impact.unchanged], [1, 1])
+    const { policyVersions } = (await world.admin('GET', `/v1/workloadIdentities/${EMAIL}/policyVersions`))
+      .json
+    assert.deepEqual(
+      policyVersions.map(({ change, reason }: Record<string, string>) => [change, reason]),
+      [
+        ['ACTIVATION', 'No tokens for merge requests'],
+        ['ROLLBACK', 'Broke the nightly deploy'],
+        ['UPDATE', 'Production deploys only from main'],
+        ['CREATE', null],
+      ],
+    )
+  } finally {
+    await world.close()
+    rmSync(directory, { recursive: true })
+  }
+})
