@@ -15,6 +15,7 @@ const CONCEPTS = [
   'guardrails',
   'policy-test',
   'finding',
+  'suggestion',
   'identity',
   'decision',
   'issuance',

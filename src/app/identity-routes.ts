@@ -36,6 +36,7 @@ import { checkClaims } from '../token/check-claims.ts'
 import { draftRoutes } from './draft-routes.ts'
 import type { Parts } from './parts.ts'
 import { policyVersionRoutes } from './policy-version-routes.ts'
+import { suggestionRoutes } from './suggestion-routes.ts'
 
 /** What changes of identities are made with; those of one identity wait for each other, whatever asks for them. */
 export type IdentityChanges = { readonly changes: UpdateWorkloadIdentityDeps; readonly inTurn: OneAtATime }
@@ -101,5 +102,6 @@ export function identityRoutes(parts: Parts): readonly Route[] {
     getIdentityPolicyRoute({ identities, policies }),
     ...policyVersionRoutes(parts, { changes, inTurn }),
     ...draftRoutes(parts, { changes, inTurn }),
+    ...suggestionRoutes(parts, { changes }),
   ]
 }
