@@ -9,9 +9,6 @@ import { updateGuardrailsRoute } from '../http/update-guardrails.ts'
 import { insertPolicy } from '../policy/policy-store.ts'
 import type { Parts } from './parts.ts'
 
-/** The one administrator that there is. */
-const AUTHOR = 'adminTokens/first'
-
 export function guardrailsRoutes(parts: Parts): readonly Route[] {
   const { db, clock, guardrails, pageTokens, prepareGuardrails } = parts
   const inTurn = createOneAtATime()
@@ -20,8 +17,8 @@ export function guardrailsRoutes(parts: Parts): readonly Route[] {
     getGuardrailsRoute({ guardrails }),
     updateGuardrailsRoute({
       guardrailsBody,
-      saveGuardrails: (body, ifMatch) =>
-        inTurn('guardrails', () => saveGuardrails(changes, body, { author: AUTHOR, ifMatch })),
+      saveGuardrails: ({ name: author }, body, ifMatch) =>
+        inTurn('guardrails', () => saveGuardrails(changes, body, { author, ifMatch })),
     }),
     listGuardrailsVersionsRoute({ guardrails, pageTokens }),
     getGuardrailsVersionRoute({ guardrails }),

@@ -3,16 +3,16 @@ import type { Route } from '../http/route.ts'
 import { suggestChangesRoute } from '../http/suggest-changes.ts'
 import { specOf, subjectOf } from '../identity/identity-store.ts'
 import { parseWorkloadIdentity } from '../identity/parse-workload-identity.ts'
+import type { UpdateWorkloadIdentityDeps } from '../identity/update-workload-identity.ts'
 import { ruleAdmits } from '../policy/hostile-samples.ts'
 import { createPolicyVersionStore } from '../policy/policy-version-store.ts'
 import { LEAST_EXCHANGES, type SuggestChangesDeps, suggestChanges } from '../suggestion/suggest-changes.ts'
-import type { IdentityChanges } from './identity-routes.ts'
 import type { Parts } from './parts.ts'
 
 /** What identities could ask for besides, from how they are used. */
 export function suggestionRoutes(
   parts: Parts,
-  { changes }: Pick<IdentityChanges, 'changes'>,
+  reading: Pick<UpdateWorkloadIdentityDeps, 'knownRoles' | 'tokenLifetimeSeconds'>,
 ): readonly Route[] {
   const versions = createPolicyVersionStore(parts.db)
   const deps: SuggestChangesDeps = {
@@ -30,7 +30,7 @@ export function suggestionRoutes(
         rules: spec.workloadIdentityConfig.rules,
         lastRuleNumber: identity.lastRuleNumber,
       }
-      return parseWorkloadIdentity(body, { ...changes, email: identity.email, former }).ok
+      return parseWorkloadIdentity(body, { ...reading, email: identity.email, former }).ok
     },
     timeOfId,
   }

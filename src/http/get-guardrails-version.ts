@@ -10,7 +10,7 @@ export function getGuardrailsVersionRoute(deps: { guardrails: Pick<GuardrailsSto
     path: '/v1/guardrails/versions/{version}',
     group: 'Guardrails',
     summary: 'Get what the guardrails were in one of their versions.',
-    access: 'administrator',
+    access: 'claimgate.guardrails.get',
     query: {},
     answer: guardrailsVersionAnswer,
     async handle({ params: { version = '' } }) {

@@ -77,7 +77,7 @@ export function suggestChangesRoute(deps: {
     path: '/v1/workloadIdentities/{email}:suggestChanges',
     group: 'Workload identities',
     summary: 'Suggest how an identity can be tightened, from what it let in, and which rules nobody uses.',
-    access: 'administrator',
+    access: 'claimgate.decisions.list',
     query: {
       exchanges: z
         .string()
