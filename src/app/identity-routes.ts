@@ -42,6 +42,7 @@ import { checkClaims } from '../token/check-claims.ts'
 import { draftRoutes } from './draft-routes.ts'
 import type { Parts } from './parts.ts'
 import { policyVersionRoutes } from './policy-version-routes.ts'
+import { suggestionRoutes } from './suggestion-routes.ts'
 
 /** What changes of identities are made with; those of one identity wait for each other, whatever asks for them. */
 export type IdentityChanges = {
@@ -128,5 +129,6 @@ export function identityRoutes(parts: Parts): readonly Route[] {
     }),
     ...policyVersionRoutes(parts, { changesOf, inTurn }),
     ...draftRoutes(parts, { changesOf, inTurn }),
+    ...suggestionRoutes(parts, changesOf(SAVING_NOTHING)),
   ]
 }

@@ -22,10 +22,10 @@ test('the guide to changing policies does what it says', { skip: CANNOT_RUN }, a
       '/v1/workspaces/default/workloadIdentities?workloadIdentityId=gitlab-deploy',
       identityBody(world.gitlab.issuerUrl, { rules }),
     )
-    const [versions, drafts] = codeBlocks('docs/changing-policies.md').filter(({ text }) =>
+    const [versions, drafts, suggestions] = codeBlocks('docs/changing-policies.md').filter(({ text }) =>
       text.includes('curl'),
     )
-    assert.ok(versions && drafts)
+    assert.ok(versions && drafts && suggestions)
     const env = { BYTEBASE_URL: world.app.url, ADMIN_TOKEN: world.adminToken }
 
     const versionsRun = await runShell(versions.text, env, directory)
@@ -38,8 +38,19 @@ test('the guide to changing policies does what it says', { skip: CANNOT_RUN }, a
       directory,
     )
 
+    for (let n = 0; n < 10; n++) {
+      await world.exchange(world.gitlab.signToken(gitlabClaims('18.4', PROJECT)), EMAIL)
+    }
+    const suggestionsRun = await runShell(
+      suggestions.text,
+      { ...env, IDENTITY: `${world.app.url}/v1/workloadIdentities/${EMAIL}` },
+      directory,
+    )
+
     assert.equal(versionsRun.exitCode, 0, versionsRun.output)
     assert.equal(draftsRun.exitCode, 0, draftsRun.output)
+    assert.equal(suggestionsRun.exitCode, 0, suggestionsRun.output)
+    assert.match(suggestionsRun.output, /exchanges that met rule 'rule-\d' came from the branch 'main'/)
     const impact = JSON.parse(readFileSync(join(directory, 'impact.json'), 'utf8'))
     assert.deepEqual([impact.newlyDenied.count, impact.unchanged], [1, 1])
     const { policyVersions } = (await world.admin('GET', `/v1/workloadIdentities/${EMAIL}/policyVersions`))
@@ -47,6 +58,7 @@ test('the guide to changing policies does what it says', { skip: CANNOT_RUN }, a
     assert.deepEqual(
       policyVersions.map(({ change, reason }: Record<string, string>) => [change, reason]),
       [
+        ['UPDATE', 'Tightened to what is used'],
         ['ACTIVATION', 'No tokens for merge requests'],
         ['ROLLBACK', 'Broke the nightly deploy'],
         ['UPDATE', 'Production deploys only from main'],
