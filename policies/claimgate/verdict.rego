@@ -112,8 +112,14 @@ default actual(_) := null
 
 actual(claim) := shown(input.claims[claim])
 
-# Every rule tells what is there, and a long text would stand in the record once for each.
-shown(value) := concat("", [substring(value, 0, 300), "…"]) if {
+# Every rule tells what is there, and what is long would stand in the record once for each.
+shown(value) := value if {
 	is_string(value)
-	count(value) > 300
-} else := value
+	count(value) <= 300
+} else := concat("", [substring(value, 0, 300), "…"]) if {
+	is_string(value)
+} else := value if {
+	count(json.marshal(value)) <= 300
+} else := ["…"] if {
+	is_array(value)
+} else := {"…": "…"}

@@ -80,6 +80,14 @@ test_what_is_there_is_told[note] if {
 	told(value) == value
 }
 
+test_a_long_list_or_object_is_cut if {
+	short := [letters(290)]
+	told(short) == short
+	told([letters(297)]) == ["…"]
+	told([x | some x in numbers.range(1, 1300)]) == ["…"]
+	told({"a": letters(300)}) == {"…": "…"}
+}
+
 test_a_longer_text_is_cut if {
 	told(letters(301)) == concat("", [letters(300), "…"])
 	told(letters(16000)) == concat("", [letters(300), "…"])

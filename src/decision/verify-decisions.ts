@@ -151,8 +151,17 @@ function differenceOf(decision: Replayable, result: EvaluationResult | undefined
   if (decision.outcome === 'ALLOWED' && !allow) {
     return { decision, replayed, message: 'its policy denies it, and it was allowed' }
   }
-  return undefined
+  const { denial = 'allowed' } = result
+  if (BESIDE_THE_POLICY.has(decision.reason) || decision.reason === denial) return undefined
+  return { decision, replayed, message: `its policy says ${denial}, and ${decision.reason} was recorded` }
 }
+
+/** Reasons to refuse what the policy allows, or before it is asked why it does not. */
+const BESIDE_THE_POLICY: ReadonlySet<string> = new Set([
+  'token_audience',
+  'audience_not_allowed',
+  'token_replayed',
+])
 
 function allows(verdict: string): boolean {
   try {

@@ -1,14 +1,23 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '../json.ts'
 import type { PolicyProblem } from './policy-problem.ts'
-import { callOf, listAt, nodesOf, type Place, type RegoUse, textOf, usesOf } from './rego-tree.ts'
+import { callOf, listAt, nodesOf, type Place, placeOf, type RegoUse, textOf, usesOf } from './rego-tree.ts'
 
 const TOP: Place = { row: 1, column: 1 }
 /** What fills in for a claim that is not there. */
-const DEFAULTS = ['object.get', 'object.union', 'object.union_n']
+const DEFAULTS = [
+  'object.get',
+  'object.union',
+  'object.union_n',
+  'object.filter',
+  'object.remove',
+  'json.filter',
+  'json.remove',
+]
+const COMPREHENSIONS = ['arraycomprehension', 'setcomprehension', 'objectcomprehension']
 
 /**
- * Where a condition could hold because a claim is absent: `not`, a value to fall back on, and a template text (which
- * reads `<undefined>`) over claims, and `!=` over claims that a token may do without, which are all but `alwaysThere`.
+ * Where a condition could hold because a claim is absent: `not`, a value to fall back on, a set that is then empty, and a
+ * template text (which reads `<undefined>`) over claims, and `!=` over claims that a token may do without, which are all but `alwaysThere`.
  * What comes of claims counts as claims: through rules of the module, their arguments and local variables.
  */
 export function absenceProblems(
@@ -28,8 +37,31 @@ export function absenceProblems(
       const problem = problemOf(node, inRule)
       if (problem !== undefined) problems.push({ ...problem, file: `${kind}.rego`, ...place })
     }
+    const isOfClaims = ofClaims.rules.has(nameOf(rule)) || ofClaims.functions.has(nameOf(rule))
+    const problem = isOfClaims ? ruleProblem(rule) : undefined
+    if (problem !== undefined) problems.push({ ...problem, file: `${kind}.rego`, ...(placeOf(rule) ?? TOP) })
   }
   return problems
+}
+
+/** A rule over claims that has a value also where they are absent. */
+function ruleProblem(rule: JsonObject): Pick<PolicyProblem, 'code' | 'message' | 'hint'> | undefined {
+  const name = nameOf(rule)
+  if (rule.default === true || rule.else !== undefined) {
+    return {
+      code: 'claim_with_default',
+      message: `'${name}' is worked out of claims, and has another value where they are absent.`,
+      hint: 'Leave out default and else: where the claim is absent, the condition is not met.',
+    }
+  }
+  const head = isJsonObject(rule.head) ? rule.head : {}
+  // A set, or an object that is put together: what they lack may be lacking because a claim is.
+  if (name === 'met' || (head.key === undefined && listAt(head, 'ref').length === 1)) return undefined
+  return {
+    code: 'set_of_claims',
+    message: `'${name}' is put together of claims, and is there and empty where they are absent.`,
+    hint: 'Compare the claim itself with what it must be, or take a member with some … in.',
+  }
 }
 
 /** The rules that read claims, themselves or through others: the nodes as they stand in the tree. */
@@ -81,6 +113,13 @@ function problemOf(
       code: 'claim_in_template',
       message: "A template reads '<undefined>' for a claim that the token does not have.",
       hint: 'Compare the claim itself, or put texts together with concat.',
+    }
+  }
+  if (COMPREHENSIONS.includes(String(node.type)) && isOfClaims(node)) {
+    return {
+      code: 'set_of_claims',
+      message: 'A comprehension over claims is there and empty where they are absent.',
+      hint: 'Compare the claim itself with what it must be, or take a member with some … in.',
     }
   }
   const call = callOf(node)
@@ -159,7 +198,10 @@ function markedUses(rule: JsonObject, { isMarked, rules, functions }: Marked): (
     ({ name }) => name,
   )
   const open = expressions.filter((uses) => uses.some(holds))
+  const taken = new Set<readonly RegoUse[]>()
   for (let uses = open.pop(); uses !== undefined; uses = open.pop()) {
+    if (taken.has(uses)) continue
+    taken.add(uses)
     for (const { name, isCalled } of uses) {
       if (isCalled || name === 'input' || name === 'data' || variables.has(name)) continue
       variables.add(name)

@@ -30,6 +30,7 @@ type Report = (
 type Met = { readonly code: string | undefined; readonly rule: JsonObject; readonly place: Place }
 
 const MAX_PROBLEMS = 20
+const MAX_NODES = 30_000 // looked at some ten times, on the thread that serves: 100 ms
 const MAX_REQUIREMENTS = 50 // each is told in every decision
 const MAX_MESSAGE = 300 // one sentence in a job's log
 const CODE = /^[A-Za-z][A-Za-z0-9_.:-]{0,62}$/
@@ -56,6 +57,14 @@ export function checkModule(
     })
     return { problems, requirements: [] }
   }
+  if (isLarge(tree)) {
+    report(TOP, {
+      code: 'module_too_large',
+      message: `The module has more than ${MAX_NODES} expressions and values.`,
+      hint: 'Leave out what the rules say already.',
+    })
+    return { problems, requirements: [] }
+  }
 
   checkPackage(tree, kind, report)
   checkImports(tree, kind, report)
@@ -77,6 +86,12 @@ export function checkModule(
         .every(({ rule }) => claimReaders.has(rule)),
     })),
   }
+}
+
+function isLarge(tree: JsonObject): boolean {
+  let count = 0
+  for (const _ of nodesOf(tree, TOP)) if (++count > MAX_NODES) return true
+  return false
 }
 
 function checkPackage(tree: JsonObject, kind: AuthoredKind, report: Report): void {
@@ -186,6 +201,7 @@ function readRequired(tree: JsonObject, kind: AuthoredKind, report: Report): rea
       message: `'required' has ${entries.length} codes: it must have 1 to ${MAX_REQUIREMENTS}.`,
       hint: entries.length === 0 ? `Leave ${kind} empty where nothing is required.` : 'Put several into one.',
     })
+    return []
   }
   return entries.flatMap((entry: JsonValue) => readRequirement(entry, placeOf(rule) ?? TOP, report))
 }
@@ -256,9 +272,9 @@ function checkCodes(required: readonly Required[], met: readonly Met[], report: 
       hint: `Say when it is met: met contains "${code}" if …`,
     })
   }
-  for (const { code, place } of met) {
-    if (code === undefined || codes.length === 0 || codes.includes(code)) continue
-    const near = nearestName(code, codes)
+  const unknown = met.filter(({ code }) => code !== undefined && codes.length > 0 && !codes.includes(code))
+  for (const { code = '', place } of unknown.slice(0, MAX_PROBLEMS)) {
+    const near = CODE.test(code) ? nearestName(code, codes) : undefined
     report(place, {
       code: 'not_required',
       message: `'${code.slice(0, 100)}' is met, but not required.`,

@@ -3,7 +3,7 @@ import type { PolicyProblem } from './policy-problem.ts'
 import { callOf, listAt, nodesOf, textOf } from './rego-tree.ts'
 
 /** The functions whose first argument is a pattern that a text has to match. */
-const MATCHERS = ['regex.match']
+const MATCHERS = ['regex.match', 'regex.find_all_string_submatch_n']
 
 /**
  * Patterns that match a text of which they only find a part: `main` matches `not-main`, and `^main` matches `mainly`.

@@ -57,6 +57,7 @@ const WAITING = 100
 export function createOpa({ binary, log, timeoutMs = TIMEOUT_MS }: OpaDeps): Opa {
   const limit = limitConcurrency(RUNNING, WAITING, 'Too many policies are being compiled; try again.')
   let hasWarned = false
+  let versionRun: ReturnType<typeof run> | undefined
   const run = (args: readonly string[], cwd: string, within = timeoutMs) => runOpa(binary, args, cwd, within)
 
   async function compile<Value extends object>(
@@ -82,7 +83,9 @@ export function createOpa({ binary, log, timeoutMs = TIMEOUT_MS }: OpaDeps): Opa
 
   return {
     async version() {
-      const result = await limit(() => run(['version'], tmpdir()))
+      // Not behind compilations: whether the service is ready is asked by it. Who asks at once shares the answer.
+      versionRun ??= run(['version'], tmpdir()).finally(() => (versionRun = undefined))
+      const result = await versionRun
       const found = typeof result === 'string' ? undefined : /^Version: (\S+)$/m.exec(result.stdout)?.[1]
       if (found === undefined)
         throw unavailable(NO_COMPILER, new Error(`${binary} does not say its version.`))

@@ -49,7 +49,7 @@ export function createSignatureThread({ log }: { readonly log?: Log }): Signatur
       name: 'signature',
     })
     started.on('message', (answers: readonly SignatureAnswer[]) => {
-      for (const answer of answers) settle(waiting.shift(), answer)
+      if (worker === started) for (const answer of answers) settle(waiting.shift(), answer)
     })
     started.on('error', (error) => log?.error({ cause: error.message }, 'signature thread failed'))
     started.on('exit', () => {
@@ -73,9 +73,15 @@ export function createSignatureThread({ log }: { readonly log?: Log }): Signatur
 
   function flush(): void {
     if (outbox.length === 0) return
-    worker ??= start()
-    worker.postMessage(outbox)
-    outbox = []
+    try {
+      worker ??= start()
+      worker.postMessage(outbox)
+      outbox = []
+    } catch (error) {
+      // The system has no room for another thread: it is tried again with the next token.
+      log?.error({ cause: String(error) }, 'signature thread not started')
+      lose()
+    }
   }
 
   function numberOf(key: KeyObject): number {

@@ -130,6 +130,12 @@ for (const kind of DATABASES) {
           issued_key_id: sql`'key'`,
           issued_expire_time: sql`now()`,
         }),
+        await forge(db, allowed, {
+          outcome: sql`'DENIED'`,
+          reason: sql`'condition_not_met'`,
+          issued_key_id: sql`null`,
+          issued_expire_time: sql`null`,
+        }),
       ]
       await db.close()
 
@@ -153,6 +159,7 @@ for (const kind of DATABASES) {
       assert.match(said[3] ?? '', /its policy/)
       assert.match(said[4] ?? '', /its policy denies it/)
       assert.match(said[5] ?? '', /it was allowed/)
+      assert.match(said[6] ?? '', /its policy says allowed, and condition_not_met was recorded/)
       assert.equal(plain.exitCode, 1)
       assert.equal(
         plain.stdout.split('\n').filter((line) => line.startsWith('decisions/')).length,

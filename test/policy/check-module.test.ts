@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
+import { checkModule } from '../../src/policy/check-module.ts'
 import { POLICIES_DIR } from '../../src/policy/prepare-policy.ts'
 import { realCompiler, ruleWith } from './policy-world.ts'
 
@@ -567,4 +568,27 @@ test('what the schema says every token has is what GitLab always sends', () => {
   )
   for (const name of ['environment', 'runner_environment', 'ref_path', 'job_project_id', 'user_login'])
     assert.ok(!required.includes(name), name)
+})
+
+test('a module of very many expressions is refused before anything else looks at them', () => {
+  const item = (n: number) => ({ type: 'var', value: `x${n}` })
+  const terms = [
+    { type: 'ref', value: [{ type: 'var', value: 'eq' }] },
+    { type: 'array', value: Array.from({ length: 40_000 }, (_, n) => item(n)) },
+    {
+      type: 'ref',
+      value: [
+        { type: 'var', value: 'input' },
+        { type: 'string', value: 'claims' },
+      ],
+    },
+  ]
+  const tree = { rules: [{ head: { ref: [{ type: 'var', value: 'met' }] }, body: [{ terms }] }] }
+
+  const { problems } = checkModule(tree, { kind: 'conditions', alwaysThere: new Set() })
+
+  assert.deepEqual(
+    problems.map(({ code }) => code),
+    ['module_too_large'],
+  )
 })

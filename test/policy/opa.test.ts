@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -172,11 +172,36 @@ describe('the process is held', () => {
   test('two run at a time, a hundred wait, and the next is told to try again', async () => {
     const hanging = createOpa({ binary: script('slow', 'while :; do :; done'), log: silent, timeoutMs: 50 })
 
-    const asked = Array.from({ length: 103 }, () => hanging.version().catch((error: Error) => error.message))
+    const asked = Array.from({ length: 103 }, () =>
+      hanging.check(conditions('x := 1'), { schema, capabilities }).catch((error: Error) => error.message),
+    )
 
     assert.match(String(await asked[102]), /Too many/)
     const others = await Promise.all(asked.slice(0, 102))
-    assert.ok(others.every((message) => message === NO_COMPILER))
+    assert.ok(others.every((result) => typeof result === 'object' && !result.ok))
+  })
+
+  test('its version is told while compilations wait, and asked for once by all who ask at once', async () => {
+    const runs = join(folder, 'runs')
+    const slow = createOpa({
+      binary: script(
+        'slow-but-there',
+        `case "$1" in version) echo x >> ${runs}; echo "Version: 1.22.2";; *) while :; do :; done;; esac`,
+      ),
+      log: silent,
+      timeoutMs: 500,
+    })
+    const compiling = Array.from({ length: 4 }, () =>
+      slow.check(conditions('x := 1'), { schema, capabilities }),
+    )
+
+    const versions = await Promise.all([slow.version(), slow.version()])
+    const isStillCompiling = await Promise.race([Promise.all(compiling).then(() => false), true])
+
+    assert.deepEqual(versions, ['1.22.2', '1.22.2'])
+    assert.equal(readFileSync(runs, 'utf8'), 'x\n')
+    assert.ok(isStillCompiling)
+    await Promise.all(compiling)
   })
 
   function script(name: string, text: string): string {
