@@ -60,7 +60,11 @@ export function identityRoutes(parts: Parts): readonly Route[] {
     preparePolicy: parts.preparePolicy,
     insertIssuer,
     insertPolicy,
-    runTests: (identity) => runPolicyTests({ ...judging, ...parts, ...policies }, identity),
+    runTests: (identity) =>
+      runPolicyTests(
+        { ...judging, ...parts, ...policies, currentGuardrails: parts.guardrails.current },
+        identity,
+      ),
     refuseFailedTests,
     findFindings: (spec, projectId) =>
       findFindings(spec, { ...config, projectId, administrativeRoles: ADMINISTRATIVE_ROLES }),

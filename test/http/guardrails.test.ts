@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { assertEchoable, assertProblem, verdictOf } from '../support/answers.ts'
 import { type Claims, gitlabClaims } from '../support/gitlab-claims.ts'
+import { identityBody } from '../support/identity-body.ts'
 import { type Answer, DATABASES, IDENTITY_DOMAIN, startWorld, type World } from '../support/world.ts'
 
 const RULE = { id: 'deploy', group: 'acme', project: 'app', roles: ['roles/gitopsServiceAgent'] }
@@ -209,6 +210,47 @@ for (const kind of DATABASES) {
         wrong.map(({ title }) => [title, { outcome: 'DENIED', reason: 'denied_by_guardrails' }]),
       )
       assert.deepEqual((await get()).json, before.json)
+    })
+
+    test('stand beside an identity’s policy in its tests, as in an exchange', async () => {
+      await put({ source: SOURCE })
+      const own = { title: 'Own', claims: gitlabClaims('18.4', SELF_HOSTED), expect: 'DENIED' }
+      const tests = [{ ...own, reason: 'denied_by_guardrails' }]
+
+      const email = await world.createIdentity([RULE], { identity: { tests } })
+      const unmet = await world.admin('POST', '/v1/workloadIdentities:validate', {
+        ...identityBody(world.gitlab.issuerUrl, { rules: [{ ...RULE, project: 'web' }] }),
+        tests: [{ ...own, expect: 'ALLOWED' }],
+      })
+
+      assert.deepEqual((await world.admin('GET', `/v1/workloadIdentities/${email}`)).json.tests, tests)
+      assert.deepEqual(unmet.json.tests[0].actual, { outcome: 'DENIED', reason: 'condition_not_met' })
+      assert.match(
+        unmet.json.tests[0].message,
+        /of rule 'deploy' not met is project .*; of the organisation's guardrails not met is 'hosted_runner'/,
+      )
+    })
+
+    test('that came after an identity’s tests are named by the refusal of its next save', async () => {
+      await remove()
+      const claims = gitlabClaims('18.4', SELF_HOSTED)
+      const email = await world.createIdentity([RULE], {
+        identity: { tests: [{ title: 'Own', claims, expect: 'ALLOWED' }] },
+      })
+      await put({ source: SOURCE })
+
+      const refused = await world.admin('PATCH', `/v1/workloadIdentities/${email}`, { title: 'Deploy' })
+      const disabled = await world.admin('PATCH', `/v1/workloadIdentities/${email}`, { state: 'DISABLED' })
+      await remove()
+      const saved = await world.admin('PATCH', `/v1/workloadIdentities/${email}`, { title: 'Deploy' })
+
+      assertProblem(
+        refused,
+        400,
+        3,
+        "tests: a test fails. Test 'Own' expects ALLOWED, but an exchange would be DENIED (denied_by_guardrails): of the organisation's guardrails not met is 'hosted_runner'.",
+      )
+      assert.deepEqual([disabled.status, saved.status], [200, 200])
     })
 
     test('a body that is none names its field', async () => {
