@@ -33,6 +33,7 @@ import { refuseFailedTests } from '../policy-test/refuse-failed-tests.ts'
 import { runPolicyTests } from '../policy-test/run-policy-tests.ts'
 import { policyInput } from '../provider/policy-input.ts'
 import { checkClaims } from '../token/check-claims.ts'
+import type { MeasureDraft } from './draft-impact.ts'
 import { draftRoutes } from './draft-routes.ts'
 import type { Parts } from './parts.ts'
 import { policyVersionRoutes } from './policy-version-routes.ts'
@@ -40,7 +41,7 @@ import { policyVersionRoutes } from './policy-version-routes.ts'
 /** What changes of identities are made with; those of one identity wait for each other, whatever asks for them. */
 export type IdentityChanges = { readonly changes: UpdateWorkloadIdentityDeps; readonly inTurn: OneAtATime }
 
-export function identityRoutes(parts: Parts): readonly Route[] {
+export function identityRoutes(parts: Parts, measureDraft: MeasureDraft): readonly Route[] {
   const { config, clock, db, policies, pageTokens, identities, issuers, projects } = parts
   // As they are now: no recording statement would find out that they are not.
   const evaluateBesideGuardrails = async (digest: string, input: string) =>
@@ -104,6 +105,6 @@ export function identityRoutes(parts: Parts): readonly Route[] {
     }),
     getIdentityPolicyRoute({ identities, policies }),
     ...policyVersionRoutes(parts, { changes, inTurn }),
-    ...draftRoutes(parts, { changes, inTurn }),
+    ...draftRoutes(parts, { changes, inTurn }, measureDraft),
   ]
 }

@@ -1,14 +1,20 @@
 import type { ZodType } from 'zod'
+import type { Authorship } from '../fields/authorship.ts'
 import type { Guardrails } from '../guardrails/guardrails.ts'
+import { authorshipOf, reasonParameter } from './authorship.ts'
 import { guardrailsAnswer, guardrailsJson } from './guardrails-json.ts'
-import { defineRoute, LARGE_BODY, type Route } from './route.ts'
+import { defineRoute, LARGE_BODY, type Route, type RouteRequest } from './route.ts'
 import { POLICY_REFUSAL } from './save-refusals.ts'
 import { taggedAnswer } from './tagged-answer.ts'
 
 /** `PUT /v1/guardrails`: they hold for the next exchange, on every instance. */
 export function updateGuardrailsRoute<Body>(deps: {
   guardrailsBody: ZodType<Body>
-  saveGuardrails: (body: Body, ifMatch: readonly string[] | undefined) => Promise<Guardrails>
+  saveGuardrails: (
+    body: Body,
+    ifMatch: RouteRequest['ifMatch'],
+    authorship: Authorship,
+  ) => Promise<Guardrails>
 }): Route {
   return defineRoute({
     method: 'PUT',
@@ -16,13 +22,13 @@ export function updateGuardrailsRoute<Body>(deps: {
     group: 'Guardrails',
     summary: 'Set the guardrails for every exchange from the next on; an empty source removes them.',
     access: 'administrator',
-    query: {},
+    query: { reason: reasonParameter },
     body: { schema: deps.guardrailsBody, limit: LARGE_BODY },
     answer: guardrailsAnswer,
     refusals: { invalid_argument: POLICY_REFUSAL },
     honoursIfMatch: true,
-    async handle({ body, ifMatch }) {
-      return taggedAnswer(guardrailsJson(await deps.saveGuardrails(body, ifMatch)))
+    async handle({ query, body, ifMatch }) {
+      return taggedAnswer(guardrailsJson(await deps.saveGuardrails(body, ifMatch, authorshipOf(query))))
     },
   })
 }
