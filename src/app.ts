@@ -1,3 +1,4 @@
+import { findCaller } from './app/find-caller.ts'
 import { openParts } from './app/parts.ts'
 import { createRoutes } from './app/routes.ts'
 import { watchParts } from './app/watch-parts.ts'
@@ -8,7 +9,6 @@ import { checkWritable } from './db/check-database.ts'
 import { checkMigrated } from './db/migrate.ts'
 import { withDescription } from './http/describe-api.ts'
 import { createReadiness } from './http/health.ts'
-import { createAdministratorCheck } from './http/is-administrator.ts'
 import { listen } from './http/listen.ts'
 import { listenForMetrics } from './http/listen-for-metrics.ts'
 import { createHttpServer } from './http/server.ts'
@@ -74,7 +74,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     const server = createHttpServer({
       routes: withDescription(routes, { ...config, version: readVersion() }),
       trustProxy: config.trustProxy,
-      isAdministrator: createAdministratorCheck(parts.adminToken),
+      findCaller: findCaller(parts),
       isDraining: readiness.isDropped,
       watchRequest: telemetry.request,
       log,

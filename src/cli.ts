@@ -3,9 +3,14 @@ import { COULD_NOT_RUN, type Command, DONE, type Flags } from './cli/command.ts'
 import { doctorCommand } from './cli/doctor.ts'
 import { exportDecisionsCommand } from './cli/export-decisions.ts'
 import { migrateCommand } from './cli/migrate.ts'
+import { applyCommand } from './cli/policy/apply.ts'
+import { planCommand } from './cli/policy/plan.ts'
+import { policyCheckCommand } from './cli/policy/policy-check.ts'
+import { policyShowCommand } from './cli/policy/policy-show.ts'
+import { policyTestCommand } from './cli/policy/policy-test.ts'
 import { serveCommand } from './cli/serve.ts'
 import { verifyDecisionsCommand } from './cli/verify-decisions.ts'
-import { ConfigError, readConfig } from './config/env.ts'
+import { ConfigError, readClientConfig, readConfig } from './config/env.ts'
 import { createLog } from './log.ts'
 import { hasPrimary, leavePrimary } from './workers/primary-link.ts'
 
@@ -15,6 +20,11 @@ const COMMANDS: readonly Command[] = [
   doctorCommand,
   exportDecisionsCommand,
   verifyDecisionsCommand,
+  policyCheckCommand,
+  policyTestCommand,
+  policyShowCommand,
+  planCommand,
+  applyCommand,
 ]
 
 const USAGE = `Usage: claimgate COMMAND
@@ -35,8 +45,9 @@ export async function runCli(args: readonly string[], env: NodeJS.ProcessEnv): P
     process.stderr.write(asked)
     return COULD_NOT_RUN
   }
-  const { command, flags } = asked
+  const { command, flags, operands } = asked
   try {
+    if ('operands' in command) return await command.run({ config: readClientConfig(env), flags, operands })
     const { config, warnings } = readConfig(env)
     const log = createLog(config.logLevel, command.logsToStdout ? 1 : 2)
     if (!hasPrimary()) for (const warning of warnings) log.warn(warning)
@@ -50,7 +61,9 @@ export async function runCli(args: readonly string[], env: NodeJS.ProcessEnv): P
 }
 
 /** The command and its flags, or what to tell whoever asked for something else. */
-function readArguments(args: readonly string[]): { command: Command; flags: Flags } | string {
+function readArguments(
+  args: readonly string[],
+): { command: Command; flags: Flags; operands: readonly string[] } | string {
   const command = COMMANDS.find(({ name }) => name.split(' ').every((word, index) => args[index] === word))
   if (command === undefined) {
     const given = args.filter((word) => !word.startsWith('-')).join(' ')
@@ -58,7 +71,16 @@ function readArguments(args: readonly string[]): { command: Command; flags: Flag
   }
   try {
     const rest = args.slice(command.name.split(' ').length)
-    return { command, flags: { ...parseArgs({ args: rest, options: command.flags }).values } as Flags }
+    const wanted = 'operands' in command ? command.operands : []
+    const { values, positionals } = parseArgs({
+      args: rest,
+      options: command.flags,
+      allowPositionals: wanted.length > 0,
+    })
+    const needed = wanted.filter((operand) => !operand.startsWith('[')).length
+    if (positionals.length >= needed && positionals.length <= wanted.length)
+      return { command, flags: { ...values } as Flags, operands: positionals }
+    return `${command.name} needs ${wanted.join(' and ')}, and nothing else beside its options.\n\n${USAGE}`
   } catch (error) {
     return `${(error as Error).message}\n\n${USAGE}`
   }

@@ -36,6 +36,19 @@ export function invalidArgument(message: string, details: readonly unknown[] = [
   return new RequestError('invalid_argument', message, { details })
 }
 
+/** The same, where what is wrong with it is told apart from the field too. */
+export class FieldError extends RequestError {
+  readonly field: string
+  readonly problem: string
+
+  constructor(field: string, problem: string) {
+    super('invalid_argument', `${field} ${problem}.`)
+    this.name = 'FieldError'
+    this.field = field
+    this.problem = problem
+  }
+}
+
 /** Something that we depend on does not answer; the caller may try again. */
 export function unavailable(message: string, cause?: unknown): RequestError {
   return new RequestError('unavailable', message, { cause })

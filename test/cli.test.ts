@@ -17,7 +17,16 @@ test('help is given for every command, without doing anything', () => {
 
   assert.equal(usage.status, 0)
   assert.match(usage.stdout, /^Usage: claimgate COMMAND\n/)
-  for (const command of [['serve'], ['migrate'], ['doctor'], ['decisions', 'export'], []]) {
+  for (const command of [
+    ['serve'],
+    ['migrate'],
+    ['doctor'],
+    ['decisions', 'export'],
+    ['policy', 'check'],
+    ['plan'],
+    ['apply'],
+    [],
+  ]) {
     for (const flag of ['--help', '-h']) assert.deepEqual(run(...command, flag), usage)
   }
 })

@@ -1,3 +1,4 @@
+import type { Caller } from '../access/caller.ts'
 import { checkRevision } from '../db/check-revision.ts'
 import { activateDraftRoute } from '../http/activate-draft.ts'
 import { deleteDraftRoute } from '../http/delete-draft.ts'
@@ -24,36 +25,37 @@ import type { Parts } from './parts.ts'
 /** The drafts of identities: what they would do, and making them so. */
 export function draftRoutes(
   parts: Parts,
-  { changes, inTurn }: IdentityChanges,
+  { changesOf, inTurn }: IdentityChanges,
   measureDraft: MeasureDraft,
 ): readonly Route[] {
   const drafts = createDraftStore(parts.db)
-  const deps: DraftDeps = { ...changes, drafts, findDraft, writeDraft }
+  const stores = { drafts, findDraft, writeDraft }
+  const depsOf = (caller: Caller): DraftDeps => ({ ...changesOf(caller), ...stores })
   return [
     getDraftRoute({
-      findDraft: async (email) => existingDraft(deps, await existingIdentity(parts.identities, email)),
+      findDraft: async (email) => existingDraft(stores, await existingIdentity(parts.identities, email)),
     }),
     updateDraftRoute({
       workloadIdentityPatch: workloadIdentityPatchSchema,
       identityFields: IDENTITY_FIELDS,
-      draftWorkloadIdentity: async (email, { body, mask, ifMatch }, authorship) => {
+      draftWorkloadIdentity: async (caller, email, { body, mask, ifMatch }, authorship) => {
         const patch = readIdentityPatch(body, mask)
-        return inTurn(email, () => draftWorkloadIdentity(deps, email, patch, ifMatch, authorship))
+        return inTurn(email, () => draftWorkloadIdentity(depsOf(caller), email, patch, ifMatch, authorship))
       },
     }),
     deleteDraftRoute({
       deleteDraft: (email, ifMatch) =>
         inTurn(email, async () => {
           const identity = await existingIdentity(parts.identities, email)
-          const { revision } = await existingDraft(deps, identity)
+          const { revision } = await existingDraft(stores, identity)
           checkRevision(revision, ifMatch)
           await drafts.remove(subjectOf(identity), revision)
         }),
     }),
     measureDraftImpactRoute({ measureDraftImpact: identityDraftImpact(parts, drafts, measureDraft) }),
     activateDraftRoute({
-      activateDraft: (email, impact, ifMatch, authorship) =>
-        inTurn(email, () => activateDraft(deps, email, impact, ifMatch, authorship)),
+      activateDraft: (caller, email, impact, ifMatch, authorship) =>
+        inTurn(email, () => activateDraft(depsOf(caller), email, impact, ifMatch, authorship)),
     }),
   ]
 }

@@ -1,4 +1,5 @@
 import { ADMINISTRATIVE_ROLES, BUILT_IN_ROLES } from '../access/built-in-roles.ts'
+import { authorityOf, type Caller, FIRST_ADMINISTRATOR } from '../access/caller.ts'
 import { createOneAtATime, type OneAtATime } from '../db/one-at-a-time.ts'
 import { findFindings } from '../finding/find-findings.ts'
 import { createWorkloadIdentityRoutes } from '../http/create-workload-identity.ts'
@@ -7,12 +8,16 @@ import { evaluateClaimsRoute } from '../http/evaluate-claims.ts'
 import { getIdentityPolicyRoute } from '../http/get-identity-policy.ts'
 import { getWorkloadIdentityRoute } from '../http/get-workload-identity.ts'
 import { listWorkloadIdentitiesRoutes } from '../http/list-workload-identities.ts'
+import { applyPoliciesRoute, planPoliciesRoute } from '../http/policy-changes.ts'
 import type { Route } from '../http/route.ts'
 import { undeleteWorkloadIdentityRoute } from '../http/undelete-workload-identity.ts'
 import { updateWorkloadIdentityRoute } from '../http/update-workload-identity.ts'
 import { validateWorkloadIdentityRoute } from '../http/validate-workload-identity.ts'
+import { applyIdentityChanges } from '../identity/apply-identity-changes.ts'
 import { createWorkloadIdentity } from '../identity/create-workload-identity.ts'
+import { applyBody, planBody } from '../identity/identity-changes.ts'
 import { readIdentityPatch } from '../identity/identity-patch.ts'
+import { planIdentities } from '../identity/plan-identities.ts'
 import { recordableClaims } from '../identity/recordable-claims.ts'
 import { deleteWorkloadIdentity, undeleteWorkloadIdentity } from '../identity/remove-workload-identity.ts'
 import {
@@ -27,6 +32,7 @@ import {
 } from '../identity/workload-identity-schema.ts'
 import { insertIssuer } from '../issuer/issuer-store.ts'
 import { issuerIdFromUrl } from '../issuer/issuer-url.ts'
+import { limitConcurrency } from '../policy/limit-concurrency.ts'
 import { insertPolicy } from '../policy/policy-store.ts'
 import { evaluateClaims } from '../policy-test/evaluate-claims.ts'
 import { refuseFailedTests } from '../policy-test/refuse-failed-tests.ts'
@@ -39,7 +45,13 @@ import type { Parts } from './parts.ts'
 import { policyVersionRoutes } from './policy-version-routes.ts'
 
 /** What changes of identities are made with; those of one identity wait for each other, whatever asks for them. */
-export type IdentityChanges = { readonly changes: UpdateWorkloadIdentityDeps; readonly inTurn: OneAtATime }
+export type IdentityChanges = {
+  readonly changesOf: (caller: Caller) => UpdateWorkloadIdentityDeps
+  readonly inTurn: OneAtATime
+}
+
+/** Whoever only asks what a save would say needs no right to give what it gives. */
+const SAVING_NOTHING = FIRST_ADMINISTRATOR
 
 export function identityRoutes(parts: Parts, measureDraft: MeasureDraft): readonly Route[] {
   const { config, clock, db, policies, pageTokens, identities, issuers, projects } = parts
@@ -47,8 +59,9 @@ export function identityRoutes(parts: Parts, measureDraft: MeasureDraft): readon
   const evaluateBesideGuardrails = async (digest: string, input: string) =>
     parts.evaluator.evaluate(digest, input, (await parts.guardrails.current()).digest ?? undefined)
   const judging = { clock, recordableClaims, policyInput, checkClaims }
-  const changes: UpdateWorkloadIdentityDeps = {
+  const changesOf = (caller: Caller): UpdateWorkloadIdentityDeps => ({
     ...config,
+    ...authorityOf(caller),
     db,
     clock,
     knownRoles: Object.keys(BUILT_IN_ROLES),
@@ -57,7 +70,8 @@ export function identityRoutes(parts: Parts, measureDraft: MeasureDraft): readon
     findIssuer: issuers.findByUrl,
     findSimilarIssuer: issuers.findSimilar,
     checkIssuerUrl: parts.checkIssuerUrl,
-    freeIssuerId: (url) => issuerIdFromUrl(url, issuers.isTaken),
+    freeIssuerId: (url, isReserved) =>
+      issuerIdFromUrl(url, async (id) => isReserved?.(id) === true || issuers.isTaken(id)),
     preparePolicy: parts.preparePolicy,
     insertIssuer,
     insertPolicy,
@@ -69,34 +83,37 @@ export function identityRoutes(parts: Parts, measureDraft: MeasureDraft): readon
     refuseFailedTests,
     findFindings: (spec, projectId) =>
       findFindings(spec, { ...config, projectId, administrativeRoles: ADMINISTRATIVE_ROLES }),
-  }
+  })
   const inTurn = createOneAtATime()
+  const atATime = limitConcurrency(2, 8, 'Too many plans are being made or applied: try again in a minute.')
   return [
     ...createWorkloadIdentityRoutes({
       workloadIdentityBody: workloadIdentitySchema,
-      createWorkloadIdentity: (...asked) => createWorkloadIdentity(changes, ...asked),
+      createWorkloadIdentity: (caller, ...asked) => createWorkloadIdentity(changesOf(caller), ...asked),
     }),
     validateWorkloadIdentityRoute({
       workloadIdentityBody: workloadIdentitySchema,
-      validateWorkloadIdentity: (body) => validateWorkloadIdentity(changes, body),
+      validateWorkloadIdentity: (body) => validateWorkloadIdentity(changesOf(SAVING_NOTHING), body),
     }),
     ...listWorkloadIdentitiesRoutes({ identities, projects, pageTokens }),
     getWorkloadIdentityRoute({ identities }),
     updateWorkloadIdentityRoute({
       workloadIdentityPatch: workloadIdentityPatchSchema,
       identityFields: IDENTITY_FIELDS,
-      updateWorkloadIdentity: async (email, { body, mask, ifMatch }, authorship) => {
+      updateWorkloadIdentity: async (caller, email, { body, mask, ifMatch }, authorship) => {
         const patch = readIdentityPatch(body, mask)
-        return inTurn(email, () => updateWorkloadIdentity(changes, email, { patch, ifMatch, authorship }))
+        return inTurn(email, () =>
+          updateWorkloadIdentity(changesOf(caller), email, { patch, ifMatch, authorship }),
+        )
       },
     }),
     deleteWorkloadIdentityRoute({
-      deleteIdentity: (email, ifMatch, authorship) =>
-        inTurn(email, () => deleteWorkloadIdentity(changes, email, ifMatch, authorship)),
+      deleteIdentity: (caller, email, ifMatch, authorship) =>
+        inTurn(email, () => deleteWorkloadIdentity(changesOf(caller), email, ifMatch, authorship)),
     }),
     undeleteWorkloadIdentityRoute({
-      undeleteIdentity: (email, ifMatch, authorship) =>
-        inTurn(email, () => undeleteWorkloadIdentity(changes, email, ifMatch, authorship)),
+      undeleteIdentity: (caller, email, ifMatch, authorship) =>
+        inTurn(email, () => undeleteWorkloadIdentity(changesOf(caller), email, ifMatch, authorship)),
     }),
     evaluateClaimsRoute({
       identities,
@@ -104,7 +121,17 @@ export function identityRoutes(parts: Parts, measureDraft: MeasureDraft): readon
         evaluateClaims({ ...judging, evaluatePolicy: evaluateBesideGuardrails }, identity, claims),
     }),
     getIdentityPolicyRoute({ identities, policies }),
-    ...policyVersionRoutes(parts, { changes, inTurn }),
-    ...draftRoutes(parts, { changes, inTurn }, measureDraft),
+    planPoliciesRoute({
+      planBody,
+      planIdentities: (asked) =>
+        atATime(() => planIdentities({ ...changesOf(SAVING_NOTHING), identities }, asked)),
+    }),
+    applyPoliciesRoute({
+      applyBody,
+      applyChanges: (caller, asked, authorship) =>
+        atATime(() => applyIdentityChanges({ ...changesOf(caller), identities }, asked, authorship)),
+    }),
+    ...policyVersionRoutes(parts, { changesOf, inTurn }),
+    ...draftRoutes(parts, { changesOf, inTurn }, measureDraft),
   ]
 }

@@ -6,13 +6,12 @@ import { getCurrentUserRoute } from '../http/get-current-user.ts'
 import { getJwksRoute } from '../http/get-jwks.ts'
 import type { Route } from '../http/route.ts'
 import { parseEmail } from '../identity/identity-email.ts'
-import { createAccessTokenVerifier } from '../issuance/access-token.ts'
 import { exchangeDeps } from './exchange-deps.ts'
 import type { Parts } from './parts.ts'
 
 /** What jobs call, and services that are handed an access token. */
 export function jobRoutes(parts: Parts): readonly Route[] {
-  const { config, clock, keys } = parts
+  const { keys } = parts
   const exchange = exchangeDeps(parts)
   const isEmail = (text: string) => parseEmail(text) !== undefined
   return [
@@ -27,7 +26,7 @@ export function jobRoutes(parts: Parts): readonly Route[] {
       isEmail,
     }),
     getCurrentUserRoute({
-      verifyAccessToken: createAccessTokenVerifier({ ...config, keys, issuer: config.publicUrl, clock }),
+      verifyAccessToken: parts.verifyAccessToken,
       findIdentityOfToken: ({ decisionId }) => parts.identities.findByDecision(decisionId),
     }),
     getJwksRoute(keys),

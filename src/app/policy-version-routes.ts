@@ -12,7 +12,7 @@ import type { IdentityChanges } from './identity-routes.ts'
 import type { Parts } from './parts.ts'
 
 /** The versions of identities: what every save made of them. */
-export function policyVersionRoutes(parts: Parts, { changes, inTurn }: IdentityChanges): readonly Route[] {
+export function policyVersionRoutes(parts: Parts, { changesOf, inTurn }: IdentityChanges): readonly Route[] {
   const policyVersions = createPolicyVersionStore(parts.db)
   const reading = { ...parts, subjectOf, policyVersions }
   return [
@@ -20,10 +20,10 @@ export function policyVersionRoutes(parts: Parts, { changes, inTurn }: IdentityC
     getPolicyVersionRoute(reading),
     diffPolicyVersionRoute({ ...reading, diffIdentities, diffModules }),
     rollBackPolicyVersionRoute({
-      rollBackWorkloadIdentity: (email, version, ifMatch, authorship) =>
+      rollBackWorkloadIdentity: (caller, email, version, ifMatch, authorship) =>
         inTurn(email, () =>
           rollBackWorkloadIdentity(
-            { ...changes, findPolicyVersion: policyVersions.get },
+            { ...changesOf(caller), findPolicyVersion: policyVersions.get },
             email,
             version,
             ifMatch,

@@ -1,5 +1,5 @@
 import type { ParseArgsOptionsConfig } from 'node:util'
-import type { Config } from '../config/env.ts'
+import type { ClientConfig, Config } from '../config/env.ts'
 import type { Log } from '../log.ts'
 
 /** As the contract has it for every command: done, it found something, it could not run. */
@@ -9,11 +9,19 @@ export const COULD_NOT_RUN = 2
 
 export type Flags = Readonly<Record<string, string | boolean | undefined>>
 
-/** What a command runs with. Its log goes to standard error where its own output is its result. */
+/** What a command of the service runs with. Its log goes to standard error where its own output is its result. */
 export type CommandContext = { readonly config: Config; readonly log: Log; readonly flags: Flags }
 
+/** What a command runs with that works with files, and with a service only over its API. */
+export type ClientContext = {
+  readonly config: ClientConfig
+  readonly flags: Flags
+  /** As many as it has `operands`; of those in brackets, maybe none. */
+  readonly operands: readonly string[]
+}
+
 /** One function of the command line; `name` may be two words. */
-export type Command = {
+type CommandOf<Context> = {
   readonly name: string
   /** The flags as people read them, and what it does, in a line each of the usage. */
   readonly usage: string
@@ -23,5 +31,12 @@ export type Command = {
   readonly flags: ParseArgsOptionsConfig
   readonly logsToStdout?: true
   /** Returns the exit code; what it throws is told in a sentence, and the exit code is COULD_NOT_RUN. */
-  readonly run: (context: CommandContext) => Promise<number>
+  readonly run: (context: Context) => Promise<number>
 }
+
+export type ServiceCommand = CommandOf<CommandContext>
+export type ClientCommand = CommandOf<ClientContext> & {
+  /** What has to be given beside the flags, as people read it. */
+  readonly operands: readonly string[]
+}
+export type Command = ServiceCommand | ClientCommand

@@ -3,7 +3,7 @@ import { KEY_ENCRYPTION_KEY, keptSecret } from '../config/data-dir.ts'
 import type { Config } from '../config/env.ts'
 import { createGuardedFetch } from '../issuer/guarded-fetch.ts'
 import type { Log } from '../log.ts'
-import { type Command, DONE, FOUND_SOMETHING } from './command.ts'
+import { DONE, FOUND_SOMETHING, type ServiceCommand } from './command.ts'
 import { checkSchema, serverChecks, tableChecks } from './doctor/check-database.ts'
 import { checkIssuers, signingKeyCheck } from './doctor/check-keys.ts'
 import { settingsChecks } from './doctor/check-settings.ts'
@@ -11,7 +11,7 @@ import { type Finding, runCheck, runChecks, type Status } from './doctor/finding
 import { openForLooking } from './doctor/open-for-looking.ts'
 
 /** `claimgate doctor`: what is wrong with this set-up, and how to mend it. It changes nothing. */
-export const doctorCommand: Command = {
+export const doctorCommand: ServiceCommand = {
   name: 'doctor',
   usage: '[--json]',
   does: 'looks at settings, database, keys and issuers, and says what to mend; changes nothing',

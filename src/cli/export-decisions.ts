@@ -7,7 +7,7 @@ import { decisionParameters, readDecisionFilter } from '../decision/decision-fil
 import { timeOfId } from '../decision/decision-id.ts'
 import { createDecisionStore, type DecisionFilter, type DecisionStore } from '../decision/decision-store.ts'
 import { decisionJson } from '../http/decision-json.ts'
-import { type Command, DONE } from './command.ts'
+import { DONE, type ServiceCommand } from './command.ts'
 import { createProgressBar } from './progress-bar.ts'
 import { readFlags } from './read-flags.ts'
 import { writeWhole } from './write-whole.ts'
@@ -19,7 +19,7 @@ const parameters = {
 }
 
 /** `claimgate decisions export`: decisions as the API answers them, a line each. */
-export const exportDecisionsCommand: Command = {
+export const exportDecisionsCommand: ServiceCommand = {
   name: 'decisions export',
   usage: '[OPTIONS]',
   does: 'writes decisions as lines of JSON, oldest first',

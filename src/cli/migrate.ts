@@ -1,8 +1,8 @@
 import { openDatabase } from '../db/open-database.ts'
-import { type Command, DONE } from './command.ts'
+import { DONE, type ServiceCommand } from './command.ts'
 
 /** `claimgate migrate`: the schema and nothing else. */
-export const migrateCommand: Command = {
+export const migrateCommand: ServiceCommand = {
   name: 'migrate',
   usage: '[--json]',
   does: "brings the database's schema up to date and ends",

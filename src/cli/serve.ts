@@ -2,13 +2,13 @@ import { startPrimary } from '../app/primary.ts'
 import { type App, type AppOptions, startApp } from '../app.ts'
 import { systemClock } from '../clock.ts'
 import { findPrimary } from '../workers/primary-link.ts'
-import { type Command, DONE } from './command.ts'
+import { DONE, type ServiceCommand } from './command.ts'
 
 /** Enough for whoever keeps a connection busy; who asks `/readyz` is slower, and is given time before the signal. */
 const LAME_DUCK_MS = 500
 
 /** `claimgate serve`: the service, until it is told to end. */
-export const serveCommand: Command = {
+export const serveCommand: ServiceCommand = {
   name: 'serve',
   usage: '[--no-migrate]',
   does: "the service; brings the database's schema up to date first",

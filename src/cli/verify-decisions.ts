@@ -6,7 +6,7 @@ import { createDecisionStore } from '../decision/decision-store.ts'
 import { type Difference, type VerifyQuery, verifyDecisions } from '../decision/verify-decisions.ts'
 import { createBatchEvaluator } from '../policy/evaluate-batches.ts'
 import { createPolicyStore } from '../policy/policy-store.ts'
-import { COULD_NOT_RUN, type Command, DONE, FOUND_SOMETHING } from './command.ts'
+import { COULD_NOT_RUN, DONE, FOUND_SOMETHING, type ServiceCommand } from './command.ts'
 import { createProgressBar } from './progress-bar.ts'
 import { readFlags } from './read-flags.ts'
 
@@ -29,7 +29,7 @@ const MAX_POLICIES = 1_500
 const MAX_SHOWN = 1_000
 
 /** `claimgate decisions verify`: do the policies of recorded decisions still say what was recorded? They must. */
-export const verifyDecisionsCommand: Command = {
+export const verifyDecisionsCommand: ServiceCommand = {
   name: 'decisions verify',
   usage: '[OPTIONS]',
   does: 'has recorded decisions judged again by the policies that they name, and tells which come out differently',

@@ -34,6 +34,12 @@ export type Config = {
   readonly logLevel: string
 }
 
+/** What a command needs that works with files, and with a service only over its API. */
+export type ClientConfig = Pick<Config, 'identityDomain' | 'opaBin' | 'tokenLifetimeSeconds'> & {
+  /** What it calls the service with: an access token, or else the admin token. */
+  readonly token: string | undefined
+}
+
 /** All that is wrong with the environment, a line each. */
 export class ConfigError extends Error {
   readonly problems: readonly string[]
@@ -48,7 +54,13 @@ export class ConfigError extends Error {
 type Environment = Readonly<Record<string, string | undefined>>
 
 /** Variables whose value may stand in a file instead, named by NAME_FILE. */
-const SECRETS = ['DATABASE_URL', 'MIGRATION_DATABASE_URL', 'ADMIN_TOKEN', 'KEY_ENCRYPTION_KEY']
+const SECRETS = [
+  'DATABASE_URL',
+  'MIGRATION_DATABASE_URL',
+  'ADMIN_TOKEN',
+  'KEY_ENCRYPTION_KEY',
+  'ACCESS_TOKEN',
+]
 const NAMES = [
   ...SECRETS,
   ...SECRETS.map((name) => `${name}_FILE`),
@@ -70,6 +82,8 @@ const NAMES = [
   'BLOCK_FINDINGS',
   'LOG_LEVEL',
 ]
+const DEFAULT_DOMAIN = 'workload.claimgate.internal'
+const DEFAULT_LIFETIME_SECONDS = 3600
 /** Each is a process with its threads and connections of its own. */
 const MAX_WORKERS = 64
 const BLOCK_FINDINGS = ['none', 'critical', 'warning'] as const
@@ -104,11 +118,11 @@ export function readConfig(env: Environment): { config: Config; warnings: readon
       problems,
     ),
     dataDir: value('DATA_DIR') ?? '.claimgate',
-    identityDomain: value('IDENTITY_DOMAIN') ?? 'workload.claimgate.internal',
+    identityDomain: value('IDENTITY_DOMAIN') ?? DEFAULT_DOMAIN,
     adminToken: secret('ADMIN_TOKEN'),
     keyEncryptionKeys: readKeyEncryptionKeys(secret('KEY_ENCRYPTION_KEY'), problems),
     privateIssuers: readPrivateIssuers(value('PRIVATE_ISSUERS'), problems),
-    tokenLifetimeSeconds: integer('TOKEN_LIFETIME_SECONDS', 3600, 60, 3600),
+    tokenLifetimeSeconds: integer('TOKEN_LIFETIME_SECONDS', DEFAULT_LIFETIME_SECONDS, 60, 3600),
     clockSkewSeconds: integer('CLOCK_SKEW_SECONDS', 60, 0, 300),
     maxTokenAgeSeconds: integer('MAX_TOKEN_AGE_SECONDS', 86_400, 60, 86_400),
     opaBin: value('OPA_BIN'),
@@ -120,8 +134,7 @@ export function readConfig(env: Environment): { config: Config; warnings: readon
     blockFindings: readBlockFindings(value('BLOCK_FINDINGS'), problems),
     logLevel: value('LOG_LEVEL') ?? 'info',
   }
-  if (!DOMAIN.test(config.identityDomain))
-    problems.push('IDENTITY_DOMAIN must be a domain name in lower case.')
+  checkDomain(config.identityDomain, problems)
   if (!LOG_LEVELS.includes(config.logLevel))
     problems.push(`LOG_LEVEL must be one of ${LOG_LEVELS.join(', ')}.`)
   if (config.adminToken !== undefined && !/^[\x21-\x7e]{32,}$/.test(config.adminToken)) {
@@ -144,6 +157,28 @@ export function readConfig(env: Environment): { config: Config; warnings: readon
   }
   if (problems.length > 0) throw new ConfigError([...new Set(problems), ...nearMisses(env)])
   return { config, warnings: nearMisses(env) }
+}
+
+/**
+ * Reads what such a command needs and nothing else: a job that it runs in may have variables of the same names for
+ * something else. Throws `ConfigError` with every mistake at once.
+ */
+export function readClientConfig(env: Environment): ClientConfig {
+  const problems: string[] = []
+  const secret = (name: string) => readSecret(env, name, problems)
+  const config: ClientConfig = {
+    token: secret('ACCESS_TOKEN') ?? secret('ADMIN_TOKEN'),
+    identityDomain: env.IDENTITY_DOMAIN || DEFAULT_DOMAIN,
+    opaBin: env.OPA_BIN || undefined,
+    tokenLifetimeSeconds: DEFAULT_LIFETIME_SECONDS,
+  }
+  checkDomain(config.identityDomain, problems)
+  if (problems.length > 0) throw new ConfigError(problems)
+  return config
+}
+
+function checkDomain(domain: string, problems: string[]): void {
+  if (!DOMAIN.test(domain)) problems.push('IDENTITY_DOMAIN must be a domain name in lower case.')
 }
 
 function readSecret(env: Environment, name: string, problems: string[]): string | undefined {

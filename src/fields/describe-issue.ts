@@ -18,11 +18,25 @@ export function describeIssues(
   body: unknown,
   hint: FieldHint = () => undefined,
 ): FieldProblem {
-  const issue = issues.find(({ code }) => code === 'unrecognized_keys') ?? issues[0]
-  if (issue === undefined) return { path: [], message: 'is not valid' }
-  const path = issue.code === 'unrecognized_keys' ? [...issue.path, issue.keys[0] ?? ''] : issue.path
-  const value = valueAt(body, path)
-  return { path, message: hint(path, value) ?? messageOf(schema, issue, path, value) }
+  return describeEachIssue(schema, issues, body, hint)[0] ?? { path: [], message: 'is not valid' }
+}
+
+/** The same of all of them, in this order; each name that is no field is one. */
+export function describeEachIssue(
+  schema: z.ZodType,
+  issues: readonly Issue[],
+  body: unknown,
+  hint: FieldHint = () => undefined,
+): readonly FieldProblem[] {
+  const isName = ({ code }: Issue) => code === 'unrecognized_keys'
+  return [...issues.filter(isName), ...issues.filter((issue) => !isName(issue))].flatMap((issue) => {
+    const paths =
+      issue.code === 'unrecognized_keys' ? issue.keys.map((key) => [...issue.path, key]) : [issue.path]
+    return paths.map((path) => {
+      const value = valueAt(body, path)
+      return { path, message: hint(path, value) ?? messageOf(schema, issue, path, value) }
+    })
+  })
 }
 
 function messageOf(schema: z.ZodType, issue: Issue, path: readonly PropertyKey[], value: unknown): string {

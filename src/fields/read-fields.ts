@@ -1,5 +1,5 @@
 import type { ZodType } from 'zod'
-import { describeIssues, type FieldHint, type FieldProblem } from './describe-issue.ts'
+import { describeEachIssue, describeIssues, type FieldHint, type FieldProblem } from './describe-issue.ts'
 
 export type ReadFields<Value> =
   | { readonly ok: true; readonly value: Value }
@@ -14,4 +14,14 @@ export function readFields<Value>(
   const result = schema.safeParse(value)
   if (result.success) return { ok: true, value: result.data }
   return { ok: false, problem: describeIssues(schema, result.error.issues, value, hint) }
+}
+
+/** All that is wrong with a value by its schema; nothing where it fits. */
+export function findFieldProblems(
+  schema: ZodType,
+  value: unknown,
+  hint?: FieldHint,
+): readonly FieldProblem[] {
+  const result = schema.safeParse(value)
+  return result.success ? [] : describeEachIssue(schema, result.error.issues, value, hint)
 }

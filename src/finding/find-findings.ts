@@ -1,5 +1,5 @@
 import type { Rule } from '../identity/rule.ts'
-import type { WorkloadIdentityConfig, WorkloadIdentitySpec } from '../identity/workload-identity.ts'
+import type { WorkloadIdentitySpec } from '../identity/workload-identity.ts'
 import type { Provider } from '../provider/provider.ts'
 import { PROVIDERS } from '../provider/providers.ts'
 import { FINDING_GRADES, type Finding, type FindingCode } from './finding.ts'
@@ -44,7 +44,11 @@ function findingsOf(checks: readonly Check[], rule?: Rule): readonly Finding[] {
 }
 
 /** Where a rule's jobs may come from. */
-function breadth(rule: Rule, reach: RuleReach, { people: terms, texts }: Provider): readonly Check[] {
+function breadth(
+  rule: Rule,
+  reach: RuleReach,
+  { people: terms, texts, project }: Provider,
+): readonly Check[] {
   const { people, place, hasProject, hasRefs, isProtected, takesMergeRequests } = reach
   const at = `rule '${rule.id}'`
   const path = rule.project === '' ? rule.group : `${rule.group}/${rule.project}`
@@ -54,13 +58,13 @@ function breadth(rule: Rule, reach: RuleReach, { people: terms, texts }: Provide
       'whole_group_open',
       `${people} can get in with code that nobody has reviewed: from any branch, any tag and any ` +
         `${terms.mergeRequest} of a project's own branches.`,
-      `Set project of ${at} to the one project that needs it.`,
+      `Set project of ${at} to the one ${terms.project} that needs it.`,
     ],
     [
       !hasProject,
       'no_project',
       `${people} can get in, also of what is made or moved there later.`,
-      `Set project of ${at} to the project that needs it, as in "project": "my-project".`,
+      `Set project of ${at} to the ${terms.project} that needs it, as in "project": "${project.example}".`,
     ],
     [
       !hasRefs,
@@ -84,7 +88,9 @@ function breadth(rule: Rule, reach: RuleReach, { people: terms, texts }: Provide
       !reach.isPinned,
       'no_id_pinned',
       `Whoever registers the path '${path}' anew, once it was deleted, renamed or moved, can get in.`,
-      `Set ids.projectIds of ${at} to ${terms.projectNumber}.`,
+      rule.project === '' && terms.groupNumber !== undefined
+        ? `Set ids.namespaceIds of ${at} to ${terms.groupNumber}.`
+        : `Set ids.projectIds of ${at} to ${terms.projectNumber}.`,
     ],
   ]
 }
@@ -118,11 +124,13 @@ function gifts(
 
 function identityChecks(
   spec: WorkloadIdentitySpec,
-  { people: terms }: Provider,
+  { people: { isOwnAudience } }: Provider,
   { publicUrl }: FindingContext,
 ): readonly Check[] {
   const { workloadIdentityConfig: config, tokenLifetimeSeconds: seconds } = spec
-  const shared = config.allowedAudiences.filter((audience) => isShared(audience, config, terms.ownAudience))
+  const shared = config.allowedAudiences.filter((audience) =>
+    isShared(audience, config.issuerUrl, isOwnAudience),
+  )
   return [
     [
       shared.length > 0,
@@ -151,11 +159,15 @@ function identityChecks(
 const SERVICE_AUDIENCES: readonly string[] = ['sigstore', 'sts.amazonaws.com', 'api://AzureADTokenExchange']
 
 /** Whether jobs ask for this audience to go elsewhere, so that others hold such tokens too. */
-function isShared(audience: string, { issuerUrl }: WorkloadIdentityConfig, ownAudience: RegExp): boolean {
+function isShared(
+  audience: string,
+  issuerUrl: string,
+  isOwnAudience: Provider['people']['isOwnAudience'],
+): boolean {
   const folded = (url: string) => url.toLowerCase().replace(/\/$/, '')
   return (
     SERVICE_AUDIENCES.includes(audience) ||
-    ownAudience.test(audience) ||
+    isOwnAudience(audience, issuerUrl) ||
     folded(audience) === folded(issuerUrl)
   )
 }

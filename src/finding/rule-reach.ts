@@ -52,8 +52,8 @@ function takesMergeRequests(rule: Rule, { names, sources }: Provider): boolean {
 function placeOf({ group, project, ids }: Rule, { people }: Provider): string {
   if (project !== '') return `'${group}/${project}'`
   const { projectIds } = ids
-  if (projectIds.length === 1) return `project ${projectIds[0]} in '${group}'`
-  if (projectIds.length > 1) return `any of ${projectIds.length} projects in '${group}'`
+  if (projectIds.length === 1) return `${people.project} ${projectIds[0]} in '${group}'`
+  if (projectIds.length > 1) return `any of ${projectIds.length} ${people.projects} in '${group}'`
   return people.anyProject.replace('{group}', () => group)
 }
 

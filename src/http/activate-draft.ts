@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { Caller } from '../access/caller.ts'
 import type { Authorship } from '../fields/authorship.ts'
 import type { SavedIdentity } from '../identity/create-workload-identity.ts'
 import { authorshipOf, reasonParameter } from './authorship.ts'
@@ -11,6 +12,7 @@ import { workloadIdentityAnswer, workloadIdentityJson } from './workload-identit
 /** `POST …/draft:activate` `{impact}`: a save like any other, by whoever has seen what it does. */
 export function activateDraftRoute(deps: {
   activateDraft: (
+    caller: Caller,
     email: string,
     impact: string,
     ifMatch: RouteRequest['ifMatch'],
@@ -22,7 +24,7 @@ export function activateDraftRoute(deps: {
     path: '/v1/workloadIdentities/{email}/draft:activate',
     group: 'Workload identities',
     summary: 'Make of an identity what its draft says, once its impact was looked at.',
-    access: 'administrator',
+    access: 'claimgate.workloadIdentities.update',
     query: { reason: reasonParameter, acknowledge },
     refusals: SAVE_REFUSALS,
     body: {
@@ -33,9 +35,9 @@ export function activateDraftRoute(deps: {
     },
     answer: workloadIdentityAnswer,
     honoursIfMatch: true,
-    async handle({ params: { email = '' }, query, body, ifMatch, note }) {
+    async handle({ caller, params: { email = '' }, query, body, ifMatch, note }) {
       note({ identity: email })
-      const saved = await deps.activateDraft(email, body.impact, ifMatch, authorshipOf(query))
+      const saved = await deps.activateDraft(caller, email, body.impact, ifMatch, authorshipOf(caller, query))
       return taggedAnswer(workloadIdentityJson(saved.identity, saved))
     },
   })

@@ -20,7 +20,7 @@ export function activateGuardrailsDraftRoute(deps: {
     path: '/v1/guardrails/draft:activate',
     group: 'Guardrails',
     summary: 'Make of the guardrails what their draft says, once its impact was looked at.',
-    access: 'administrator',
+    access: 'claimgate.guardrails.update',
     query: { reason: reasonParameter },
     refusals: {
       invalid_argument: POLICY_REFUSAL,
@@ -35,8 +35,8 @@ export function activateGuardrailsDraftRoute(deps: {
     },
     answer: guardrailsAnswer,
     honoursIfMatch: true,
-    async handle({ query, body, ifMatch }) {
-      const saved = await deps.activateDraft(body.impact, ifMatch, authorshipOf(query))
+    async handle({ caller, query, body, ifMatch }) {
+      const saved = await deps.activateDraft(body.impact, ifMatch, authorshipOf(caller, query))
       return taggedAnswer(guardrailsJson(saved))
     },
   })

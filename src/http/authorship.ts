@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { Caller } from '../access/caller.ts'
 import type { Authorship } from '../fields/authorship.ts'
 
 const MAX_REASON = 500
@@ -9,15 +10,10 @@ export const reasonParameter = z
   .max(MAX_REASON, `must have at most ${MAX_REASON} characters`)
   .meta({ description: `Why, for those who read its versions later: at most ${MAX_REASON} characters.` })
 
-/** Whoever has ADMIN_TOKEN: there is no other administrator yet. */
-const ADMINISTRATOR = 'adminTokens/first'
-
-export function authorshipOf({
-  reason,
-  acknowledge,
-}: {
-  readonly reason: string | undefined
-  readonly acknowledge?: string | undefined
-}): Authorship {
-  return { author: ADMINISTRATOR, reason, acknowledge }
+/** A save by whoever asks for it. */
+export function authorshipOf(
+  caller: Caller,
+  { reason, acknowledge }: { readonly reason: string | undefined; readonly acknowledge?: string | undefined },
+): Authorship {
+  return { author: caller.name, reason, acknowledge }
 }

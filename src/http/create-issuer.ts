@@ -19,7 +19,7 @@ export function createIssuerRoute<Body>(deps: {
     path: '/v1/issuers',
     group: 'Issuers',
     summary: 'Register an issuer; it need not be reachable yet.',
-    access: 'administrator',
+    access: 'claimgate.issuers.create',
     query: { issuerId: z.string().meta({ description: 'Required: the last part of its name.' }) },
     body: { schema: deps.issuerBody.meta({ examples: [EXAMPLE] }), limit: SMALL_BODY },
     answer: issuerAnswer,

@@ -15,7 +15,7 @@ export function createProjectRoute<Body>(deps: {
     path: '/v1/projects',
     group: 'Projects',
     summary: 'Create a project, which can have identities of its own.',
-    access: 'administrator',
+    access: 'claimgate.projects.create',
     query: { projectId: z.string().meta({ description: 'Required: the last part of its name.' }) },
     body: { schema: deps.projectBody.meta({ examples: [{ title: 'Payments' }] }), limit: SMALL_BODY },
     answer: projectAnswer,

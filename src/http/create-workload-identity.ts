@@ -1,4 +1,5 @@
 import { type ZodType, z } from 'zod'
+import type { Caller } from '../access/caller.ts'
 import { invalidArgument } from '../errors.ts'
 import type { Authorship } from '../fields/authorship.ts'
 import type { SavedIdentity } from '../identity/create-workload-identity.ts'
@@ -12,6 +13,7 @@ import { workloadIdentityAnswer, workloadIdentityJson } from './workload-identit
 type Deps = {
   workloadIdentityBody: ZodType
   createWorkloadIdentity: (
+    caller: Caller,
     id: string,
     body: unknown,
     projectId: string | undefined,
@@ -41,7 +43,7 @@ function createRoute(deps: Deps, path: string, summary: string): Route {
     path,
     group: 'Workload identities',
     summary,
-    access: 'administrator',
+    access: 'claimgate.workloadIdentities.create',
     query: {
       workloadIdentityId: z.string().meta({ description: 'Required: the part of its email before @.' }),
       reason: reasonParameter,
@@ -50,11 +52,11 @@ function createRoute(deps: Deps, path: string, summary: string): Route {
     body: { schema: deps.workloadIdentityBody, limit: LARGE_BODY, isReadByHandler: true },
     answer: workloadIdentityAnswer,
     refusals: SAVE_REFUSALS,
-    async handle({ params: { project }, query, body, note }) {
+    async handle({ caller, params: { project }, query, body, note }) {
       const id = query.workloadIdentityId
       if (!id)
         throw invalidArgument('The parameter workloadIdentityId is required: the part of the email before @.')
-      const saved = await deps.createWorkloadIdentity(id, body, project, authorshipOf(query))
+      const saved = await deps.createWorkloadIdentity(caller, id, body, project, authorshipOf(caller, query))
       note({ identity: saved.identity.email })
       return taggedAnswer(workloadIdentityJson(saved.identity, saved))
     },

@@ -10,7 +10,7 @@ export function deleteDraftRoute(deps: {
     path: '/v1/workloadIdentities/{email}/draft',
     group: 'Workload identities',
     summary: "Throw an identity's draft away.",
-    access: 'administrator',
+    access: 'claimgate.workloadIdentities.update',
     query: {},
     answer: z.strictObject({}),
     honoursIfMatch: true,

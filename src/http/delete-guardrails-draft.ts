@@ -11,7 +11,7 @@ export function deleteGuardrailsDraftRoute(deps: {
     path: '/v1/guardrails/draft',
     group: 'Guardrails',
     summary: 'Throw the draft of the guardrails away.',
-    access: 'administrator',
+    access: 'claimgate.guardrails.update',
     query: {},
     answer: z.strictObject({}),
     refusals: { not_found: NO_GUARDRAILS_DRAFT },

@@ -10,7 +10,7 @@ export function deleteIssuerRoute(deps: {
     path: '/v1/issuers/{id}',
     group: 'Issuers',
     summary: 'Delete an issuer: at once none of its tokens is exchanged. It can be undeleted.',
-    access: 'administrator',
+    access: 'claimgate.issuers.delete',
     query: {},
     answer: z.strictObject({}),
     honoursIfMatch: true,

@@ -10,7 +10,7 @@ export function deleteProjectRoute(deps: {
     path: '/v1/projects/{project}',
     group: 'Projects',
     summary: 'Delete a project: at once nobody exchanges a token for its identities. It can be undeleted.',
-    access: 'administrator',
+    access: 'claimgate.projects.delete',
     query: {},
     answer: z.strictObject({}),
     honoursIfMatch: true,

@@ -1,11 +1,17 @@
 import { z } from 'zod'
+import type { Caller } from '../access/caller.ts'
 import type { Authorship } from '../fields/authorship.ts'
 import { authorshipOf, reasonParameter } from './authorship.ts'
 import { defineRoute, type Route, type RouteRequest } from './route.ts'
 
 /** `DELETE /v1/workloadIdentities/{email}`: at once no exchange and no `users/me` for it any more. */
 export function deleteWorkloadIdentityRoute(deps: {
-  deleteIdentity: (email: string, ifMatch: RouteRequest['ifMatch'], authorship: Authorship) => Promise<void>
+  deleteIdentity: (
+    caller: Caller,
+    email: string,
+    ifMatch: RouteRequest['ifMatch'],
+    authorship: Authorship,
+  ) => Promise<void>
 }): Route {
   return defineRoute({
     method: 'DELETE',
@@ -13,13 +19,13 @@ export function deleteWorkloadIdentityRoute(deps: {
     group: 'Workload identities',
     summary:
       'Delete an identity: at once nobody exchanges a token for it, and its access tokens are refused here.',
-    access: 'administrator',
+    access: 'claimgate.workloadIdentities.delete',
     query: { reason: reasonParameter },
     answer: z.strictObject({}),
     honoursIfMatch: true,
-    async handle({ params: { email = '' }, query, ifMatch, note }) {
+    async handle({ caller, params: { email = '' }, query, ifMatch, note }) {
       note({ identity: email })
-      await deps.deleteIdentity(email, ifMatch, authorshipOf(query))
+      await deps.deleteIdentity(caller, email, ifMatch, authorshipOf(caller, query))
       return { body: {} }
     },
   })

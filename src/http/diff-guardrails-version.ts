@@ -22,7 +22,7 @@ export function diffGuardrailsVersionRoute(deps: {
     path: '/v1/guardrails/versions/{version}:diff',
     group: 'Guardrails',
     summary: 'What a version of the guardrails has changed: tests, and the Rego as a unified diff.',
-    access: 'administrator',
+    access: 'claimgate.guardrails.get',
     query: { against: againstParameter },
     answer: z.strictObject({
       ...comparedVersions,

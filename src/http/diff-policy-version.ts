@@ -46,7 +46,7 @@ export function diffPolicyVersionRoute(deps: {
     path: '/v1/workloadIdentities/{email}/policyVersions/{version}:diff',
     group: 'Workload identities',
     summary: 'What a version has changed: fields, rules, and the Rego as a unified diff.',
-    access: 'administrator',
+    access: 'claimgate.workloadIdentities.get',
     query: { against: againstParameter },
     answer: diffAnswer,
     async handle({ params: { email = '', version = '' }, query }) {

@@ -8,9 +8,11 @@ export function curlCommand(api: OpenApi, method: string, path: string, operatio
     .map(({ name }) => `${name}=${screaming(name)}`)
   const lines = [
     `curl -sS${method === 'GET' ? '' : ` -X ${method}`} '${[url, ...query].join(query.length > 0 ? '?' : '')}'`,
-    ...operation.security.flatMap((scheme) =>
-      Object.keys(scheme).map((name) => `-H "Authorization: Bearer $${screaming(name)}"`),
-    ),
+    ...operation.security
+      .slice(0, 1)
+      .flatMap((scheme) =>
+        Object.keys(scheme).map((name) => `-H "Authorization: Bearer $${screaming(name)}"`),
+      ),
     ...(operation.requestBody === undefined
       ? []
       : [`-H 'Content-Type: application/json'`, `-d ${bodyOf(operation)}`]),

@@ -154,7 +154,9 @@ function pretty(value: unknown): Html {
 function accessOf({ security }: Operation): string {
   const [scheme] = security.flatMap((each) => Object.keys(each))
   if (scheme === undefined) return 'Anybody may call it.'
-  return scheme === 'adminToken' ? 'Needs the admin token.' : 'Needs an access token.'
+  return scheme === 'adminToken'
+    ? 'Needs the admin token, or an access token whose identity holds the permission.'
+    : 'Needs an access token.'
 }
 
 function badge(method: string): Html {

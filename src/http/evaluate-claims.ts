@@ -17,7 +17,7 @@ export function evaluateClaimsRoute(deps: {
     path: '/v1/workloadIdentities/{email}:evaluate',
     group: 'Workload identities',
     summary: "Say what an identity's policy says of a token with these claims; nothing is recorded.",
-    access: 'administrator',
+    access: 'claimgate.workloadIdentities.evaluate',
     query: {},
     body: {
       schema: z.strictObject({

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { RequestError } from '../errors.ts'
 import type { StoredIdentity } from '../identity/identity-store.ts'
 import type { AccessTokenClaims } from '../issuance/access-token.ts'
+import { rolesStillGranted } from './roles-still-granted.ts'
 import { defineRoute, type Route } from './route.ts'
 
 const userAnswer = z
@@ -78,17 +79,4 @@ function invalidToken(): RequestError {
     'unauthenticated',
     'The access token is invalid or expired, or its identity is no longer active.',
   )
-}
-
-/** The token's roles, less those that the rules it met do not give (any more). */
-function rolesStillGranted(
-  roles: readonly string[],
-  claims: AccessTokenClaims,
-  identity: StoredIdentity,
-): readonly string[] {
-  const rules = identity.workloadIdentityConfig.rules.filter(
-    (rule) => !rule.disabled && claims.rules.includes(rule.id),
-  )
-  const granted = new Set(rules.flatMap((rule) => rule.roles))
-  return roles.filter((role) => granted.has(role))
 }

@@ -11,7 +11,7 @@ export function getDecisionRoute(deps: { decisions: Pick<DecisionStore, 'get'> }
     path: '/v1/decisions/{id}',
     group: 'Decisions',
     summary: 'Get one decision with everything that was recorded of it.',
-    access: 'administrator',
+    access: 'claimgate.decisions.get',
     query: {},
     answer: decisionAnswer,
     async handle({ params: { id = '' } }) {

@@ -10,7 +10,7 @@ export function getDraftRoute(deps: { findDraft: (email: string) => Promise<Draf
     path: '/v1/workloadIdentities/{email}/draft',
     group: 'Workload identities',
     summary: 'Get what is about to be made of an identity.',
-    access: 'administrator',
+    access: 'claimgate.workloadIdentities.get',
     query: {},
     answer: draftAnswer,
     async handle({ params: { email = '' } }) {

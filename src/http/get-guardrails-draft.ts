@@ -10,7 +10,7 @@ export function getGuardrailsDraftRoute(deps: { findDraft: () => Promise<Draft> 
     path: '/v1/guardrails/draft',
     group: 'Guardrails',
     summary: 'Get what is about to be made of the guardrails.',
-    access: 'administrator',
+    access: 'claimgate.guardrails.get',
     query: {},
     answer: guardrailsDraftAnswer,
     refusals: { not_found: NO_GUARDRAILS_DRAFT },

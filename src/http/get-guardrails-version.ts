@@ -13,7 +13,7 @@ export function getGuardrailsVersionRoute(deps: {
     path: '/v1/guardrails/versions/{version}',
     group: 'Guardrails',
     summary: 'Get what the guardrails were in one of their versions.',
-    access: 'administrator',
+    access: 'claimgate.guardrails.get',
     query: {},
     answer: guardrailsVersionAnswer,
     async handle({ params: { version = '' } }) {

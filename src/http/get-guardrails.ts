@@ -10,7 +10,7 @@ export function getGuardrailsRoute(deps: { guardrails: Pick<GuardrailsStore, 'cu
     path: '/v1/guardrails',
     group: 'Guardrails',
     summary: 'Get the guardrails, which every exchange must meet; the source is empty where there are none.',
-    access: 'administrator',
+    access: 'claimgate.guardrails.get',
     query: {},
     answer: guardrailsAnswer,
     async handle() {

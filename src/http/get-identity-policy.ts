@@ -15,7 +15,7 @@ export function getIdentityPolicyRoute(deps: {
     path: '/v1/workloadIdentities/{email}/policy',
     group: 'Workload identities',
     summary: "Get the Rego of an identity's policy: stock `opa build` makes the same verdicts from it.",
-    access: 'administrator',
+    access: 'claimgate.workloadIdentities.get',
     query: {},
     answer: z
       .strictObject({

@@ -15,7 +15,7 @@ export function getIssuerRoute(deps: {
     path: '/v1/issuers/{id}',
     group: 'Issuers',
     summary: 'Get an issuer, with what is known of its keys.',
-    access: 'administrator',
+    access: 'claimgate.issuers.get',
     query: {},
     answer: issuerAnswer,
     async handle({ params: { id = '' } }) {

@@ -6,7 +6,7 @@ const TEXT_FORMAT = 'text/plain; version=0.0.4; charset=utf-8'
 
 /** `GET /metrics` beside the API, for an administrator. */
 export function metricsRoute(deps: { readMetrics: () => Promise<string> }): Route {
-  return textRoute('administrator', deps)
+  return textRoute('claimgate.metrics.get', deps)
 }
 
 /** `GET /metrics` on a port of its own, for whoever reaches it. */

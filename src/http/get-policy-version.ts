@@ -15,7 +15,7 @@ export function getPolicyVersionRoute(deps: {
     path: '/v1/workloadIdentities/{email}/policyVersions/{version}',
     group: 'Workload identities',
     summary: 'Get what one save made of an identity.',
-    access: 'administrator',
+    access: 'claimgate.workloadIdentities.get',
     query: {},
     answer: policyVersionAnswer,
     async handle({ params: { email = '', version = '' } }) {

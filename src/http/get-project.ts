@@ -12,7 +12,7 @@ export function getProjectRoute(deps: { projects: Pick<ProjectStore, 'get'> }): 
     path: '/v1/projects/{project}',
     group: 'Projects',
     summary: 'Get a project; a deleted one is answered too, with its state.',
-    access: 'administrator',
+    access: 'claimgate.projects.get',
     query: {},
     answer: projectAnswer,
     async handle({ params: { project = '' } }) {

@@ -11,7 +11,7 @@ export function getWorkloadIdentityRoute(deps: { identities: Pick<IdentityStore,
     path: '/v1/workloadIdentities/{email}',
     group: 'Workload identities',
     summary: 'Get an identity; a deleted one is answered too, with its state.',
-    access: 'administrator',
+    access: 'claimgate.workloadIdentities.get',
     query: {},
     answer: workloadIdentityAnswer,
     async handle({ params: { email = '' } }) {

@@ -18,7 +18,7 @@ export function listDecisionsRoute(deps: {
     path: '/v1/decisions',
     group: 'Decisions',
     summary: 'List decisions, newest first.',
-    access: 'administrator',
+    access: 'claimgate.decisions.list',
     query: { ...pageParameters, ...deps.decisionParameters },
     answer: z.strictObject({ decisions: z.array(decisionAnswer), nextPageToken }),
     async handle({ query: { pageSize, pageToken, ...parameters } }) {

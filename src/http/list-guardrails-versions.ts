@@ -16,7 +16,7 @@ export function listGuardrailsVersionsRoute(deps: {
     path: '/v1/guardrails/versions',
     group: 'Guardrails',
     summary: 'List all that the guardrails ever were, newest first.',
-    access: 'administrator',
+    access: 'claimgate.guardrails.list',
     query: pageParameters,
     answer: z.strictObject({ versions: z.array(guardrailsVersionAnswer), nextPageToken }),
     async handle({ query }) {

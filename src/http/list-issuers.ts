@@ -17,7 +17,7 @@ export function listIssuersRoute(deps: {
     path: '/v1/issuers',
     group: 'Issuers',
     summary: 'List issuers, with what is known of their keys.',
-    access: 'administrator',
+    access: 'claimgate.issuers.list',
     query: { ...pageParameters, showDeleted },
     answer: z.strictObject({ issuers: z.array(issuerAnswer), nextPageToken }),
     async handle({ query }) {

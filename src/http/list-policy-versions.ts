@@ -19,7 +19,7 @@ export function listPolicyVersionsRoute(deps: {
     path: '/v1/workloadIdentities/{email}/policyVersions',
     group: 'Workload identities',
     summary: 'List what every save made of an identity, newest first.',
-    access: 'administrator',
+    access: 'claimgate.workloadIdentities.get',
     query: pageParameters,
     answer: z.strictObject({ policyVersions: z.array(policyVersionAnswer), nextPageToken }),
     async handle({ params: { email = '' }, query }) {

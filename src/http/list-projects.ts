@@ -16,7 +16,7 @@ export function listProjectsRoute(deps: {
     path: '/v1/projects',
     group: 'Projects',
     summary: 'List the projects, by id.',
-    access: 'administrator',
+    access: 'claimgate.projects.list',
     query: {
       ...pageParameters,
       showDeleted,

@@ -32,7 +32,7 @@ function listRoute(deps: Deps, path: string, summary: string): Route {
     path,
     group: 'Workload identities',
     summary,
-    access: 'administrator',
+    access: 'claimgate.workloadIdentities.list',
     query: {
       ...pageParameters,
       showDeleted,

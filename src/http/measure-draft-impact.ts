@@ -12,7 +12,7 @@ export function measureDraftImpactRoute(deps: {
     group: 'Workload identities',
     summary: 'What a draft would have said of the decisions of the last days, beside what was said.',
     operationId: 'measureWorkloadIdentityDraftImpact',
-    access: 'administrator',
+    access: 'claimgate.workloadIdentities.update',
     query: { days: daysParameter },
     answer: impactAnswer,
     refusals: {

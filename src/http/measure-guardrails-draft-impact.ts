@@ -18,7 +18,7 @@ export function measureGuardrailsDraftImpactRoute(deps: {
     summary:
       'What drafted guardrails would have said of the decisions of the last days, beside what was said.',
     operationId: 'measureGuardrailsDraftImpact',
-    access: 'administrator',
+    access: 'claimgate.guardrails.update',
     query: {
       days: daysParameter,
       identity: z.string().meta({ description: "Only this identity's, by its email; all unless given." }),

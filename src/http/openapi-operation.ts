@@ -4,14 +4,21 @@ import { COMMON_REFUSALS, type OwnRefusal, refusalsOf } from './openapi-refusals
 import { isRequired, type JsonSchema } from './openapi-schemas.ts'
 import { operationIdOf } from './operation-id.ts'
 import { PROBLEMS } from './problem.ts'
-import type { Route } from './route.ts'
+import { isAdministration, type Route } from './route.ts'
 
 const JSON_TYPE = 'application/json'
 
-const ACCESS: Readonly<Record<Route['access'], Operation['security']>> = {
-  public: [],
-  access_token: [{ accessToken: [] }],
-  administrator: [{ adminToken: [] }],
+/** Any one of them will do. */
+function securityOf(access: Route['access']): Operation['security'] {
+  if (access === 'public') return []
+  return access === 'access_token' ? [{ accessToken: [] }] : [{ adminToken: [] }, { accessToken: [] }]
+}
+
+function descriptionOf({ access, query }: Route): string {
+  return [
+    ...(isAdministration(access) ? [`The permission is \`${access}\`.`] : []),
+    ...(query === 'ignored' ? ['Parameters are ignored.'] : []),
+  ].join(' ')
 }
 
 const PATH_PARAMETERS: Readonly<Record<string, { description: string; schema: JsonSchema }>> = {
@@ -24,13 +31,14 @@ const PATH_PARAMETERS: Readonly<Record<string, { description: string; schema: Js
 /** One operation; `schemaOf` gives the schemas of its answer, body, parameters and details by their names. */
 export function describeOperation(route: Route, schemaOf: (name: string) => JsonSchema): Operation {
   const id = operationIdOf(route)
+  const description = descriptionOf(route)
   const parameters = parametersOf(route, (name) => schemaOf(`${id} ?${name}`))
   return {
     operationId: id,
     tags: [route.group],
     summary: route.summary,
-    ...(route.query === 'ignored' && { description: 'Parameters are ignored.' }),
-    security: ACCESS[route.access],
+    ...(description !== '' && { description }),
+    security: securityOf(route.access),
     ...(parameters.length > 0 && { parameters }),
     ...(route.body !== undefined && {
       requestBody: { required: true, content: { [JSON_TYPE]: { schema: schemaOf(`${id} body`) } } },

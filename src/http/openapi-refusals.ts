@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { ErrorCode } from '../errors.ts'
 import { PROBLEMS } from './problem.ts'
-import type { Route, RouteRefusal } from './route.ts'
+import { isAdministration, type Route, type RouteRefusal } from './route.ts'
 
 /** What every refusal says; `details` are those of the operation, mostly none. */
 export const errorAnswerSchema = z
@@ -81,6 +81,7 @@ export function refusalsOf(route: Route): ReadonlyMap<number, readonly OwnRefusa
   const statuses = [
     400,
     ...(route.access === 'public' ? [] : [401]),
+    ...(isAdministration(route.access) ? [403] : []),
     ...(route.path.includes('{') ? [404] : []),
     ...(route.honoursIfMatch ? [409] : []),
     ...(route.body === undefined ? [] : [413, 415]),
@@ -97,5 +98,5 @@ export function refusalsOf(route: Route): ReadonlyMap<number, readonly OwnRefusa
 
 /** AIP-133: a POST on a collection, with the new resource's id. */
 function isCreate({ method, path, access }: Route): boolean {
-  return method === 'POST' && access === 'administrator' && !path.includes(':')
+  return method === 'POST' && isAdministration(access) && !path.includes(':')
 }

@@ -3,8 +3,10 @@ import { invalidArgument, RequestError } from '../errors.ts'
 import { decodeUtf8, type JsonValue, parseJsonStrictly } from '../json.ts'
 import type { BodyLimit } from './route.ts'
 
-/** Deeper than any resource of ours; a member limit would only repeat the byte limit. */
-const BODY_LIMITS = { maxDepth: 32, maxMembers: 50_000 }
+/** Deeper than any resource of ours. */
+const MAX_DEPTH = 32
+/** A member takes ten bytes at least. */
+const BYTES_PER_MEMBER = 10
 
 /**
  * Reads a JSON body of at most `limit` bytes: UTF-8, uncompressed, an object without repeated members.
@@ -15,7 +17,7 @@ export async function readJsonBody(request: IncomingMessage, limit: BodyLimit): 
   const bytes = await readBytes(request, limit)
   const text = decodeUtf8(bytes)
   if (text === undefined) throw invalidArgument('The body is not UTF-8.')
-  const parsed = parseJsonStrictly(text, BODY_LIMITS)
+  const parsed = parseJsonStrictly(text, { maxDepth: MAX_DEPTH, maxMembers: limit / BYTES_PER_MEMBER })
   if (!parsed.ok) throw invalidArgument(`The body ${parsed.problem}.`)
   if (typeof parsed.value !== 'object' || parsed.value === null || Array.isArray(parsed.value)) {
     throw invalidArgument('The body must be a JSON object.')

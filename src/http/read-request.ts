@@ -1,13 +1,18 @@
 import { randomUUID } from 'node:crypto'
 import { isIP } from 'node:net'
 import type { Request } from 'express'
+import type { Caller } from '../access/caller.ts'
+import type { Permission } from '../access/permissions.ts'
 import { invalidArgument, RequestError } from '../errors.ts'
 import { nearestName } from '../fields/nearest-name.ts'
+import type { FindCaller } from './find-caller.ts'
 import { parse, parseParameter } from './parse.ts'
 import { readJsonBody } from './read-body.ts'
-import type { Route, RouteBody, RouteRequest } from './route.ts'
+import { isAdministration, type Route, type RouteBody, type RouteRequest } from './route.ts'
 
 const MAX_USER_AGENT = 255
+/** Whoever calls what asks for no permission. */
+const ANYBODY: Caller = { name: '', permissions: new Set() }
 
 /** What a handler gets of a request; throws a `RequestError` where its caller may not ask this, or not so. */
 export async function readRequest(
@@ -16,7 +21,7 @@ export async function readRequest(
   context: {
     readonly requestId: string
     readonly arrivedAt: number
-    readonly isAdministrator: (authorization: string | undefined) => boolean
+    readonly findCaller: FindCaller
     readonly signal: AbortSignal | undefined
     readonly note: RouteRequest['note']
   },
@@ -28,19 +33,15 @@ export async function readRequest(
     throw invalidArgument('The host header is missing.')
   }
   const { authorization } = request.headers
-  if (route.access === 'administrator' && !context.isAdministrator(authorization)) {
-    throw new RequestError(
-      'unauthenticated',
-      authorization === undefined
-        ? 'This needs an admin token: Authorization: Bearer ADMIN_TOKEN.'
-        : 'What Authorization carries is not the admin token: Authorization: Bearer ADMIN_TOKEN.',
-    )
-  }
+  const caller = isAdministration(route.access)
+    ? await permittedCaller(route.access, authorization, context.findCaller)
+    : ANYBODY
   return {
     requestId: context.requestId,
     arrivedAt: context.arrivedAt,
     callerIp: readCallerIp(request),
     userAgent: request.headers['user-agent']?.slice(0, MAX_USER_AGENT) ?? null,
+    caller,
     authorization,
     params: request.params as Record<string, string>,
     query: readQuery(route, request),
@@ -49,6 +50,27 @@ export async function readRequest(
     signal: context.signal,
     note: context.note,
   }
+}
+
+async function permittedCaller(
+  permission: Permission,
+  authorization: string | undefined,
+  findCaller: FindCaller,
+): Promise<Caller> {
+  const caller = await findCaller(authorization)
+  if (caller === undefined) {
+    throw new RequestError(
+      'unauthenticated',
+      authorization === undefined
+        ? 'This needs an admin token, or an access token with the permission: Authorization: Bearer TOKEN.'
+        : 'What Authorization carries is neither the admin token nor an access token of an identity that is active: Authorization: Bearer TOKEN.',
+    )
+  }
+  if (caller.permissions.has(permission)) return caller
+  throw new RequestError(
+    'permission_denied',
+    `This needs the permission ${permission}, which the roles of ${caller.name} do not give.`,
+  )
 }
 
 /** What a proxy in front forwards as the caller's address is recorded, so it has to be one. */
@@ -86,7 +108,7 @@ function unknownParameter(name: string, names: readonly string[]): string {
 /** RFC 9110 section 13.1.1, by strong comparison: a weak etag is nobody's. */
 function readIfMatch(route: Route, request: Request): readonly string[] | undefined {
   const header = request.headers['if-match']
-  if (header === undefined || route.access !== 'administrator') return undefined
+  if (header === undefined || !isAdministration(route.access)) return undefined
   if (route.honoursIfMatch === undefined) throw invalidArgument('If-Match is not supported here.')
   if (header.trim() === '*') return undefined
   const etags = header.split(',').map((part) => /^\s*(W\/)?"([\x21\x23-\x7e\x80-\xff]*)"\s*$/.exec(part))

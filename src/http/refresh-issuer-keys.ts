@@ -15,7 +15,7 @@ export function refreshIssuerKeysRoute(deps: {
     group: 'Issuers',
     summary:
       "Fetch an issuer's keys at once, for the instance that answers; keys.lastError tells of a failure.",
-    access: 'administrator',
+    access: 'claimgate.issuers.refresh',
     query: {},
     answer: issuerAnswer,
     honoursIfMatch: true,

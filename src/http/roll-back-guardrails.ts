@@ -20,14 +20,16 @@ export function rollBackGuardrailsRoute(deps: {
     path: '/v1/guardrails/versions/{version}:rollback',
     group: 'Guardrails',
     summary: 'Make of the guardrails again what they were in a version, for every exchange from the next on.',
-    access: 'administrator',
+    access: 'claimgate.guardrails.update',
     query: { reason: reasonParameter },
     answer: guardrailsAnswer,
     refusals: { invalid_argument: POLICY_REFUSAL },
     honoursIfMatch: true,
-    async handle({ params: { version = '' }, query, ifMatch }) {
+    async handle({ caller, params: { version = '' }, query, ifMatch }) {
       const number = readVersionNumber(version) ?? 0
-      return taggedAnswer(guardrailsJson(await deps.rollBackGuardrails(number, ifMatch, authorshipOf(query))))
+      return taggedAnswer(
+        guardrailsJson(await deps.rollBackGuardrails(number, ifMatch, authorshipOf(caller, query))),
+      )
     },
   })
 }

@@ -1,3 +1,4 @@
+import type { Caller } from '../access/caller.ts'
 import type { Authorship } from '../fields/authorship.ts'
 import type { SavedIdentity } from '../identity/create-workload-identity.ts'
 import { authorshipOf, reasonParameter } from './authorship.ts'
@@ -11,6 +12,7 @@ import { workloadIdentityAnswer, workloadIdentityJson } from './workload-identit
 /** `POST …/policyVersions/{version}:rollback`: a save like any other, of what was saved then; the state stays. */
 export function rollBackPolicyVersionRoute(deps: {
   rollBackWorkloadIdentity: (
+    caller: Caller,
     email: string,
     version: number,
     ifMatch: RouteRequest['ifMatch'],
@@ -22,15 +24,21 @@ export function rollBackPolicyVersionRoute(deps: {
     path: '/v1/workloadIdentities/{email}/policyVersions/{version}:rollback',
     group: 'Workload identities',
     summary: 'Make of an identity again what it was in a version; its state stays as it is.',
-    access: 'administrator',
+    access: 'claimgate.workloadIdentities.update',
     query: { reason: reasonParameter, acknowledge },
     refusals: SAVE_REFUSALS,
     answer: workloadIdentityAnswer,
     honoursIfMatch: true,
-    async handle({ params: { email = '', version = '' }, query, ifMatch, note }) {
+    async handle({ caller, params: { email = '', version = '' }, query, ifMatch, note }) {
       note({ identity: email })
       const number = readVersionNumber(version) ?? 0
-      const saved = await deps.rollBackWorkloadIdentity(email, number, ifMatch, authorshipOf(query))
+      const saved = await deps.rollBackWorkloadIdentity(
+        caller,
+        email,
+        number,
+        ifMatch,
+        authorshipOf(caller, query),
+      )
       return taggedAnswer(workloadIdentityJson(saved.identity, saved))
     },
   })

@@ -1,4 +1,6 @@
 import type { ZodType } from 'zod'
+import type { Caller } from '../access/caller.ts'
+import type { Permission } from '../access/permissions.ts'
 import type { ErrorCode } from '../errors.ts'
 
 /** What a handler gets to see of a request, taken apart and bounded. */
@@ -8,6 +10,8 @@ export type RouteRequest<Query = Readonly<Record<string, unknown>>, Body = unkno
   readonly arrivedAt: number
   readonly callerIp: string
   readonly userAgent: string | null
+  /** Whoever holds the permission that the route asks for; nobody where it asks for none. */
+  readonly caller: Caller
   /** The Authorization header as it was sent. */
   readonly authorization: string | undefined
   readonly params: Readonly<Record<string, string>>
@@ -50,8 +54,8 @@ export type Route = {
   readonly summary: string
   /** Its name for generated clients, where method and path do not give a good one. */
   readonly operationId?: string
-  /** Who may call it. */
-  readonly access: 'public' | 'access_token' | 'administrator'
+  /** Who may call it; a permission: whoever holds that. */
+  readonly access: 'public' | 'access_token' | Permission
   /** The parameters it knows, any other is refused; 'ignored' where jobs' scripts and probes call it. */
   readonly query: Readonly<Record<string, ZodType>> | 'ignored'
   /** Absent where no body is read. */
@@ -62,10 +66,10 @@ export type Route = {
   readonly contentType?: string
   /** The refusals that do not follow from its method, access, path and body, or that carry details. */
   readonly refusals?: Readonly<Partial<Record<ErrorCode, RouteRefusal>>>
-  /** How long its answer may take where that is more than others' may. */
-  readonly answerWithinMs?: number
   /** It changes a resource that has an etag. */
   readonly honoursIfMatch?: true
+  /** How long it may take, where that is more than other calls may: it compiles, and does not serve jobs. */
+  readonly answerWithinMs?: number
   /** Its refusals are echoed unquoted by jobs' scripts, whatever stands in them. */
   readonly isEchoed?: true
   readonly handle: (request: RouteRequest) => Promise<RouteAnswer>
@@ -93,12 +97,20 @@ export const SMALL_BODY = 32_768
 /** For bodies that carry rules, Rego or tests. */
 export const LARGE_BODY = 524_288
 
-export type BodyLimit = typeof SMALL_BODY | typeof LARGE_BODY
+/** For a thousand identities in one body: 8 KiB each, of which one with a rule and its tests takes about two. */
+export const BATCH_BODY = 8_388_608
+
+export type BodyLimit = typeof SMALL_BODY | typeof LARGE_BODY | typeof BATCH_BODY
 
 type Output<Schemas> =
   Schemas extends Readonly<Record<string, ZodType>>
     ? { readonly [Name in keyof Schemas]: Schemas[Name]['_zod']['output'] | undefined }
     : Readonly<Record<string, never>>
+
+/** Whether a route asks for a permission, which an administrator has. */
+export function isAdministration(access: Route['access']): access is Permission {
+  return access !== 'public' && access !== 'access_token'
+}
 
 /** A route whose handler sees its query and body with the types that their schemas give them. */
 export function defineRoute<const Query extends Route['query'], Body = undefined>(

@@ -14,7 +14,7 @@ export function undeleteIssuerRoute(deps: {
     path: '/v1/issuers/{id}:undelete',
     group: 'Issuers',
     summary: 'Bring a deleted issuer back, as ACTIVE.',
-    access: 'administrator',
+    access: 'claimgate.issuers.undelete',
     query: {},
     answer: issuerAnswer,
     honoursIfMatch: true,

@@ -12,7 +12,7 @@ export function undeleteProjectRoute(deps: {
     path: '/v1/projects/{project}:undelete',
     group: 'Projects',
     summary: 'Bring a deleted project back, and its identities with it.',
-    access: 'administrator',
+    access: 'claimgate.projects.undelete',
     query: {},
     answer: projectAnswer,
     honoursIfMatch: true,

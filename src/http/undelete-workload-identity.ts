@@ -1,3 +1,4 @@
+import type { Caller } from '../access/caller.ts'
 import type { Authorship } from '../fields/authorship.ts'
 import type { SavedIdentity } from '../identity/create-workload-identity.ts'
 import { authorshipOf, reasonParameter } from './authorship.ts'
@@ -10,6 +11,7 @@ import { workloadIdentityAnswer, workloadIdentityJson } from './workload-identit
 /** `POST /v1/workloadIdentities/{email}:undelete`; not once its email was given anew. */
 export function undeleteWorkloadIdentityRoute(deps: {
   undeleteIdentity: (
+    caller: Caller,
     email: string,
     ifMatch: RouteRequest['ifMatch'],
     authorship: Authorship,
@@ -20,14 +22,14 @@ export function undeleteWorkloadIdentityRoute(deps: {
     path: '/v1/workloadIdentities/{email}:undelete',
     group: 'Workload identities',
     summary: 'Bring a deleted identity back, unless its email was given anew.',
-    access: 'administrator',
+    access: 'claimgate.workloadIdentities.undelete',
     query: { reason: reasonParameter, acknowledge },
     answer: workloadIdentityAnswer,
     refusals: UNDELETE_REFUSALS,
     honoursIfMatch: true,
-    async handle({ params: { email = '' }, query, ifMatch, note }) {
+    async handle({ caller, params: { email = '' }, query, ifMatch, note }) {
       note({ identity: email })
-      const saved = await deps.undeleteIdentity(email, ifMatch, authorshipOf(query))
+      const saved = await deps.undeleteIdentity(caller, email, ifMatch, authorshipOf(caller, query))
       return taggedAnswer(workloadIdentityJson(saved.identity, saved))
     },
   })

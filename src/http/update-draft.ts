@@ -1,4 +1,5 @@
 import type { ZodType } from 'zod'
+import type { Caller } from '../access/caller.ts'
 import type { Authorship } from '../fields/authorship.ts'
 import type { MaskFields, Update } from '../fields/field-mask.ts'
 import type { SavedDraft } from '../identity/draft-workload-identity.ts'
@@ -13,6 +14,7 @@ export function updateDraftRoute(deps: {
   workloadIdentityPatch: ZodType
   identityFields: MaskFields
   draftWorkloadIdentity: (
+    caller: Caller,
     email: string,
     update: Update<unknown>,
     authorship: Authorship,
@@ -24,16 +26,16 @@ export function updateDraftRoute(deps: {
     group: 'Workload identities',
     summary:
       'Draft a change of an identity, in the place of the draft that there may be. It decides nothing.',
-    access: 'administrator',
+    access: 'claimgate.workloadIdentities.update',
     query: { updateMask: updateMaskParameter(deps.identityFields) },
     body: { schema: deps.workloadIdentityPatch, limit: LARGE_BODY, isReadByHandler: true },
     answer: draftAnswer,
     honoursIfMatch: true,
-    async handle({ params: { email = '' }, query, body, ifMatch, note }) {
+    async handle({ caller, params: { email = '' }, query, body, ifMatch, note }) {
       note({ identity: email })
       const update = { body, mask: query.updateMask, ifMatch }
-      const authorship = authorshipOf({ reason: undefined })
-      const { draft, notices } = await deps.draftWorkloadIdentity(email, update, authorship)
+      const authorship = authorshipOf(caller, { reason: undefined })
+      const { draft, notices } = await deps.draftWorkloadIdentity(caller, email, update, authorship)
       return taggedAnswer(draftJson(email, draft, notices))
     },
   })

@@ -17,14 +17,14 @@ export function updateGuardrailsDraftRoute<Body>(deps: {
     path: '/v1/guardrails/draft',
     group: 'Guardrails',
     summary: 'Draft guardrails, in the place of the draft that there may be. They decide nothing.',
-    access: 'administrator',
+    access: 'claimgate.guardrails.update',
     query: {},
     body: { schema: deps.guardrailsBody, limit: LARGE_BODY },
     answer: guardrailsDraftAnswer,
     refusals: { invalid_argument: POLICY_REFUSAL },
     honoursIfMatch: true,
-    async handle({ body, ifMatch }) {
-      const authorship = authorshipOf({ reason: undefined })
+    async handle({ caller, body, ifMatch }) {
+      const authorship = authorshipOf(caller, { reason: undefined })
       return taggedAnswer(guardrailsDraftJson(await deps.draftGuardrails(body, ifMatch, authorship)))
     },
   })

@@ -21,14 +21,16 @@ export function updateGuardrailsRoute<Body>(deps: {
     path: '/v1/guardrails',
     group: 'Guardrails',
     summary: 'Set the guardrails for every exchange from the next on; an empty source removes them.',
-    access: 'administrator',
+    access: 'claimgate.guardrails.update',
     query: { reason: reasonParameter },
     body: { schema: deps.guardrailsBody, limit: LARGE_BODY },
     answer: guardrailsAnswer,
     refusals: { invalid_argument: POLICY_REFUSAL },
     honoursIfMatch: true,
-    async handle({ query, body, ifMatch }) {
-      return taggedAnswer(guardrailsJson(await deps.saveGuardrails(body, ifMatch, authorshipOf(query))))
+    async handle({ caller, query, body, ifMatch }) {
+      return taggedAnswer(
+        guardrailsJson(await deps.saveGuardrails(body, ifMatch, authorshipOf(caller, query))),
+      )
     },
   })
 }

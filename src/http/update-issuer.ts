@@ -19,7 +19,7 @@ export function updateIssuerRoute<Body>(deps: {
     path: '/v1/issuers/{id}',
     group: 'Issuers',
     summary: 'Change an issuer: title, state, algorithms, static keys. It holds for the next exchange.',
-    access: 'administrator',
+    access: 'claimgate.issuers.update',
     query: { updateMask: updateMaskParameter(deps.issuerFields) },
     body: { schema: deps.issuerPatch.meta({ examples: [{ state: 'DISABLED' }] }), limit: SMALL_BODY },
     answer: issuerAnswer,

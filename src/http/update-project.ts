@@ -17,7 +17,7 @@ export function updateProjectRoute<Body>(deps: {
     path: '/v1/projects/{project}',
     group: 'Projects',
     summary: "Change a project's title.",
-    access: 'administrator',
+    access: 'claimgate.projects.update',
     query: { updateMask: updateMaskParameter(deps.projectFields) },
     body: { schema: deps.projectPatch.meta({ examples: [{ title: 'Payments' }] }), limit: SMALL_BODY },
     answer: projectAnswer,

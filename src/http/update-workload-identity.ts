@@ -1,4 +1,5 @@
 import type { ZodType } from 'zod'
+import type { Caller } from '../access/caller.ts'
 import type { Authorship } from '../fields/authorship.ts'
 import type { MaskFields, Update } from '../fields/field-mask.ts'
 import type { SavedIdentity } from '../identity/create-workload-identity.ts'
@@ -15,6 +16,7 @@ export function updateWorkloadIdentityRoute(deps: {
   workloadIdentityPatch: ZodType
   identityFields: MaskFields
   updateWorkloadIdentity: (
+    caller: Caller,
     email: string,
     update: Update<unknown>,
     authorship: Authorship,
@@ -25,7 +27,7 @@ export function updateWorkloadIdentityRoute(deps: {
     path: '/v1/workloadIdentities/{email}',
     group: 'Workload identities',
     summary: 'Change an identity; the fields that its updateMask names, or those that the body has.',
-    access: 'administrator',
+    access: 'claimgate.workloadIdentities.update',
     query: {
       updateMask: updateMaskParameter(deps.identityFields),
       reason: reasonParameter,
@@ -41,10 +43,10 @@ export function updateWorkloadIdentityRoute(deps: {
     answer: workloadIdentityAnswer,
     refusals: SAVE_REFUSALS,
     honoursIfMatch: true,
-    async handle({ params: { email = '' }, query, body, ifMatch, note }) {
+    async handle({ caller, params: { email = '' }, query, body, ifMatch, note }) {
       note({ identity: email })
       const update = { body, mask: query.updateMask, ifMatch }
-      const saved = await deps.updateWorkloadIdentity(email, update, authorshipOf(query))
+      const saved = await deps.updateWorkloadIdentity(caller, email, update, authorshipOf(caller, query))
       return taggedAnswer(workloadIdentityJson(saved.identity, saved))
     },
   })

@@ -19,7 +19,7 @@ export function validateWorkloadIdentityRoute(deps: {
     path: '/v1/workloadIdentities:validate',
     group: 'Workload identities',
     summary: 'Say what a save would, without one; with the name of an identity that there is, of a change.',
-    access: 'administrator',
+    access: 'claimgate.workloadIdentities.evaluate',
     query: {},
     body: { schema: deps.workloadIdentityBody, limit: LARGE_BODY, isReadByHandler: true },
     answer: z

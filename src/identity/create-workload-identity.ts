@@ -1,8 +1,9 @@
+import type { Authority } from '../access/caller.ts'
 import type { Project } from '../access/project.ts'
 import type { Clock } from '../clock.ts'
 import type { Database } from '../db/database.ts'
 import { violatedConstraint } from '../db/database-fault.ts'
-import { invalidArgument, RequestError } from '../errors.ts'
+import { FieldError, invalidArgument, RequestError } from '../errors.ts'
 import type { Authorship } from '../fields/authorship.ts'
 import type { Finding } from '../finding/finding.ts'
 import type { insertPolicy } from '../policy/policy-store.ts'
@@ -11,12 +12,13 @@ import type { TestResult } from '../policy-test/policy-test.ts'
 import type { TestedIdentity } from '../policy-test/run-policy-tests.ts'
 import { type AcknowledgeDeps, acknowledgeFindings } from './acknowledge-findings.ts'
 import { checkIdentityId, emailOf, parseEmail } from './identity-email.ts'
-import { type IssuerDeps, issuerFor } from './identity-issuer.ts'
+import { type IdentityIssuer, type IssuerDeps, issuerFor } from './identity-issuer.ts'
 import { EMAIL_TAKEN, insertIdentity, type NewIdentity, type WholeIdentity } from './identity-store.ts'
 import { parseWorkloadIdentity } from './parse-workload-identity.ts'
-import type { WorkloadIdentitySpec } from './workload-identity.ts'
+import { rolesOf, type WorkloadIdentitySpec } from './workload-identity.ts'
 
 export type CreateWorkloadIdentityDeps = IssuerDeps &
+  Authority &
   AcknowledgeDeps & {
     readonly db: Database
     readonly clock: Clock
@@ -54,39 +56,53 @@ export async function createWorkloadIdentity(
   projectId: string | undefined,
   authorship: Authorship,
 ): Promise<SavedIdentity> {
+  const prepared = await prepareCreate(deps, id, body, projectId, authorship.acknowledge)
+  try {
+    return await save(deps, prepared, authorship)
+  } catch (error) {
+    const constraint = violatedConstraint(error)
+    if (constraint === EMAIL_TAKEN) {
+      throw new RequestError(
+        'already_exists',
+        `workloadIdentities/${prepared.identity.email} exists already.`,
+      )
+    }
+    if (constraint === undefined) throw error
+    // Another request registered the same new issuer a moment ago: now it is there.
+    return save(deps, prepared, authorship)
+  }
+}
+
+/** An identity that is about to be created, and its policy; nothing of it is saved. */
+export type PreparedCreate = {
+  readonly identity: Omit<NewIdentity, 'issuerId'>
+  readonly policy: PreparedPolicy
+  readonly notices: readonly string[]
+  readonly findings: readonly Finding[]
+}
+
+/** All of a create that takes long or may be refused. Throws as the create does. */
+export async function prepareCreate(
+  deps: CreateWorkloadIdentityDeps,
+  id: string,
+  body: unknown,
+  projectId: string | undefined,
+  acknowledge: string | undefined,
+): Promise<PreparedCreate> {
   if (projectId !== undefined) await checkProject(deps, projectId)
   const email = newEmail(deps, id, projectId)
   const parsed = parseWorkloadIdentity(body, { ...deps, email })
-  if (!parsed.ok) throw invalidArgument(`${parsed.field} ${parsed.message}.`)
+  if (!parsed.ok) throw new FieldError(parsed.field, parsed.message)
 
   const { spec, notices } = parsed
+  deps.checkMayGive(rolesOf(spec))
   const policy = await deps.preparePolicy(spec.workloadIdentityConfig)
   const place = { email, projectId: projectId ?? null }
   deps.refuseFailedTests(await deps.runTests({ ...place, spec, policy }))
   const findings = deps.findFindings(spec, place.projectId)
-  const acknowledgements = acknowledgeFindings(deps, findings, [], authorship.acknowledge)
+  const acknowledgements = acknowledgeFindings(deps, findings, [], acknowledge)
   const identity = { ...place, spec, acknowledgements, policyDigest: policy.digest }
-  const saved = await insert(deps, identity, policy, authorship)
-  return { identity: saved.identity, notices: [...notices, ...saved.notices], findings }
-}
-
-async function insert(
-  deps: CreateWorkloadIdentityDeps,
-  identity: Omit<NewIdentity, 'issuerId'>,
-  policy: PreparedPolicy,
-  authorship: Authorship,
-): Promise<Omit<SavedIdentity, 'findings'>> {
-  try {
-    return await save(deps, identity, policy, authorship)
-  } catch (error) {
-    const constraint = violatedConstraint(error)
-    if (constraint === EMAIL_TAKEN) {
-      throw new RequestError('already_exists', `workloadIdentities/${identity.email} exists already.`)
-    }
-    if (constraint === undefined) throw error
-    // Another request registered the same new issuer a moment ago: now it is there.
-    return save(deps, identity, policy, authorship)
-  }
+  return { identity, policy, notices, findings }
 }
 
 async function checkProject(deps: CreateWorkloadIdentityDeps, projectId: string): Promise<void> {
@@ -107,16 +123,26 @@ function newEmail(deps: CreateWorkloadIdentityDeps, id: string, projectId: strin
 
 async function save(
   deps: CreateWorkloadIdentityDeps,
-  identity: Omit<NewIdentity, 'issuerId'>,
-  { policy }: PreparedPolicy,
+  prepared: PreparedCreate,
   authorship: Authorship,
-): Promise<Omit<SavedIdentity, 'findings'>> {
-  const now = new Date(deps.clock())
-  const issuer = await issuerFor(deps, identity.spec.workloadIdentityConfig)
-  const saved = await deps.db.kysely.transaction().execute(async (trx) => {
-    await issuer.register(trx, now)
-    if (policy !== undefined) await deps.insertPolicy(trx, policy, now)
-    return insertIdentity(trx, { ...identity, issuerId: issuer.id }, authorship, now)
-  })
-  return { identity: saved, notices: issuer.notices }
+): Promise<SavedIdentity> {
+  const issuer = await issuerFor(deps, prepared.identity.spec.workloadIdentityConfig)
+  return deps.db.kysely
+    .transaction()
+    .execute((trx) => saveCreate(deps, trx, prepared, issuer, authorship, new Date(deps.clock())))
+}
+
+/** Saves what was prepared. Throws the database's unique violation where a living identity has the email by now. */
+export async function saveCreate(
+  deps: Pick<CreateWorkloadIdentityDeps, 'insertPolicy'>,
+  trx: Database['kysely'],
+  { identity, policy: { policy }, notices, findings }: PreparedCreate,
+  issuer: IdentityIssuer,
+  authorship: Authorship,
+  now: Date,
+): Promise<SavedIdentity> {
+  await issuer.register(trx, now)
+  if (policy !== undefined) await deps.insertPolicy(trx, policy, now)
+  const saved = await insertIdentity(trx, { ...identity, issuerId: issuer.id }, authorship, now)
+  return { identity: saved, notices: [...notices, ...issuer.notices], findings }
 }

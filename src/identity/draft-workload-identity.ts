@@ -7,7 +7,7 @@ import type { SavedIdentity } from './create-workload-identity.ts'
 import { type IdentityPatch, readIdentityPatch } from './identity-patch.ts'
 import { lockIdentity, type StoredIdentity, subjectOf, type WholeIdentity } from './identity-store.ts'
 import {
-  planChange,
+  planUpdate,
   type UpdateWorkloadIdentityDeps,
   updateWorkloadIdentity,
 } from './update-workload-identity.ts'
@@ -35,7 +35,7 @@ export async function draftWorkloadIdentity(
     throw invalidArgument('state is not drafted: change it by itself, it holds for the next exchange.')
   }
   const identity = await existing(deps, email)
-  const { spec, notices } = planChange(deps, identity, patch, undefined)
+  const { spec, notices } = planUpdate(deps, identity, patch, undefined)
   const { digest, policy } = await deps.preparePolicy(spec.workloadIdentityConfig)
   const subject = subjectOf(identity)
   const draft = await deps.db.kysely.transaction().execute(async (trx) => {

@@ -20,6 +20,17 @@ export function emailOf(id: string, domain: string, projectId?: string): string 
   return projectId === undefined ? `${id}@${domain}` : `${id}@${projectId}.${domain}`
 }
 
+/** The id and project that make an email, or undefined where it is none of this domain's. */
+export function placeOf(
+  email: string,
+  domain: string,
+): { readonly id: string; readonly projectId: string | undefined } | undefined {
+  const [id = '', host = ''] = email.split('@')
+  if (host === domain) return { id, projectId: undefined }
+  const projectId = host.endsWith(`.${domain}`) ? host.slice(0, -domain.length - 1) : ''
+  return isResourceId(projectId) ? { id, projectId } : undefined
+}
+
 /** Whether a text has the syntax of an email address (HTML standard, at most 255 characters): its parts, or undefined. */
 export function parseEmail(text: string): { readonly local: string; readonly domain: string } | undefined {
   if (text.length > MAX_EMAIL || !EMAIL.test(text)) return undefined

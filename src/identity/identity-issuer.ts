@@ -1,17 +1,19 @@
+import type { Authority } from '../access/caller.ts'
 import type { Database } from '../db/database.ts'
-import { invalidArgument } from '../errors.ts'
+import { FieldError, invalidArgument, RequestError } from '../errors.ts'
 import type { Issuer } from '../issuer/issuer.ts'
 import type { insertIssuer, NewIssuer } from '../issuer/issuer-store.ts'
 import { PROVIDERS, type ProviderType, providerOfIssuer } from '../provider/providers.ts'
 import type { WorkloadIdentityConfig } from './workload-identity.ts'
 
-export type IssuerDeps = {
+export type IssuerDeps = Pick<Authority, 'mayRegisterIssuers'> & {
   readonly findIssuer: (issuerUrl: string) => Promise<Issuer | undefined>
   /** Says what is wrong with a URL that is to be registered, or undefined. */
   readonly checkIssuerUrl: (issuerUrl: string) => string | undefined
-  readonly freeIssuerId: (issuerUrl: string) => Promise<string>
+  /** An id that no issuer has, and that is not reserved either. */
+  readonly freeIssuerId: (issuerUrl: string, isReserved?: (id: string) => boolean) => Promise<string>
   readonly findSimilarIssuer: (issuerUrl: string) => Promise<Issuer | undefined>
-  readonly insertIssuer: typeof insertIssuer
+  readonly insertIssuer: (...args: Parameters<typeof insertIssuer>) => Promise<unknown>
 }
 
 /** An identity's issuer, which `register` adds where it is new, in the transaction that saves the identity. */
@@ -35,7 +37,13 @@ export async function issuerFor(
   const owner = providerOfIssuer(issuerUrl) ?? providerType
   if (owner !== providerType) throw anotherProvider(owner, issuerUrl)
   const problem = deps.checkIssuerUrl(issuerUrl)
-  if (problem !== undefined) throw invalidArgument(`workloadIdentityConfig.issuerUrl ${problem}.`)
+  if (problem !== undefined) throw new FieldError('workloadIdentityConfig.issuerUrl', problem)
+  if (!deps.mayRegisterIssuers) {
+    throw new RequestError(
+      'permission_denied',
+      'workloadIdentityConfig.issuerUrl is of no registered issuer, and to register it needs claimgate.issuers.create.',
+    )
+  }
   const issuer: NewIssuer = {
     id: await deps.freeIssuerId(issuerUrl),
     issuerUrl,

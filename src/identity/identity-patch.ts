@@ -1,4 +1,4 @@
-import { invalidArgument } from '../errors.ts'
+import { FieldError, invalidArgument } from '../errors.ts'
 import { type FieldMask, readUpdatedFields } from '../fields/field-mask.ts'
 import { fieldPath } from '../fields/field-path.ts'
 import type { WholeIdentity } from './identity-store.ts'
@@ -27,7 +27,7 @@ const CONFIG = 'workloadIdentityConfig'
 /** Reads an update's body. Throws `invalid_argument` naming the field at fault. */
 export function readIdentityPatch(body: unknown, mask: FieldMask): IdentityPatch {
   const read = readIdentityBody(workloadIdentityPatchSchema, body as object)
-  if (!read.ok) throw invalidArgument(`${fieldPath(read.problem.path) || 'body'} ${read.problem.message}.`)
+  if (!read.ok) throw new FieldError(fieldPath(read.problem.path) || 'body', read.problem.message)
 
   const updated = readUpdatedFields(mask, read.value, IDENTITY_FIELDS.updatable)
   if (!updated.ok) throw invalidArgument(updated.message)

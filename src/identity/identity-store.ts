@@ -67,6 +67,10 @@ export type IdentityStore = {
   find(email: string): Promise<WholeIdentity | undefined>
   /** The same as exchanges need it. */
   findToJudge(email: string): Promise<StoredIdentity | undefined>
+  /** Those of these emails that are there, as `find` gives them. */
+  findAll(emails: readonly string[]): Promise<readonly WholeIdentity[]>
+  /** All that live, of the workspace and of every project, by email: how many there are is the administrators' doing. */
+  listLiving(): Promise<readonly WholeIdentity[]>
   /** The identity that a recorded decision was made for, as it is now. */
   findByDecision(decisionId: string): Promise<StoredIdentity | undefined>
   /** By email, those that have it now; a deleted one whose email was given anew is never among them. */
@@ -97,6 +101,20 @@ export function createIdentityStore(db: Database): IdentityStore {
         .where('superseded', '=', false)
         .executeTakeFirst()
       return row && fromRow(row)
+    },
+
+    async findAll(emails) {
+      const rows = await selectWhole(db.kysely).where(isOneOf(emails)).execute()
+      return rows.map(wholeFromRow)
+    },
+
+    async listLiving() {
+      const rows = await selectWhole(db.kysely)
+        .where('superseded', '=', false)
+        .where('workload_identities.state', '<>', 'DELETED')
+        .orderBy('email')
+        .execute()
+      return rows.map(wholeFromRow)
     },
 
     async findByDecision(decisionId) {
@@ -131,6 +149,19 @@ export async function lockIdentity(trx: Kysely<Schema>, id: string): Promise<Who
     .forUpdate('workload_identities')
     .executeTakeFirstOrThrow()
   return wholeFromRow(row)
+}
+
+/** The same for those of these emails that are there; always in one order, so that two who lock many do not block. */
+export async function lockIdentities(
+  trx: Kysely<Schema>,
+  emails: readonly string[],
+): Promise<readonly WholeIdentity[]> {
+  const rows = await selectWhole(trx)
+    .where(isOneOf(emails))
+    .orderBy('workload_identities.id')
+    .forUpdate('workload_identities')
+    .execute()
+  return rows.map(wholeFromRow)
 }
 
 /**
@@ -211,6 +242,11 @@ export function undeleteIdentity(
 
 /** The unique index that a second living identity under one email runs into. */
 export const EMAIL_TAKEN = 'workload_identities_one_current_per_email'
+
+/** One parameter for them all: PostgreSQL takes 65,535, and each number of them would be another statement. */
+function isOneOf(emails: readonly string[]) {
+  return sql<boolean>`not superseded and email in (select jsonb_array_elements_text(${JSON.stringify(emails)}::jsonb))`
+}
 
 function selectWhole(kysely: Kysely<Schema>) {
   return selectToJudge(kysely).select(['tests', 'acknowledgements'])

@@ -55,22 +55,46 @@ export function parseWorkloadIdentity(body: unknown, context: ParseContext): Par
 
   const provider = PROVIDERS[read.value.workloadIdentityConfig.providerType]
   const rules = matchRules(read.value.workloadIdentityConfig.rules, context.former ?? NO_RULES, provider)
-  const problem =
-    identityProblem(read.value, context) ??
-    rulesProblem(read.value, rules, context) ??
-    testsProblem(read.value.tests ?? [])
+  const [problem] = problemsOf(read.value, rules, context)
   if (problem !== undefined) return refused(problem, false)
   const spec = complete(read.value, rules, context)
   return { ok: true, spec, notices: [...changeNotices(read.value, rules, spec), ...noticesFor(spec)] }
 }
 
+/** What is wrong with a body of an identity beyond its shape, which must fit: at most one problem of each rule. */
+export function findIdentityProblems(
+  body: WorkloadIdentityBody,
+  context: ParseContext,
+): readonly FieldProblem[] {
+  const textProblem = unstorableText(body)
+  if (textProblem !== undefined) return [textProblem]
+  const { rules, providerType } = body.workloadIdentityConfig
+  return [...problemsOf(body, matchRules(rules, NO_RULES, PROVIDERS[providerType]), context)]
+}
+
+function* problemsOf(
+  body: WorkloadIdentityBody,
+  matched: readonly MatchedRule[],
+  context: ParseContext,
+): Generator<FieldProblem> {
+  const problem = identityProblem(body, context)
+  if (problem !== undefined) yield problem
+  yield* rulesProblems(body, matched, context)
+  yield* testsProblems(body.tests ?? [])
+}
+
 /** Reads a body of an identity, whole or in part, by its schema; text that must not be stored is refused before. */
 export function readIdentityBody<Body>(schema: ZodType<Body>, body: object): ReadFields<Body> {
-  const { tests, ...rest } = withoutRego(withoutOutputOnly(body))
-  const textProblem =
-    findTextProblem({ ...rest, tests: withoutClaims(tests) }) ?? findClaimProblem(claimsOf(tests), ['tests'])
+  const textProblem = unstorableText(body)
   if (textProblem !== undefined) return { ok: false, problem: textProblem }
   return readFields(schema, body, hintFor)
+}
+
+function unstorableText(body: object): FieldProblem | undefined {
+  const { tests, ...rest } = withoutRego(withoutOutputOnly(body))
+  return (
+    findTextProblem({ ...rest, tests: withoutClaims(tests) }) ?? findClaimProblem(claimsOf(tests), ['tests'])
+  )
 }
 
 /** What comes with a later version is told from what is no field at all. */
@@ -150,41 +174,41 @@ function emailMessage(given: string, email: string): string {
   return `must be ${email}, or left out: it follows from the id`
 }
 
-function rulesProblem(
+function* rulesProblems(
   body: WorkloadIdentityBody,
   matched: readonly MatchedRule[],
   context: ParseContext,
-): FieldProblem | undefined {
+): Generator<FieldProblem> {
   const { rules, providerType } = body.workloadIdentityConfig
   for (const [index, rule] of rules.entries()) {
     const at = ['workloadIdentityConfig', 'rules', index]
     const id = matched[index]?.id ?? ''
     const first = matched.findIndex((other) => other.id === id)
     if (first < index) {
-      return { path: [...at, 'id'], message: `${shownText(id)} is the id of rules[${first}] already` }
+      yield { path: [...at, 'id'], message: `${shownText(id)} is the id of rules[${first}] already` }
+      continue
     }
     const problem = checkRule(rule, id, PROVIDERS[providerType], context.knownRoles)
-    if (problem !== undefined) return { path: [...at, ...problem.path], message: problem.message }
+    if (problem !== undefined) yield { path: [...at, ...problem.path], message: problem.message }
   }
-  return undefined
 }
 
 type TestBody = NonNullable<WorkloadIdentityBody['tests']>[number]
 
-function testsProblem(tests: readonly TestBody[]): FieldProblem | undefined {
+function* testsProblems(tests: readonly TestBody[]): Generator<FieldProblem> {
   for (const [index, { title, expect, reason }] of tests.entries()) {
     const first = tests.findIndex((other) => other.title === title)
     if (first < index) {
       const message = `${shownText(title)} is the title of tests[${first}] already: a failing test is told by its title`
-      return { path: ['tests', index, 'title'], message }
+      yield { path: ['tests', index, 'title'], message }
+      continue
     }
     if (reason !== undefined && (reason === 'allowed') !== (expect === 'ALLOWED')) {
       const reasons = expect === 'ALLOWED' ? ['allowed'] : DENIAL_REASONS
       const message = `must be ${shownList(reasons)} where expect is ${expect}, not ${shownText(reason)}`
-      return { path: ['tests', index, 'reason'], message }
+      yield { path: ['tests', index, 'reason'], message }
     }
   }
-  return undefined
 }
 
 /** What came in a body is JSON, whatever its shape. */

@@ -1,3 +1,4 @@
+import type { Authority } from '../access/caller.ts'
 import type { Clock } from '../clock.ts'
 import { checkRevision, type IfMatch } from '../db/check-revision.ts'
 import type { Database } from '../db/database.ts'
@@ -13,9 +14,9 @@ import {
   undeleteIdentity,
   type WholeIdentity,
 } from './identity-store.ts'
-import type { WorkloadIdentitySpec } from './workload-identity.ts'
+import { rolesOf, type WorkloadIdentitySpec } from './workload-identity.ts'
 
-export type RemoveWorkloadIdentityDeps = {
+export type RemoveWorkloadIdentityDeps = Pick<Authority, 'checkMayGive'> & {
   readonly db: Database
   readonly clock: Clock
   readonly findIdentity: (email: string) => Promise<StoredIdentity | undefined>
@@ -33,13 +34,26 @@ export async function deleteWorkloadIdentity(
   ifMatch: IfMatch,
   authorship: Authorship,
 ): Promise<void> {
-  await withLocked(deps, email, async (trx, identity, now) => {
-    if (identity.state === 'DELETED') {
-      throw new RequestError('not_found', 'There is no such workload identity, or it is deleted already.')
-    }
-    checkRevision(identity.revision, ifMatch)
-    return deleteIdentity(trx, identity, authorship, now)
-  })
+  await withLocked(deps, email, (trx, identity, now) =>
+    saveDelete(deps, trx, identity, ifMatch, authorship, now),
+  )
+}
+
+/** Deletes an identity, which is locked. Throws as above, and `permission_denied`. */
+export async function saveDelete(
+  deps: Pick<RemoveWorkloadIdentityDeps, 'checkMayGive'>,
+  trx: Database['kysely'],
+  identity: WholeIdentity,
+  ifMatch: IfMatch,
+  authorship: Authorship,
+  now: Date,
+): Promise<WholeIdentity> {
+  deps.checkMayGive(rolesOf(identity))
+  if (identity.state === 'DELETED') {
+    throw new RequestError('not_found', 'There is no such workload identity, or it is deleted already.')
+  }
+  checkRevision(identity.revision, ifMatch)
+  return deleteIdentity(trx, identity, authorship, now)
 }
 
 /**
@@ -54,6 +68,7 @@ export async function undeleteWorkloadIdentity(
   authorship: Authorship,
 ): Promise<SavedIdentity> {
   const identity = await withLocked(deps, email, async (trx, identity, now) => {
+    deps.checkMayGive(rolesOf(identity))
     if (identity.isSuperseded || identity.state !== 'DELETED') {
       throw new RequestError('failed_precondition', `workloadIdentities/${email} is not deleted.`)
     }

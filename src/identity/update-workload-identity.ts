@@ -1,23 +1,25 @@
 import { isDeepStrictEqual } from 'node:util'
 import { checkRevision, type IfMatch } from '../db/check-revision.ts'
+import type { Database } from '../db/database.ts'
 import { violatedConstraint } from '../db/database-fault.ts'
-import { invalidArgument, RequestError } from '../errors.ts'
+import { FieldError, RequestError } from '../errors.ts'
 import type { Authorship } from '../fields/authorship.ts'
+import type { Finding } from '../finding/finding.ts'
 import type { PreparedPolicy } from '../policy/prepare-policy.ts'
-import { acknowledgeFindings } from './acknowledge-findings.ts'
+import { type Acknowledgement, acknowledgeFindings } from './acknowledge-findings.ts'
 import type { CreateWorkloadIdentityDeps, SavedIdentity } from './create-workload-identity.ts'
 import { type IdentityIssuer, issuerFor } from './identity-issuer.ts'
 import { type IdentityPatch, patchedBody } from './identity-patch.ts'
 import { lockIdentity, type WholeIdentity, writeIdentity } from './identity-store.ts'
 import { type ParsedWorkloadIdentity, parseWorkloadIdentity } from './parse-workload-identity.ts'
-import type { WorkloadIdentitySpec } from './workload-identity.ts'
+import { rolesOf, type WorkloadIdentitySpec } from './workload-identity.ts'
 
 export type UpdateWorkloadIdentityDeps = CreateWorkloadIdentityDeps & {
   readonly findIdentity: (email: string) => Promise<WholeIdentity | undefined>
 }
 
 /** What an identity would be after a change. */
-type Plan = {
+export type PlannedUpdate = {
   readonly spec: WorkloadIdentitySpec
   readonly state: 'ACTIVE' | 'DISABLED'
   readonly notices: readonly string[]
@@ -31,7 +33,7 @@ export type IdentityChange = {
 }
 
 /** What takes long or asks others, and is therefore made before the row is locked, for what was planned then. */
-type Prepared = {
+export type PreparedUpdate = {
   readonly spec: WorkloadIdentitySpec
   readonly policy: PreparedPolicy | undefined
   readonly issuer: IdentityIssuer
@@ -54,10 +56,10 @@ export async function updateWorkloadIdentity(
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     const identity = await deps.findIdentity(email)
     if (identity === undefined) throw new RequestError('not_found', 'There is no such workload identity.')
-    const plan = planChange(deps, identity, patch, ifMatch)
+    const plan = planUpdate(deps, identity, patch, ifMatch)
     const planFor = (current: WholeIdentity) =>
-      current.revision === identity.revision ? plan : planChange(deps, current, patch, ifMatch)
-    const prepared = await prepare(deps, identity, plan)
+      current.revision === identity.revision ? plan : planUpdate(deps, current, patch, ifMatch)
+    const prepared = await prepareUpdate(deps, identity, plan)
     const saved = await save(deps, identity, prepared, planFor, authorship).catch((error: unknown) => {
       // Another request registered the same new issuer a moment ago: now it is there.
       if (violatedConstraint(error) === undefined) throw error
@@ -71,13 +73,13 @@ export async function updateWorkloadIdentity(
   )
 }
 
-/** What an identity would be after a change. Throws as `updateWorkloadIdentity` does. */
-export function planChange(
+/** What a change would make of an identity. Throws as the change does. */
+export function planUpdate(
   deps: UpdateWorkloadIdentityDeps,
   identity: WholeIdentity,
   patch: IdentityPatch,
   ifMatch: IfMatch,
-): Plan {
+): PlannedUpdate {
   if (identity.state === 'DELETED') {
     throw new RequestError(
       'failed_precondition',
@@ -86,7 +88,9 @@ export function planChange(
   }
   checkRevision(identity.revision, ifMatch, patch.etag)
   const parsed = readChange(deps, identity, patch)
-  if (!parsed.ok) throw invalidArgument(`${parsed.field} ${parsed.message}.`)
+  if (!parsed.ok) throw new FieldError(parsed.field, parsed.message)
+  // Of both: who may not give a role may not choose either to whom it is given.
+  deps.checkMayGive([...rolesOf(identity), ...rolesOf(parsed.spec)])
   return {
     spec: parsed.spec,
     state: patch.state ?? identity.state,
@@ -109,12 +113,6 @@ export function readChange(
   })
 }
 
-function rolesOf({
-  workloadIdentityConfig,
-}: Pick<WorkloadIdentitySpec, 'workloadIdentityConfig'>): readonly string[] {
-  return workloadIdentityConfig.rules.flatMap(({ roles }) => roles)
-}
-
 function audienceNotices(before: WorkloadIdentitySpec, after: WorkloadIdentitySpec): readonly string[] {
   const { issuerUrl, allowedAudiences } = after.workloadIdentityConfig
   const wasItsUrl = before.workloadIdentityConfig.allowedAudiences.includes(
@@ -127,11 +125,12 @@ function audienceNotices(before: WorkloadIdentitySpec, after: WorkloadIdentitySp
   ]
 }
 
-async function prepare(
+/** Makes of a planned change what takes long or asks others. Throws as the change does. */
+export async function prepareUpdate(
   deps: UpdateWorkloadIdentityDeps,
   identity: WholeIdentity,
-  { spec, ...plan }: Plan,
-): Promise<Prepared> {
+  { spec, ...plan }: PlannedUpdate,
+): Promise<PreparedUpdate> {
   const { workloadIdentityConfig: config } = spec
   const policy = hasSamePolicy(spec, identity) ? undefined : await deps.preparePolicy(config)
   if (!onlyDisables(identity, { spec, ...plan })) {
@@ -142,45 +141,69 @@ async function prepare(
   return { spec, policy, issuer: await issuerFor(deps, config) }
 }
 
-/** Undefined where the identity is another by now, for which something else has to be prepared. */
 function save(
   deps: UpdateWorkloadIdentityDeps,
   { id }: WholeIdentity,
-  prepared: Prepared,
-  planFor: (current: WholeIdentity) => Plan,
+  prepared: PreparedUpdate,
+  planFor: (current: WholeIdentity) => PlannedUpdate,
   authorship: Authorship,
 ): Promise<SavedIdentity | undefined> {
   return deps.db.kysely.transaction().execute(async (trx) => {
-    const now = new Date(deps.clock())
     const current = await lockIdentity(trx, id)
-    const plan = planFor(current)
-    const { spec, state, notices } = plan
-    const policyStays = hasSamePolicy(spec, current)
-    const policy = policyStays ? undefined : prepared.policy
-    const { issuer } = prepared
-    const isPrepared =
-      (policyStays || (policy !== undefined && hasSamePolicy(spec, prepared.spec))) &&
-      hasSameIssuer(spec, prepared.spec) &&
-      isTestedAlike(spec, prepared.spec)
-    if (!isPrepared) return undefined
-
-    const findings = deps.findFindings(spec, current.project?.id ?? null)
-    const acknowledgements =
-      onlyDisables(current, plan) && authorship.acknowledge === undefined
-        ? current.acknowledgements
-        : acknowledgeFindings(deps, findings, current.acknowledgements, authorship.acknowledge)
-    await issuer.register(trx, now)
-    if (policy?.policy !== undefined) await deps.insertPolicy(trx, policy.policy, now)
-    const policyDigest = policy?.digest ?? current.policyDigest
-    const identity = await writeIdentity(
-      trx,
-      current,
-      { spec, acknowledgements, state, issuerId: issuer.id, policyDigest },
-      authorship,
-      now,
-    )
-    return { identity, notices: [...notices, ...issuer.notices], findings }
+    return saveUpdate(deps, trx, current, prepared, planFor(current), authorship, new Date(deps.clock()))
   })
+}
+
+/**
+ * Saves a planned change of an identity, which is locked. Undefined where the identity is another by now, for which
+ * something else has to be prepared.
+ */
+export async function saveUpdate(
+  deps: UpdateWorkloadIdentityDeps,
+  trx: Database['kysely'],
+  current: WholeIdentity,
+  prepared: PreparedUpdate,
+  plan: PlannedUpdate,
+  authorship: Authorship,
+  now: Date,
+): Promise<SavedIdentity | undefined> {
+  const { spec, state, notices } = plan
+  const policyStays = hasSamePolicy(spec, current)
+  const policy = policyStays ? undefined : prepared.policy
+  const { issuer } = prepared
+  const isPrepared =
+    (policyStays || (policy !== undefined && hasSamePolicy(spec, prepared.spec))) &&
+    hasSameIssuer(spec, prepared.spec) &&
+    isTestedAlike(spec, prepared.spec)
+  if (!isPrepared) return undefined
+
+  const { findings, acknowledgements } = judgeUpdate(deps, current, plan, authorship.acknowledge)
+  await issuer.register(trx, now)
+  if (policy?.policy !== undefined) await deps.insertPolicy(trx, policy.policy, now)
+  const policyDigest = policy?.digest ?? current.policyDigest
+  const identity = await writeIdentity(
+    trx,
+    current,
+    { spec, acknowledgements, state, issuerId: issuer.id, policyDigest },
+    authorship,
+    now,
+  )
+  return { identity, notices: [...notices, ...issuer.notices], findings }
+}
+
+/** What the identity will let in, and what of it is acknowledged. Throws where a finding refuses the change. */
+export function judgeUpdate(
+  deps: UpdateWorkloadIdentityDeps,
+  current: WholeIdentity,
+  plan: PlannedUpdate,
+  acknowledge: string | undefined,
+): { readonly findings: readonly Finding[]; readonly acknowledgements: readonly Acknowledgement[] } {
+  const findings = deps.findFindings(plan.spec, current.project?.id ?? null)
+  const acknowledgements =
+    onlyDisables(current, plan) && acknowledge === undefined
+      ? current.acknowledgements
+      : acknowledgeFindings(deps, findings, current.acknowledgements, acknowledge)
+  return { findings, acknowledgements }
 }
 
 function hasSamePolicy(a: WorkloadIdentitySpec, b: WorkloadIdentitySpec): boolean {
@@ -204,7 +227,7 @@ function isTestedAlike(a: WorkloadIdentitySpec, b: WorkloadIdentitySpec): boolea
 }
 
 /** To shut an identity must always be possible, whatever else is wrong with it. */
-function onlyDisables(identity: WholeIdentity, { spec, state }: Plan): boolean {
+function onlyDisables(identity: WholeIdentity, { spec, state }: PlannedUpdate): boolean {
   if (state !== 'DISABLED') return false
   const names = Object.keys(spec) as (keyof WorkloadIdentitySpec)[]
   return names.every((name) => isDeepStrictEqual(spec[name], identity[name]))

@@ -90,7 +90,8 @@ const ruleSchema = z.strictObject({
     .describe('What an access token carries that this rule let in.'),
 })
 
-const configSchema = z.strictObject({
+/** The shape of its config. */
+export const configSchema = z.strictObject({
   providerType: z.enum(PROVIDER_TYPES),
   issuerUrl: text,
   allowedAudiences: z

@@ -27,6 +27,13 @@ export type WorkloadIdentitySpec = {
   readonly tests: readonly PolicyTest[]
 }
 
+/** All roles that an identity's rules give, those of disabled rules too. */
+export function rolesOf({
+  workloadIdentityConfig,
+}: Pick<WorkloadIdentitySpec, 'workloadIdentityConfig'>): readonly string[] {
+  return workloadIdentityConfig.rules.flatMap(({ roles }) => roles)
+}
+
 /** The resource as it is answered; times are RFC 3339. `findings` and `notices` only in answers to a change. */
 export type WorkloadIdentity = WorkloadIdentitySpec & {
   readonly name: string

@@ -37,6 +37,10 @@ function pullRequestAttacks(): readonly Changed[] {
     { title: 'a push with the head of a pull request', changes: { head_ref: 'feature' } },
     { title: 'the merge ref of a pull request', changes: { ref: pullRequest.ref } },
     ...[
+      '',
+      'release',
+      'check_run',
+      'repository_dispatch',
       'pull_request',
       'pull_request_target',
       'pull_request_review',
@@ -61,9 +65,28 @@ function nameAttacks({ group, project }: Rule): readonly Changed[] {
     { title: 'an owner with a further segment', changes: { repository_owner: `${group}/sub` } },
     { title: 'an empty owner', changes: { repository_owner: '' } },
     { title: 'a repository that begins like it', changes: at(`${group}/${name}2`) },
+    { title: 'a repository that ends like it', changes: at(`${group}/x${name}`) },
+    { title: 'the repository without its owner', changes: { repository: name } },
+    ...LOOK_ALIKES.flatMap(([letter, alike]) => [
+      {
+        title: `an owner with '${alike}' for '${letter}'`,
+        changes: at(`${group.replace(letter, alike)}/${name}`),
+      },
+      {
+        title: `a repository with '${alike}' for '${letter}'`,
+        changes: at(`${group}/${name.replace(letter, alike)}`),
+      },
+    ]),
     { title: "the owner beside another's repository", changes: { repository: `mallory/${name}` } },
   ]
 }
+
+/** Letters that Unicode takes for one of ASCII in some case. */
+const LOOK_ALIKES = [
+  ['k', '\u212A'],
+  ['i', '\u0130'],
+  ['s', '\u017F'],
+] as const
 
 function at(repository: string): Changes {
   return { repository, repository_owner: repository.slice(0, repository.indexOf('/')) }
@@ -82,6 +105,12 @@ function refAttacks(admitted: JsonObject): readonly Changed[] {
     { title: 'the ref in another case', changes: { ref: `${own}${otherCase(name)}` } },
     { title: 'a ref that begins like it', changes: { ref: `${own}${name}-evil/x` } },
     { title: 'a ref that ends like it', changes: { ref: `${own}evil/${name}` } },
+    { title: 'the prefix of the ref twice', changes: { ref: `${own}${own}${name}` } },
+    {
+      title: 'a ref that is neither branch nor tag',
+      changes: { ref: `refs/${isTag ? 'pull' : 'notes'}/${name}` },
+    },
+    { title: 'a ref of no name', changes: { ref: own } },
     { title: 'the name of the ref alone', changes: { ref: name } },
     ...protectionAttacks('ref_protected'),
   ]

@@ -167,9 +167,16 @@ export const github: Provider = {
   people: {
     writer: 'everybody with write access to',
     maintainer: 'everybody who may push or merge to a protected branch or create a protected tag of',
+    project: 'repository',
+    projects: 'repositories',
     anyProject: "any repository of '{group}'",
     mergeRequest: 'pull request',
     projectNumber: "the repository's number (repository_id in the token)",
-    ownAudience: /^https:\/\/github\.com\/[^/]+$/i,
+    groupNumber: "the owner's number (repository_owner_id in the token)",
+    isOwnAudience(audience, issuerUrl) {
+      const url = URL.parse(audience)
+      const ownHost = URL.parse(issuerUrl)?.host.replace(/^token\.actions\./, '')
+      return /^\/[^/]+\/?$/.test(url?.pathname ?? '') && ['github.com', ownHost].includes(url?.host)
+    },
   },
 }

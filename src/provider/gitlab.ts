@@ -141,9 +141,12 @@ export const gitlab: Provider = {
   people: {
     writer: 'every Developer of',
     maintainer: 'everybody who may push or merge to a protected branch or create a protected tag of',
+    project: 'project',
+    projects: 'projects',
     anyProject: "any project in '{group}' or a group below it",
     mergeRequest: 'merge request',
     projectNumber: "the project's number (project_id in the token; Settings, General in GitLab)",
-    ownAudience: /(?!)/,
+    groupNumber: undefined,
+    isOwnAudience: () => false,
   },
 }

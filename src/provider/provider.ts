@@ -89,13 +89,17 @@ export type People = {
   readonly writer: string
   /** Who may change what is protected, likewise. */
   readonly maintainer: string
+  readonly project: string
+  readonly projects: string
   /** What a rule without a project covers; `{group}` stands for its group. */
   readonly anyProject: string
   readonly mergeRequest: string
   /** Where a project's number is found. */
   readonly projectNumber: string
-  /** What the provider puts into `aud` where a job asks for no audience. */
-  readonly ownAudience: RegExp
+  /** Where the number is found that pins a whole group; undefined where none does. */
+  readonly groupNumber: string | undefined
+  /** Whether the provider itself puts this into `aud` where a job asks for no audience. */
+  readonly isOwnAudience: (audience: string, issuerUrl: string) => boolean
 }
 
 /** All that one provider of job tokens does differently from the others. */

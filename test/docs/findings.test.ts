@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { findFindings } from '../../src/finding/find-findings.ts'
 import { FINDING_GRADES } from '../../src/finding/finding.ts'
 import { DENIAL_REASONS } from '../../src/identity/workload-identity-schema.ts'
+import { PROVIDERS } from '../../src/provider/providers.ts'
+import { ruleWith } from '../policy/policy-world.ts'
 import { startWorld, type World } from '../support/world.ts'
 import { codeBlocks, readPage } from './code-blocks.ts'
 import { CANNOT_RUN, runShell } from './run-shell.ts'
@@ -26,6 +29,29 @@ test('the page lists every reason that a test may expect of a denial, in the ord
   )
 
   assert.deepEqual(listed, DENIAL_REASONS)
+})
+
+test('the page says of GitHub what is said of an identity of GitHub', () => {
+  const found = findFindings(
+    {
+      title: '',
+      tokenLifetimeSeconds: 900,
+      subjectTokenUse: 'ONCE',
+      tokenAudiences: [],
+      recordedClaims: [],
+      tests: [],
+      workloadIdentityConfig: {
+        providerType: 'GITHUB',
+        issuerUrl: PROVIDERS.GITHUB.issuerUrl,
+        allowedAudiences: ['https://claimgate.example.com'],
+        rules: [ruleWith({ group: 'my-org', project: '', protectedRefsOnly: false })],
+      },
+    },
+    { projectId: null, administrativeRoles: [], publicUrl: 'https://claimgate.example.com' },
+  )
+
+  const prose = readPage(PAGE).replaceAll(/\s+(> )?/g, ' ')
+  assert.ok(prose.includes(`For GitHub they speak of GitHub: ${found[0]?.message}`), found[0]?.message)
 })
 
 describe('the examples of the page', { skip: CANNOT_RUN }, () => {

@@ -22,7 +22,11 @@ describe('the guide for GitHub users', { skip: CANNOT_RUN }, () => {
   let world: World
   let directory: string
   let blocks: ReturnType<typeof codeBlocks>
-  let created: { readonly email: string; readonly notices: readonly string[] }
+  let created: {
+    readonly email: string
+    readonly notices: readonly string[]
+    readonly findings: readonly { readonly code: string }[]
+  }
 
   before(async () => {
     githubCom = await startGithub({ clock: createTestClock() })
@@ -80,6 +84,18 @@ describe('the guide for GitHub users', { skip: CANNOT_RUN }, () => {
     assert.equal(created.email, EMAIL)
     assert.ok(created.notices.some((notice) => notice.includes('core.getIDToken')))
     assert.ok(created.notices.some((notice) => notice.includes('is now registered as issuers/')))
+  })
+
+  test('and what it lets in, each finding of which the page names', () => {
+    const [, told = ''] = prose().split('`findings` says whom')
+    const named = [...(told.split('They refuse nothing')[0] ?? '').matchAll(/`(\w+)`/g)].map(
+      ([, code]) => code,
+    )
+
+    assert.deepEqual(
+      created.findings.map(({ code }) => code),
+      named,
+    )
   })
 
   test('its workflow is let in from main, and the next step has the access token', async () => {

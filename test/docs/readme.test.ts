@@ -108,6 +108,7 @@ test('every link in the documents leads to a file', () => {
     'SECURITY.md',
     'CHANGELOG.md',
     'docs/gitlab.md',
+    'docs/policies.md',
     'docs/changing-policies.md',
     'docs/findings.md',
     'docs/architecture.md',

@@ -4,6 +4,7 @@ import { findFindings } from '../../src/finding/find-findings.ts'
 import { FINDING_GRADES, type FindingCode } from '../../src/finding/finding.ts'
 import type { Rule } from '../../src/identity/rule.ts'
 import type { WorkloadIdentitySpec } from '../../src/identity/workload-identity.ts'
+import { PROVIDERS } from '../../src/provider/providers.ts'
 import { ruleWith } from '../policy/policy-world.ts'
 
 const PINNED = { projectIds: ['20'], namespaceIds: [] }
@@ -163,42 +164,6 @@ describe('the findings of an identity', () => {
     assert.match(first?.message ?? '', /'roles\/gitopsServiceAgent' in projects\/web/)
   })
 
-  test('of GitHub are about its people, its claims and its own audience', () => {
-    const githubConfig = {
-      providerType: 'GITHUB',
-      issuerUrl: 'https://token.actions.githubusercontent.com',
-      allowedAudiences: ['https://github.com/acme'],
-    } as const
-    const of = (changes: Partial<Rule>) =>
-      found([], { workloadIdentityConfig: { ...githubConfig, rules: [{ ...NARROW, ...changes }] } })
-
-    const wide = of({
-      project: '',
-      refs: [],
-      protectedRefsOnly: false,
-      ids: { projectIds: [], namespaceIds: [] },
-    })
-    const narrow = of({
-      project: '',
-      claims: { repository: ['acme/app'] },
-      ids: { projectIds: [], namespaceIds: ['72'] },
-    })
-
-    assert.deepEqual(
-      wide.map(({ code }) => code),
-      ['no_project', 'all_refs', 'unprotected_refs', 'shared_audience', 'no_id_pinned'],
-    )
-    assert.match(
-      wide[0]?.message ?? '',
-      /^Everybody with write access to any repository of 'acme' can get in/,
-    )
-    assert.match(wide[2]?.change ?? '', /GitHub/)
-    assert.deepEqual(
-      narrow.map(({ code }) => code),
-      ['shared_audience'],
-    )
-  })
-
   test('name each rule that they are about, and no other', () => {
     const all = found([
       NARROW,
@@ -234,6 +199,134 @@ describe('the findings of an identity', () => {
       assert.match(message, /^(Every|Everybody|Whoever) [^\n]*\.$/, code)
       assert.match(change, /^(Set|Take|Have) [^\n]*[.\]]$/, code)
     }
+  })
+})
+
+describe('the findings of an identity of GitHub', () => {
+  const GITHUB = { pipelineSources: PROVIDERS.GITHUB.sources.usual } as const
+  const narrow = ruleWith({ ...GITHUB, ids: PINNED })
+  const ISSUER = 'https://token.actions.githubusercontent.com'
+  const ofGithub = (rule: Rule, allowedAudiences = ['https://claimgate.example.com'], issuerUrl = ISSUER) =>
+    found([], {
+      workloadIdentityConfig: { providerType: 'GITHUB', issuerUrl, allowedAudiences, rules: [rule] },
+    })
+  const codesOf = (...args: Parameters<typeof ofGithub>) => ofGithub(...args).map(({ code }) => code)
+
+  test('are none where one repository, named refs that are protected, its number and its own audience are asked for', () => {
+    assert.deepEqual(ofGithub(narrow), [])
+  })
+
+  test('are in its words: owners without groups below, repositories, write access, pages of GitHub', () => {
+    const wide = ruleWith({ ...GITHUB, project: '', refs: [], protectedRefsOnly: false })
+    const all = ofGithub(wide)
+
+    assert.deepEqual(
+      all.map(({ code, message, change }) => [code, message, change]),
+      [
+        [
+          'no_project',
+          "Everybody with write access to any repository of 'acme' can get in, also of what is made or moved there later.",
+          `Set project of rule 'deploy' to the repository that needs it, as in "project": "my-repository".`,
+        ],
+        [
+          'all_refs',
+          "Everybody with write access to any repository of 'acme' can get in from a branch or tag of any name.",
+          `Set refs of rule 'deploy' to the branches and tags that need it, as in "refs": [{"type": "BRANCH", "pattern": "main"}].`,
+        ],
+        [
+          'unprotected_refs',
+          "Everybody with write access to any repository of 'acme' can get in by pushing to a branch or tag that nothing protects, without anybody's approval.",
+          "Set protectedRefsOnly of rule 'deploy' to true and protect the branch or tag in GitHub (Settings, Rules, or Settings, Branches).",
+        ],
+        [
+          'no_id_pinned',
+          "Whoever registers the path 'acme' anew, once it was deleted, renamed or moved, can get in.",
+          "Set ids.namespaceIds of rule 'deploy' to the owner's number (repository_owner_id in the token).",
+        ],
+      ],
+    )
+    const [unpinned] = ofGithub({ ...narrow, ids: { projectIds: [], namespaceIds: [] } })
+    assert.match(unpinned?.change ?? '', /^Set ids\.projectIds .* the repository's number/)
+    const [several] = ofGithub({
+      ...wide,
+      ids: { projectIds: ['20', '30'], namespaceIds: [] },
+      protectedRefsOnly: true,
+    })
+    assert.match(several?.message ?? '', / protected tag of any of 2 repositories in 'acme' can get in/)
+  })
+
+  const RULES: readonly (readonly [
+    name: string,
+    changes: Partial<Rule>,
+    expected: readonly FindingCode[],
+  ])[] = [
+    ['no repository but its number', { project: '' }, []],
+    ['no repository but its name as a claim', { project: '', claims: { repository: ['acme/app'] } }, []],
+    [
+      "no repository and the owner's number",
+      { project: '', ids: { projectIds: [], namespaceIds: ['72'] } },
+      ['no_project'],
+    ],
+    ['all refs but a claim of one', { refs: [], claims: { ref: ['refs/heads/main'] } }, []],
+    [
+      'all refs and a claim that GitHub does not send',
+      { refs: [], claims: { ref_path: ['x'] } },
+      ['all_refs'],
+    ],
+    ['unprotected refs but the claim', { protectedRefsOnly: false, claims: { ref_protected: ['true'] } }, []],
+    [
+      'its number as a claim',
+      { ids: { projectIds: [], namespaceIds: [] }, claims: { repository_id: ['20'] } },
+      [],
+    ],
+    [
+      "the owner's number as a claim",
+      { ids: { projectIds: [], namespaceIds: [] }, claims: { repository_owner_id: ['72'] } },
+      [],
+    ],
+    [
+      'a number as a claim of GitLab',
+      { ids: { projectIds: [], namespaceIds: [] }, claims: { project_id: ['20'] } },
+      ['no_id_pinned'],
+    ],
+  ]
+  for (const [name, changes, expected] of RULES) {
+    test(`of a rule with ${name}: ${expected.join(', ') || 'none'}`, () => {
+      assert.deepEqual(codesOf({ ...narrow, ...changes }), expected)
+    })
+  }
+
+  const SERVER = 'https://github.example.com/_services/token'
+  const RESIDENT = 'https://token.actions.acme.ghe.com'
+  const AUDIENCES: readonly (readonly [audience: string, issuerUrl: string, isShared: boolean])[] = [
+    ['https://github.com/acme', ISSUER, true],
+    ['https://github.com/Some-Body/', ISSUER, true],
+    ['https://github.com/acme', `${ISSUER}/acme`, true],
+    [ISSUER, ISSUER, true],
+    ['sigstore', ISSUER, true],
+    ['sts.amazonaws.com', ISSUER, true],
+    ['https://github.example.com/acme', SERVER, true],
+    [SERVER, SERVER, true],
+    ['https://acme.ghe.com/team', RESIDENT, true],
+    ['https://github.com/acme/claimgate', ISSUER, false],
+    ['https://github.com', ISSUER, false],
+    ['https://github.com.example.com/acme', ISSUER, false],
+    ['https://claimgate.example.com/acme', ISSUER, false],
+    ['https://github.example.com/acme', ISSUER, false],
+    ['acme', ISSUER, false],
+  ]
+  for (const [audience, issuerUrl, isShared] of AUDIENCES) {
+    test(`with the audience '${audience}' of ${issuerUrl}: ${isShared ? 'shared_audience' : 'none'}`, () => {
+      assert.deepEqual(codesOf(narrow, [audience], issuerUrl), isShared ? ['shared_audience'] : [])
+    })
+  }
+  test('with the address of an owner on GitHub, where jobs are of GitLab: none', () => {
+    const config = {
+      ...specWith([NARROW]).workloadIdentityConfig,
+      allowedAudiences: ['https://github.com/acme'],
+    }
+
+    assert.deepEqual(codes([NARROW], { workloadIdentityConfig: config }), [])
   })
 })
 

@@ -167,7 +167,7 @@ for (const kind of DATABASES) {
         await list({ Authorization: `Bearer ${'x'.repeat(40)}` }),
         401,
         16,
-        /is not the admin token/,
+        /is neither the admin token nor an access token/,
       )
     })
 

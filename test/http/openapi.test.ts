@@ -216,7 +216,7 @@ function thingRoute(more: Partial<Route> = {}): Route {
     path: '/v1/things/{id}',
     group: 'Operation',
     summary: 'Get a thing.',
-    access: 'administrator',
+    access: 'claimgate.metrics.get',
     query: {},
     answer: thing,
     handle: async () => ({ body: {} }),
@@ -234,16 +234,16 @@ describe('of a route the description', () => {
   test('has the refusals that follow from its access, path, body and If-Match', () => {
     const body = { schema: thing, limit: SMALL_BODY } as const
 
-    assert.equal(statuses(thingRoute()), '200 400 401 404 500 503')
+    assert.equal(statuses(thingRoute()), '200 400 401 403 404 500 503')
     assert.equal(statuses(thingRoute({ path: '/v1/things', access: 'public' })), '200 400 500 503')
-    assert.equal(statuses(thingRoute({ path: '/v1/things' })), '200 400 401 500 503')
+    assert.equal(statuses(thingRoute({ path: '/v1/things' })), '200 400 401 403 500 503')
     assert.equal(
       statuses(thingRoute({ method: 'PATCH', body, honoursIfMatch: true })),
-      '200 400 401 404 409 413 415 500 503',
+      '200 400 401 403 404 409 413 415 500 503',
     )
     assert.equal(
       statuses(thingRoute({ method: 'POST', path: '/v1/things', body })),
-      '200 400 401 409 413 415 500 503',
+      '200 400 401 403 409 413 415 500 503',
     )
   })
 
@@ -272,7 +272,7 @@ describe('of a route the description', () => {
   })
 
   test('says whose token it takes', () => {
-    assert.deepEqual(only(thingRoute())?.security, [{ adminToken: [] }])
+    assert.deepEqual(only(thingRoute())?.security, [{ adminToken: [] }, { accessToken: [] }])
     assert.deepEqual(only(thingRoute({ access: 'access_token' }))?.security, [{ accessToken: [] }])
     assert.deepEqual(only(thingRoute({ access: 'public' }))?.security, [])
   })

@@ -1,22 +1,16 @@
 import assert from 'node:assert/strict'
-import { after, before, describe, test } from 'node:test'
-import { RequestError } from '../../src/errors.ts'
+import { after, describe, test } from 'node:test'
 import type { Rule } from '../../src/identity/rule.ts'
 import type { JsonObject } from '../../src/json.ts'
-import type { PolicyModules } from '../../src/policy/compile-policy.ts'
-import { createEvaluator, type Evaluator } from '../../src/policy/evaluate.ts'
-import { githubAdmits } from '../../src/policy/github-admits.ts'
-import { githubAttacks } from '../../src/policy/github-attacks.ts'
 import { gitlabAdmits } from '../../src/policy/gitlab-admits.ts'
 import { gitlabAttacks } from '../../src/policy/gitlab-attacks.ts'
 import { hostileSamples } from '../../src/policy/hostile-samples.ts'
-import { createPreparePolicy } from '../../src/policy/prepare-policy.ts'
 import { sampleClaims } from '../../src/policy/sample-claims.ts'
 import { createSmokeRunner } from '../../src/policy/smoke-run.ts'
 import { PROVIDERS } from '../../src/provider/providers.ts'
-import { claims, inputWith, realCompiler, ruleWith, silent } from './policy-world.ts'
+import { assertSaidTwice, problemsOf } from './hostile-world.ts'
+import { claims, ruleWith } from './policy-world.ts'
 
-const compiler = await realCompiler()
 const EVERY_REF = { refs: [], protectedRefsOnly: false, mergeRequests: 'SAME_PROJECT' } as const
 
 /** One of each kind of rule that there can be. */
@@ -43,14 +37,6 @@ const enabled = (rule: Rule) => hostileSamples('GITLAB', [rule])
 const titles = (rule: Rule) => enabled(rule).map(({ title }) => title)
 
 describe('what a rule admits is the same said twice, in Rego and apart from it', () => {
-  let evaluator: Evaluator
-  before(async () => {
-    const compiled = await compiler.compile(compiler.gather({ provider: 'GITLAB', rules: RULES }))
-    assert.ok(compiled.ok, JSON.stringify(compiled))
-    evaluator = createEvaluator({ loadWasm: async () => compiled.wasm, log: silent })
-  })
-  after(() => evaluator.close())
-
   const samples: readonly JsonObject[] = [
     {},
     claims,
@@ -80,68 +66,9 @@ describe('what a rule admits is the same said twice, in Rego and apart from it',
   ]
 
   test(`of ${samples.length} samples, by each of ${RULES.length} rules`, async () => {
-    let admitted = 0
-    for (const sample of samples) {
-      const input = JSON.stringify({ ...JSON.parse(inputWith()), claims: sample })
-      const result = await evaluator.evaluate('rules', input)
-      assert.ok(result.ok, JSON.stringify(result))
-      const expected = RULES.filter((rule) => gitlabAdmits(rule, sample)).map(({ id }) => id)
-      assert.deepEqual([...result.ruleIds].sort(), expected.sort(), JSON.stringify(sample))
-      admitted += expected.length
-    }
+    const admitted = await assertSaidTwice('GITLAB', RULES, samples, gitlabAdmits)
+
     assert.ok(admitted > 100, `only ${admitted} were admitted`)
-  })
-})
-
-describe('and for GitHub', () => {
-  const github = { mergeRequests: 'NONE', pipelineSources: ['push', 'release', 'issue_comment'] } as const
-  const rules: readonly Rule[] = [
-    ruleWith({ ...github }),
-    ruleWith({ ...github, project: '' }),
-    ruleWith({ ...github, refs: [], protectedRefsOnly: false, project: '' }),
-    ruleWith({ ...github, refs: [{ type: 'TAG', pattern: 'v*.*' }] }),
-    ruleWith({ ...github, ids: { projectIds: ['20'], namespaceIds: ['72'] } }),
-    ruleWith({ ...github, claims: { environment: ['production'], head_ref: [''] } }),
-    ruleWith({ ...github, claims: { event_name: ['workflow_run'], ref: ['refs/heads/main'] } }),
-  ].map((rule, index) => ({ ...rule, id: `rule-${index}` }))
-  const samples = rules.flatMap((rule) => {
-    const { claims: admitted } = sampleClaims(rule, PROVIDERS.GITHUB)
-    return [admitted, ...githubAttacks(rule, admitted).map((attack) => attack.claims)]
-  })
-
-  test(`of ${samples.length} samples, by each of ${rules.length} rules`, async () => {
-    const compiled = await compiler.compile(compiler.gather({ provider: 'GITHUB', rules }))
-    assert.ok(compiled.ok, JSON.stringify(compiled))
-    const evaluator = createEvaluator({ loadWasm: async () => compiled.wasm, log: silent })
-    let admitted = 0
-    for (const sample of [{}, ...samples]) {
-      const input = JSON.stringify({ ...JSON.parse(inputWith()), provider: 'GITHUB', claims: sample })
-      const result = await evaluator.evaluate('rules', input)
-      assert.ok(result.ok, JSON.stringify(result))
-      const expected = rules.filter((rule) => githubAdmits(rule, sample)).map(({ id }) => id)
-      assert.deepEqual([...result.ruleIds].sort(), expected.sort(), JSON.stringify(sample))
-      admitted += expected.length
-    }
-    await evaluator.close()
-    assert.ok(admitted > 100, `only ${admitted} were admitted`)
-  })
-
-  test('its samples are what a rule must refuse', () => {
-    const found = hostileSamples('GITHUB', [ruleWith(github)]).map(({ title }) => title)
-
-    for (const title of [
-      'a pull request',
-      'a pull request that was closed',
-      "a workflow started by 'workflow_run'",
-      "a workflow started by 'pull_request_target'",
-      'an owner that begins like it',
-      'a tag named like the branch',
-      'the ref in another case',
-      'a ref_protected of true',
-      'no repository_owner',
-    ]) {
-      assert.ok(found.includes(title), `${title} is not among them`)
-    }
   })
 })
 
@@ -214,39 +141,8 @@ describe('a policy that hostile samples meet is refused', () => {
   const smokeRunner = createSmokeRunner()
   after(() => smokeRunner.close())
 
-  /** What preparing the policy of these rules says, its Rego changed before it is compiled. */
-  async function problemsOf(
-    rules: readonly Rule[],
-    change: (source: string) => string = (source) => source,
-  ): Promise<{ changed: number; codes: readonly string[]; messages: readonly string[] }> {
-    let changed = 0
-    const compile = (policy: PolicyModules) => {
-      const modules = policy.modules.map((module) => {
-        const source = change(module.source)
-        changed += source === module.source ? 0 : 1
-        return { ...module, source }
-      })
-      return compiler.compile({ ...policy, modules })
-    }
-    const prepare = createPreparePolicy({
-      compiler: { ...compiler, compile },
-      policies: { has: async () => false },
-      smokeRun: smokeRunner.run,
-    })
-    const refused = await prepare({ providerType: 'GITLAB', rules }).then(
-      () => undefined,
-      (error: unknown) => error,
-    )
-    if (refused === undefined) return { changed, codes: [], messages: [] }
-    assert.ok(refused instanceof RequestError, String(refused))
-    const [{ problems }] = refused.details as [{ problems: readonly { code: string; message: string }[] }]
-    return {
-      changed,
-      codes: problems.map(({ code }) => code),
-      messages: problems.map(({ message }) => message),
-    }
-  }
-
+  const problems = (rules: readonly Rule[], change?: (source: string) => string) =>
+    problemsOf(smokeRunner.run, 'GITLAB', rules, change)
   const pinned = ruleWith({
     ids: { projectIds: ['20'], namespaceIds: ['72'] },
     claims: { environment: ['live'] },
@@ -264,7 +160,7 @@ describe('a policy that hostile samples meet is refused', () => {
       // A rule for all refs, as others refuse the same samples as well.
       const rule = code === 'fork' ? ruleWith({ ...EVERY_REF, project: '' }) : ruleWith()
 
-      const { changed, codes } = await problemsOf([rule], (source) =>
+      const { changed, codes } = await problems([rule], (source) =>
         source.replace(/^always := \{.*\}$/m, (line) =>
           line.replace(`"${code}", `, '').replace(`, "${code}"`, ''),
         ),
@@ -282,7 +178,7 @@ describe('a policy that hostile samples meet is refused', () => {
     ['what follows the group', 'concat("", [parent, "/"])', 'concat("", [parent, ""])'],
   ] as const) {
     test(`one that no longer looks at ${name}`, async () => {
-      const { changed, codes } = await problemsOf([pinned], (source) => source.replace(from, to))
+      const { changed, codes } = await problems([pinned], (source) => source.replace(from, to))
 
       assert.equal(changed, 1)
       assert.ok(codes.includes('hostile_sample_met'), JSON.stringify(codes))
@@ -296,13 +192,13 @@ describe('a policy that hostile samples meet is refused', () => {
       ruleWith({ ...EVERY_REF, id: 'all', project: '' }),
     ]
 
-    assert.deepEqual(await problemsOf(rules), { changed: 0, codes: [], messages: [] })
+    assert.deepEqual(await problems(rules), { changed: 0, codes: [], messages: [] })
   })
 
   test('also where another rule admits them, since each rule is looked at by itself', async () => {
     const rules = [ruleWith({ id: 'deploy' }), ruleWith({ ...EVERY_REF, id: 'all', project: '' })]
 
-    const { codes, messages } = await problemsOf(rules, (source) =>
+    const { codes, messages } = await problems(rules, (source) =>
       source.replace(
         'claims.ref_protected == "true"\n}\n\nmet[i] contains "merge_request"',
         'claims\n}\n\nmet[i] contains "merge_request"',
@@ -319,6 +215,6 @@ describe('a policy that hostile samples meet is refused', () => {
   test('and a rule that is disabled has none', async () => {
     const rules = [ruleWith({ id: 'deploy' }), ruleWith({ id: 'off', disabled: true })]
 
-    assert.deepEqual((await problemsOf(rules)).codes, [])
+    assert.deepEqual((await problems(rules)).codes, [])
   })
 })

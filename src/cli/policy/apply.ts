@@ -1,0 +1,119 @@
+import {
+  type ClientCommand,
+  type ClientContext,
+  COULD_NOT_RUN,
+  DONE,
+  type Flags,
+  FOUND_SOMETHING,
+} from '../command.ts'
+import { createProgressBar } from '../progress-bar.ts'
+import { AT_ONCE, makePlan } from './make-plan.ts'
+import { openPolicyFolder } from './open-folder.ts'
+import { type Change, readPlan } from './plan-file.ts'
+import {
+  CLIENT_FLAGS,
+  CLIENT_OPTIONS,
+  createServiceClient,
+  type ServiceClient,
+  ServiceError,
+} from './service-client.ts'
+import { describePlan } from './show-plan.ts'
+
+/** `claimgate apply`: makes a service what the files of a folder say, or what a plan says that was made of them. */
+export const applyCommand: ClientCommand = {
+  name: 'apply',
+  usage: '(FOLDER | --plan FILE) --url URL [OPTIONS]',
+  does: 'makes these changes in a service, all or none; refused where it is not what was planned for',
+  options: [
+    ...CLIENT_OPTIONS,
+    ['--plan FILE', 'applies this plan of plan --output, in place of one made now'],
+    ['--prune', 'also deletes all identities that have no file in the folder'],
+    ['--reason REASON', 'why, for those who read the versions of these identities later'],
+    [
+      '--acknowledge REASON',
+      'why their findings may be, which is recorded: applies what BLOCK_FINDINGS refuses',
+    ],
+    ['--json', 'what was changed as JSON'],
+  ],
+  flags: {
+    ...CLIENT_FLAGS,
+    plan: { type: 'string' },
+    prune: { type: 'boolean' },
+    reason: { type: 'string' },
+    acknowledge: { type: 'string' },
+    json: { type: 'boolean' },
+  },
+  operands: ['[FOLDER]'],
+  async run(context) {
+    const client = createServiceClient(context.config, context.flags)
+    const { changes, unchanged } = await plannedChanges(client, context)
+    if (changes.length > 0) {
+      const refusal = await apply(client, changes, pathWith(context.flags))
+      if (refusal !== undefined) {
+        process.stderr.write(`${refusal.message}\n`)
+        return refusal.status === CONFLICT ? FOUND_SOMETHING : COULD_NOT_RUN
+      }
+    }
+    const shown =
+      context.flags.json === true ? `${JSON.stringify({ changes })}\n` : describeApplied(changes, unchanged)
+    process.stdout.write(shown)
+    return DONE
+  },
+}
+
+/** Both reasons are parameters, as those of every save are. */
+function pathWith(flags: Flags): string {
+  const query = new URLSearchParams()
+  for (const name of ['reason', 'acknowledge']) {
+    const given = flags[name]
+    if (typeof given === 'string') query.set(name, given)
+  }
+  return `/v1/workspaces/default:applyPolicies${query.size === 0 ? '' : `?${query}`}`
+}
+
+/** The service is not what the plan was made for. */
+const CONFLICT = 409
+
+async function plannedChanges(client: ServiceClient, { config, flags, operands: [folder] }: ClientContext) {
+  if ((folder === undefined) === (flags.plan === undefined)) throw new Error('Give a FOLDER, or --plan FILE.')
+  if (folder !== undefined) return makePlan(client, openPolicyFolder(config, folder), flags.prune === true)
+  if (flags.prune === true)
+    throw new Error('--prune goes with a FOLDER: a plan says already what is deleted.')
+  const plan = readPlan(String(flags.plan))
+  if (plan.url === client.url) return { changes: plan.changes, unchanged: 0 }
+  throw new Error(`This plan was made for ${plan.url}, not for ${client.url}.`)
+}
+
+/** Undefined where all changes were made. */
+async function apply(
+  client: ServiceClient,
+  changes: readonly Change[],
+  path: string,
+): Promise<ServiceError | undefined> {
+  const wanted = changes.map(({ action, email, etag, after }) => ({
+    action,
+    email,
+    etag,
+    workloadIdentity: after,
+  }))
+  const progress = createProgressBar(process.stderr)
+  try {
+    // Compiled a few at a time, lest the answer be waited for too long; then the apply itself finds it all done.
+    for (let from = 0; from < wanted.length && wanted.length > AT_ONCE; from += AT_ONCE) {
+      const some = wanted.slice(from, from + AT_ONCE)
+      await client.post(path, { changes: some, validateOnly: true })
+      progress.show(`${from + some.length} changes checked`, (from + some.length) / wanted.length)
+    }
+    await client.post(path, { changes: wanted })
+    return undefined
+  } catch (error) {
+    if (error instanceof ServiceError) return error
+    throw error
+  } finally {
+    progress.end()
+  }
+}
+
+function describeApplied(changes: readonly Change[], unchanged: number): string {
+  return `${describePlan(changes, unchanged)}${changes.length === 0 ? 'There was nothing to do.' : 'Done.'}\n`
+}

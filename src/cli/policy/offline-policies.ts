@@ -1,0 +1,103 @@
+import { systemClock } from '../../clock.ts'
+import type { ClientConfig } from '../../config/env.ts'
+import { RequestError } from '../../errors.ts'
+import { parseWorkloadIdentity } from '../../identity/parse-workload-identity.ts'
+import { recordableClaims } from '../../identity/recordable-claims.ts'
+import type { WorkloadIdentityConfig, WorkloadIdentitySpec } from '../../identity/workload-identity.ts'
+import { createLog } from '../../log.ts'
+import { createPolicyCompiler, type IdentitySource, type PolicyModules } from '../../policy/compile-policy.ts'
+import { limitConcurrency } from '../../policy/limit-concurrency.ts'
+import { createOpa } from '../../policy/opa.ts'
+import { opaBinary } from '../../policy/opa-binary.ts'
+import type { PolicyProblem } from '../../policy/policy-problem.ts'
+import { createPreparePolicy, POLICIES_DIR, type PreparedPolicy } from '../../policy/prepare-policy.ts'
+import { createSmokeRunner } from '../../policy/smoke-run.ts'
+import type { FileProblem } from '../../policy-file/file-problem.ts'
+import type { PolicyFile } from '../../policy-file/read-policy-file.ts'
+import type { TestResult } from '../../policy-test/policy-test.ts'
+import { runPolicyTests } from '../../policy-test/run-policy-tests.ts'
+import { policyInput } from '../../provider/policy-input.ts'
+import { checkClaims } from '../../token/check-claims.ts'
+import { PolicyFileError, policyFileReader } from './open-folder.ts'
+
+/** Makes policies of files as the service does, without one. */
+export type OfflinePolicies = {
+  /** The modules of its policy, which are not compiled. */
+  gather(policyFile: PolicyFile): PolicyModules
+  /** Its policy, compiled and tried. Throws `PolicyFileError` with the problems that it has. */
+  prepare(policyFile: PolicyFile): Promise<Required<PreparedPolicy>>
+  /** What its tests come to on its policy. Throws as `prepare`. */
+  runTests(policyFile: PolicyFile): Promise<readonly TestResult[]>
+  close(): Promise<void>
+}
+
+/** The compiler runs two at a time; who waits for it is only kept from being refused. */
+const AT_ONCE = 4
+
+export async function openOfflinePolicies(config: ClientConfig): Promise<OfflinePolicies> {
+  const opa = createOpa({ binary: opaBinary(config.opaBin), log: createLog('silent') })
+  const compiler = await createPolicyCompiler({ opa, policiesDir: POLICIES_DIR })
+  const { run: smokeRun, close } = createSmokeRunner()
+  const preparePolicy = createPreparePolicy({ compiler, policies: { has: async () => false }, smokeRun })
+  const inTurn = limitConcurrency(AT_ONCE, Number.POSITIVE_INFINITY, '')
+  const reader = policyFileReader(config)
+  const loadWasm = async () => undefined
+  // Files have none yet: tests are judged by the identity's policy alone.
+  const currentGuardrails = async () => ({ digest: null })
+  const judging = { recordableClaims, policyInput, checkClaims }
+  const testing = { clock: systemClock, smokeRun, loadWasm, currentGuardrails, ...judging }
+
+  const specOf = ({ body, email, problemAt }: PolicyFile): WorkloadIdentitySpec => {
+    const { state: _, ...stated } = body
+    const parsed = parseWorkloadIdentity(stated, { ...reader, email })
+    if (parsed.ok) return parsed.spec
+    throw new PolicyFileError([problemAt([], `${parsed.field} ${parsed.message}`)])
+  }
+  const prepare = async (policyFile: PolicyFile): Promise<Required<PreparedPolicy>> => {
+    try {
+      const source = specOf(policyFile).workloadIdentityConfig
+      const { digest, policy } = await inTurn(() => preparePolicy(source))
+      if (policy === undefined) throw new Error('The policy is stored already, which nothing is here.')
+      return { digest, policy }
+    } catch (error) {
+      throw placedError(error, policyFile)
+    }
+  }
+  return {
+    gather: (policyFile) => compiler.gather(sourceOf(specOf(policyFile).workloadIdentityConfig)),
+    prepare,
+    async runTests(policyFile) {
+      const policy = await prepare(policyFile)
+      const { email, project: projectId = null } = policyFile
+      return inTurn(() => runPolicyTests(testing, { email, projectId, spec: specOf(policyFile), policy }))
+    },
+    close,
+  }
+}
+
+function sourceOf({
+  providerType: provider,
+  rules,
+  conditions = '',
+}: WorkloadIdentityConfig): IdentitySource {
+  return { provider, rules, conditions }
+}
+
+/** What the compiler says of a policy, where it stands in the files. */
+function placedError(error: unknown, policyFile: PolicyFile): unknown {
+  if (!(error instanceof RequestError)) return error
+  const [details] = error.details as readonly [{ readonly problems: readonly PolicyProblem[] }?]
+  const problems = details?.problems ?? []
+  if (problems.length === 0) return new PolicyFileError([policyFile.problemAt([], error.message)])
+  return new PolicyFileError(problems.map((problem) => placeProblem(problem, policyFile)))
+}
+
+/** A problem of the conditions has its own line, one of what rules were made into stands at the rules. */
+export function placeProblem(problem: PolicyProblem, { conditionsFile, problemAt }: PolicyFile): FileProblem {
+  const { file, row, column, code, hint } = problem
+  const message = `${code}: ${problem.message}${hint === undefined ? '' : ` ${hint}`}`
+  if (file === 'conditions.rego' && conditionsFile !== undefined) {
+    return { file: conditionsFile, line: row, column, field: '', message }
+  }
+  return problemAt(['workloadIdentityConfig', 'rules'], message)
+}

@@ -1,0 +1,40 @@
+import type { PolicyModules } from '../../policy/compile-policy.ts'
+import type { PolicyFile } from '../../policy-file/read-policy-file.ts'
+import { type ClientCommand, DONE } from '../command.ts'
+import { openOfflinePolicies } from './offline-policies.ts'
+import { openPolicyFolder } from './open-folder.ts'
+
+/** `claimgate policy show`: the Rego that files become, as `GET …/policy` would answer it. */
+export const policyShowCommand: ClientCommand = {
+  name: 'policy show',
+  usage: 'FOLDER [--json]',
+  does: 'prints the Rego that the identities of a folder (or one file) become; --json with all base policies',
+  flags: { json: { type: 'boolean' } },
+  operands: ['FOLDER'],
+  async run({ config, flags, operands: [path = ''] }) {
+    const files = openPolicyFolder(config, path)
+    const policies = await openOfflinePolicies(config)
+    try {
+      const shown = files.map((file) => ({ file, policy: policies.gather(file) }))
+      process.stdout.write(
+        flags.json === true
+          ? `${JSON.stringify({ policies: shown.map(({ file, policy }) => asJson(file, policy)) })}\n`
+          : shown.map(({ file, policy }) => describe(file, policy)).join('\n'),
+      )
+      return DONE
+    } finally {
+      await policies.close()
+    }
+  },
+}
+
+function asJson({ file, email }: PolicyFile, { digest, compiler, entrypoint, modules }: PolicyModules) {
+  return { file, email, digest, compiler, entrypoint, modules }
+}
+
+/** The modules that are its own; what is the same for all stands in `policies/claimgate`. */
+function describe({ file, email }: PolicyFile, { digest, modules }: PolicyModules): string {
+  const own = modules.filter(({ path }) => !path.startsWith('claimgate/'))
+  const texts = own.map(({ path, source }) => `# ${path}\n${source}`)
+  return `# ${file}: ${email}\n# ${digest}\n${texts.join('\n')}`
+}

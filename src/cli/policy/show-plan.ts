@@ -1,0 +1,69 @@
+import { isDeepStrictEqual, styleText } from 'node:util'
+import { fieldPath } from '../../fields/field-path.ts'
+import type { Change } from './plan-file.ts'
+
+const CONFIG = 'workloadIdentityConfig'
+const SIGNS = { CREATE: '+', UPDATE: '~', DELETE: '-' } as const
+const GRADE_COLOURS = { CRITICAL: 'red', WARNING: 'yellow', NOTE: 'cyan' } as const
+const COLOURS = { CREATE: 'green', UPDATE: 'yellow', DELETE: 'red' } as const
+
+/** A plan as one reads it: each identity, and each field of it that changes; lines that sum up. */
+export function describePlan(changes: readonly Change[], unchanged: number): string {
+  const count = (action: Change['action']) => changes.filter((change) => change.action === action).length
+  const sum = `${count('CREATE')} to create, ${count('UPDATE')} to change, ${count('DELETE')} to delete, ${unchanged} unchanged.`
+  return `${[...changes.flatMap(describeChange), sum].join('\n')}\n`
+}
+
+function describeChange({ action, email, before, after, notices, findings }: Change): readonly string[] {
+  const title = styleText(COLOURS[action], `${SIGNS[action]} ${email}`)
+  return [
+    title,
+    ...differences(before ?? {}, after ?? {}).map((line) => `    ${line}`),
+    ...notices.map((notice) => `    ${styleText('cyan', 'notice')} ${notice.replace(`${CONFIG}.`, '')}`),
+    ...findings.map(describeFinding),
+    '',
+  ]
+}
+
+function describeFinding({ code, grade, rule, message, change }: Change['findings'][number]): string {
+  const where = rule === undefined ? '' : ` (${shown(rule)})`
+  return `    ${styleText(GRADE_COLOURS[grade], grade.toLowerCase())} ${code}${where}: ${message} ${change}`
+}
+
+/** A line for each field that is another; of rules by their ids, of other lists of objects by their place. */
+function differences(before: unknown, after: unknown, path: readonly PropertyKey[] = []): readonly string[] {
+  if (isDeepStrictEqual(before, after)) return []
+  const [old, now] = [membersOf(before), membersOf(after)]
+  if (now === undefined || (old === undefined && before !== undefined)) {
+    return [describeField(path, before, after)]
+  }
+  const former = old ?? new Map<PropertyKey, unknown>()
+  const lines = [...new Set([...former.keys(), ...now.keys()])].flatMap((name) =>
+    differences(
+      former.get(name),
+      now.get(name),
+      name === CONFIG && path.length === 0 ? path : [...path, name],
+    ),
+  )
+  if (lines.length > 0) return lines
+  return [`${fieldPath(path)}: in another order, ${shown([...former.keys()])} -> ${shown([...now.keys()])}`]
+}
+
+/** What a value is made of, by name, place or id; undefined for what is shown whole, as lists of plain values are. */
+function membersOf(value: unknown): ReadonlyMap<PropertyKey, unknown> | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  if (!Array.isArray(value)) return new Map(Object.entries(value))
+  if (value.every((item) => typeof item !== 'object' || item === null)) return undefined
+  return new Map(value.map((item, index) => [typeof item.id === 'string' ? item.id : index, item]))
+}
+
+function describeField(path: readonly PropertyKey[], before: unknown, after: unknown): string {
+  const name = fieldPath(path)
+  if (before === undefined) return `${name}: ${shown(after)}`
+  return `${name}: ${shown(before)} -> ${after === undefined ? styleText('red', 'removed') : shown(after)}`
+}
+
+/** In JSON, so that no text of an author's can be taken for anything else, nor move the cursor. */
+function shown(value: unknown): string {
+  return JSON.stringify(value)
+}

@@ -1,0 +1,145 @@
+import { type ZodType, z } from 'zod'
+import type { Caller } from '../access/caller.ts'
+import type { Permission } from '../access/permissions.ts'
+import { RequestError } from '../errors.ts'
+import type { Authorship } from '../fields/authorship.ts'
+import type { AppliedChange } from '../identity/apply-identity-changes.ts'
+import type { AskedChanges, WantedChange, WantedIdentity } from '../identity/identity-changes.ts'
+import type { IdentitiesPlan } from '../identity/plan-identities.ts'
+import { authorshipOf, reasonParameter } from './authorship.ts'
+import { acknowledge, findingAnswer } from './finding-json.ts'
+import { BATCH_BODY, defineRoute, type Route, type RouteRefusal } from './route.ts'
+import { workloadIdentityAnswer, workloadIdentityJson } from './workload-identity-json.ts'
+
+/** A thousand policies are compiled in half a minute; a proxy in front has to wait as long. */
+const ANSWER_WITHIN_MS = 120_000
+
+const content = workloadIdentityAnswer.omit({
+  name: true,
+  email: true,
+  etag: true,
+  createTime: true,
+  updateTime: true,
+  policyDigest: true,
+  acknowledgements: true,
+  findings: true,
+  notices: true,
+})
+
+const plannedChange = z
+  .strictObject({
+    action: z.enum(['CREATE', 'UPDATE', 'DELETE']),
+    email: z.string(),
+    etag: z.string().optional().meta({ description: 'Of what is changed or deleted, for the apply.' }),
+    before: content.optional(),
+    after: content.optional(),
+    notices: z.array(z.string()),
+    findings: z.array(findingAnswer).meta({ description: 'What it would let in that may not be meant.' }),
+  })
+  .meta({ id: 'PlannedChange' })
+
+const entryProblem = z.strictObject({
+  index: z.int(),
+  email: z.string(),
+  field: z.string(),
+  message: z.string(),
+  problems: z.array(z.unknown()).meta({ description: 'What the compiler says, where it is the policy.' }),
+})
+
+const ENTRY_PROBLEMS: RouteRefusal = {
+  description: 'Nothing was changed; each of those that are wrong is named, by its place in the list.',
+  details: z.array(z.strictObject({ problems: z.array(entryProblem) })).max(1),
+}
+
+/** `POST /v1/workspaces/default:planPolicies`: what an apply of these identities would change; changes nothing. */
+export function planPoliciesRoute(deps: {
+  planBody: ZodType<{ workloadIdentities: WantedIdentity[]; keep?: string[] | undefined }>
+  planIdentities: (asked: {
+    workloadIdentities: readonly WantedIdentity[]
+    keep: readonly string[] | undefined
+  }) => Promise<IdentitiesPlan>
+}): Route {
+  return defineRoute({
+    method: 'POST',
+    path: '/v1/workspaces/default:planPolicies',
+    group: 'Workload identities',
+    summary: 'Plan: what would change if these identities were to be there, and with keep no others.',
+    operationId: 'planPolicies',
+    access: 'claimgate.workloadIdentities.evaluate',
+    query: {},
+    body: { schema: deps.planBody, limit: BATCH_BODY },
+    answer: z.strictObject({
+      changes: z.array(plannedChange),
+      emails: z.array(z.string()).meta({ description: 'Of these identities, in their order.' }),
+    }),
+    refusals: { invalid_argument: ENTRY_PROBLEMS },
+    answerWithinMs: ANSWER_WITHIN_MS,
+    async handle({ body: { workloadIdentities, keep } }) {
+      return { body: await deps.planIdentities({ workloadIdentities, keep }) }
+    },
+  })
+}
+
+/** `POST /v1/workspaces/default:applyPolicies`: all changes of a plan or none, in one transaction. */
+export function applyPoliciesRoute(deps: {
+  applyBody: ZodType<AskedChanges>
+  applyChanges: (
+    caller: Caller,
+    asked: AskedChanges,
+    authorship: Authorship,
+  ) => Promise<readonly AppliedChange[]>
+}): Route {
+  return defineRoute({
+    method: 'POST',
+    path: '/v1/workspaces/default:applyPolicies',
+    group: 'Workload identities',
+    summary:
+      'Apply a plan: all of its changes or none; refused where an identity is not what was planned for.',
+    operationId: 'applyPolicies',
+    access: 'claimgate.workloadIdentities.update',
+    query: { reason: reasonParameter, acknowledge },
+    body: { schema: deps.applyBody, limit: BATCH_BODY },
+    answer: z.strictObject({
+      workloadIdentities: z
+        .array(workloadIdentityAnswer)
+        .meta({ description: 'What was created or changed.' }),
+      deleted: z.array(z.string()).meta({ description: 'The emails of those that were deleted.' }),
+    }),
+    refusals: {
+      invalid_argument: ENTRY_PROBLEMS,
+      permission_denied: { ...ENTRY_PROBLEMS, description: 'Nothing was changed; a permission is missing.' },
+      aborted: {
+        description: 'Nothing was changed; these are not what the plan was made for.',
+        details: z.array(z.strictObject({ stale: z.array(z.string()) })).max(1),
+      },
+    },
+    answerWithinMs: ANSWER_WITHIN_MS,
+    async handle({ caller, query, body, note }) {
+      for (const action of new Set(body.changes.map((change) => change.action))) checkAction(caller, action)
+      note({ changes: String(body.changes.length) })
+      const applied = await deps.applyChanges(caller, body, authorshipOf(caller, query))
+      const saved = applied.flatMap((change) => change.saved ?? [])
+      return {
+        body: {
+          workloadIdentities: saved.map((each) => workloadIdentityJson(each.identity, each)),
+          deleted: applied.filter((change) => change.saved === undefined).map(({ email }) => email),
+        },
+      }
+    },
+  })
+}
+
+const PERMISSION_FOR = {
+  CREATE: 'claimgate.workloadIdentities.create',
+  UPDATE: 'claimgate.workloadIdentities.update',
+  DELETE: 'claimgate.workloadIdentities.delete',
+} as const satisfies Readonly<Record<WantedChange['action'], Permission>>
+
+function checkAction({ name, permissions }: Caller, action: WantedChange['action']): void {
+  const permission = PERMISSION_FOR[action]
+  if (permissions.has(permission)) return
+  throw new RequestError(
+    'permission_denied',
+    `This needs the permission ${permission}, which the roles of ${name} do not give.`,
+  )
+}

@@ -1,0 +1,163 @@
+import { RequestError } from '../errors.ts'
+import type { Finding } from '../finding/finding.ts'
+import { prepareCreate } from './create-workload-identity.ts'
+import { eachEntry } from './each-entry.ts'
+import { type ChangeAction, saysTheSame, type WantedIdentity } from './identity-changes.ts'
+import { emailOf, placeOf } from './identity-email.ts'
+import { issuerFor } from './identity-issuer.ts'
+import { readIdentityPatch } from './identity-patch.ts'
+import type { IdentityStore, WholeIdentity } from './identity-store.ts'
+import { onceEachPolicy } from './once-each-policy.ts'
+import {
+  judgeUpdate,
+  planUpdate,
+  prepareUpdate,
+  type UpdateWorkloadIdentityDeps,
+} from './update-workload-identity.ts'
+import type { WorkloadIdentitySpec } from './workload-identity.ts'
+
+export type PlanIdentitiesDeps = UpdateWorkloadIdentityDeps & {
+  readonly identities: Pick<IdentityStore, 'findAll' | 'listLiving'>
+}
+
+/** What an identity is, or would be, as far as its author decides it. */
+export type IdentityContent = WorkloadIdentitySpec & { readonly state: 'ACTIVE' | 'DISABLED' }
+
+/** What has to be done about one identity; given to an apply as it is, it does just that. */
+export type PlannedChange = {
+  readonly action: ChangeAction
+  readonly email: string
+  /** Of what is changed or deleted. */
+  readonly etag?: string
+  readonly before?: IdentityContent
+  readonly after?: IdentityContent
+  readonly notices: readonly string[]
+  /** What it would let in that may not be meant; none of what is deleted. */
+  readonly findings: readonly Finding[]
+}
+
+export type IdentitiesPlan = {
+  readonly changes: readonly PlannedChange[]
+  /** Of those that were planned, in their order. */
+  readonly emails: readonly string[]
+}
+
+/**
+ * What would have to change for these identities to be what is wanted, and with `keep` no others to be there than these
+ * and those. Nothing is saved; what changes is compiled and tried, so that an apply of it is not refused for it. Throws
+ * `invalid_argument` with all that is wrong with any of them.
+ */
+export async function planIdentities(
+  deps: PlanIdentitiesDeps,
+  {
+    workloadIdentities,
+    keep,
+  }: {
+    readonly workloadIdentities: readonly WantedIdentity[]
+    readonly keep?: readonly string[] | undefined
+  },
+): Promise<IdentitiesPlan> {
+  const emails = workloadIdentities.map((wanted) => emailOfWanted(wanted, deps.identityDomain))
+  const living =
+    keep === undefined ? await deps.identities.findAll(emails) : await deps.identities.listLiving()
+  const stored = new Map(living.filter(({ state }) => state !== 'DELETED').map((each) => [each.email, each]))
+  const entries = workloadIdentities.map((wanted, index) => ({ email: emails[index] ?? '', wanted }))
+  const seen = new Set<string>()
+  // Findings are told, and refuse only who makes the changes without a reason.
+  const planning: PlanIdentitiesDeps = {
+    ...deps,
+    blockFindings: 'none',
+    preparePolicy: onceEachPolicy(deps.preparePolicy),
+  }
+  const planned = await eachEntry(
+    entries,
+    ({ email }) => email,
+    async ({ email, wanted }) => {
+      if (seen.has(email)) throw new RequestError('invalid_argument', 'It is among them already.')
+      seen.add(email)
+      const current = stored.get(email)
+      return current === undefined
+        ? planCreation(planning, email, wanted)
+        : planChange(planning, current, wanted.workloadIdentity)
+    },
+  )
+  const changes = planned.filter((change) => change !== undefined)
+  return {
+    changes: [...changes, ...(keep === undefined ? [] : deletionsBeside([...emails, ...keep], living))],
+    emails,
+  }
+}
+
+function emailOfWanted(
+  { workloadIdentityId, project, workloadIdentity }: WantedIdentity,
+  domain: string,
+): string {
+  if (workloadIdentityId === undefined) return workloadIdentity.email ?? ''
+  return emailOf(workloadIdentityId, domain, project)
+}
+
+async function planCreation(
+  deps: PlanIdentitiesDeps,
+  email: string,
+  { workloadIdentity }: WantedIdentity,
+): Promise<PlannedChange> {
+  const { state = 'ACTIVE', ...body } = workloadIdentity
+  const { id, projectId } = placeFor(email, deps.identityDomain)
+  const { identity, notices, findings } = await prepareCreate(deps, id, body, projectId, undefined)
+  const issuer = await issuerFor(deps, identity.spec.workloadIdentityConfig)
+  const after = { ...identity.spec, state: checkedState(state) }
+  return { action: 'CREATE', email, after, notices: [...notices, ...issuer.notices], findings }
+}
+
+/** Throws `invalid_argument` for an email that can be none of this service's. */
+export function placeFor(email: string, domain: string): { id: string; projectId: string | undefined } {
+  const place = placeOf(email, domain)
+  if (place !== undefined) return place
+  throw new RequestError(
+    'invalid_argument',
+    `The email must end with @${domain}, or with @PROJECT.${domain} for an identity of a project.`,
+  )
+}
+
+export function checkedState(state: string): 'ACTIVE' | 'DISABLED' {
+  if (state === 'ACTIVE' || state === 'DISABLED') return state
+  throw new RequestError('invalid_argument', "state must be 'ACTIVE' or 'DISABLED'.")
+}
+
+/** Undefined where it is what is wanted already. */
+async function planChange(
+  deps: PlanIdentitiesDeps,
+  current: WholeIdentity,
+  wanted: WantedIdentity['workloadIdentity'],
+): Promise<PlannedChange | undefined> {
+  const plan = planUpdate(deps, current, readIdentityPatch(wanted, '*'), undefined)
+  const after = { ...plan.spec, state: plan.state }
+  if (saysTheSame(after, current)) return undefined
+  const { issuer } = await prepareUpdate(deps, current, plan)
+  return {
+    action: 'UPDATE',
+    email: current.email,
+    etag: current.revision,
+    before: contentOf(current, after),
+    after,
+    notices: [...plan.notices, ...issuer.notices],
+    findings: judgeUpdate(deps, current, plan, undefined).findings,
+  }
+}
+
+function deletionsBeside(
+  emails: readonly string[],
+  living: readonly WholeIdentity[],
+): readonly PlannedChange[] {
+  const wanted = new Set(emails)
+  return living
+    .filter(({ email }) => !wanted.has(email))
+    .map(({ email, revision }) => ({ action: 'DELETE', email, etag: revision, notices: [], findings: [] }))
+}
+
+/** Of a stored identity what its author decides, which are the fields of what it is to be. */
+function contentOf(identity: WholeIdentity, after: IdentityContent): IdentityContent {
+  return Object.fromEntries(
+    Object.keys(after).map((name) => [name, Reflect.get(identity, name)]),
+  ) as IdentityContent
+}

@@ -1,0 +1,106 @@
+import { lstatSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { decodeUtf8 } from '../json.ts'
+import { type FileProblem, sortFileProblems } from './file-problem.ts'
+import { type PolicyFile, type PolicyFileReader, readPolicyFile } from './read-policy-file.ts'
+
+export type PolicyFolder = {
+  readonly files: readonly PolicyFile[]
+  readonly problems: readonly FileProblem[]
+}
+
+/** What a request may carry, and far more than anybody reads. */
+const MAX_FILE_BYTES = 524_288
+const MAX_FILES = 20_000
+const YAML = /\.ya?ml$/
+
+/**
+ * Reads all identities of a folder and of those in it, or of one file; names that begin with a dot are left alone. All
+ * that is wrong with them is found at once. Throws where there is none: an empty folder is more likely the wrong one.
+ */
+export function readPolicyFolder(reader: PolicyFileReader, path: string): PolicyFolder {
+  const paths = new Set(statSync(path).isDirectory() ? listFiles(path) : withConditions(path))
+  const yamlFiles = [...paths].filter((file) => YAML.test(file))
+  if (yamlFiles.length === 0) throw new Error(`There is no YAML file in ${path}.`)
+  if (paths.size > MAX_FILES) throw new Error(`There are more than ${MAX_FILES} files in ${path}.`)
+
+  const problems: FileProblem[] = []
+  const read = (file: string): string | undefined => {
+    const found = readText(file)
+    if (!found.ok) problems.push(aboutAll(file, found.problem))
+    return found.ok ? found.text : undefined
+  }
+  const files = yamlFiles.flatMap((file) => {
+    const conditionsFile = file.replace(YAML, '.rego')
+    const source = paths.has(conditionsFile) ? read(conditionsFile) : undefined
+    const text = read(file)
+    if (text === undefined) return []
+    const conditions = source === undefined ? undefined : { file: conditionsFile, source }
+    const found = readPolicyFile(reader, file, text, conditions)
+    if (found.ok) return [found.policyFile]
+    problems.push(...found.problems)
+    return []
+  })
+  const stems = new Set(yamlFiles.map((file) => file.replace(YAML, '')))
+  for (const file of paths) {
+    const stem = file.replace(/\.rego$/, '')
+    if (stem !== file && !stems.has(stem)) {
+      problems.push(aboutAll(file, `belongs to no identity: there is no ${stem}.yaml`))
+    }
+  }
+  return { files, problems: sortFileProblems([...problems, ...findSameEmails(files)]) }
+}
+
+/** Two files for one identity would overwrite each other; an id without a domain may be the same as an email. */
+function findSameEmails(files: readonly PolicyFile[]): readonly FileProblem[] {
+  const first = new Map<string, PolicyFile>()
+  return files.flatMap((policyFile) => {
+    const { email, givesEmail } = policyFile
+    const other = first.get(email)
+    if (other === undefined) {
+      first.set(email, policyFile)
+      return []
+    }
+    return [
+      policyFile.problemAt(
+        [givesEmail ? 'email' : 'id'],
+        `${email} is the identity of ${other.file} already`,
+      ),
+    ]
+  })
+}
+
+/** In the order of their names. A link is among them, so that it is refused: left out, it could be deleted for it. */
+function listFiles(folder: string): readonly string[] {
+  return readdirSync(folder, { withFileTypes: true })
+    .filter(({ name }) => !name.startsWith('.') && name !== 'node_modules')
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .flatMap((entry) => {
+      const path = join(folder, entry.name)
+      if (entry.isDirectory()) return listFiles(path)
+      return /\.(ya?ml|rego)$/.test(entry.name) ? [path] : []
+    })
+}
+
+function withConditions(file: string): readonly string[] {
+  const conditions = file.replace(YAML, '.rego')
+  return statSync(conditions, { throwIfNoEntry: false }) === undefined ? [file] : [file, conditions]
+}
+
+type ReadText =
+  | { readonly ok: true; readonly text: string }
+  | { readonly ok: false; readonly problem: string }
+
+function readText(file: string): ReadText {
+  const status = lstatSync(file)
+  if (!status.isFile()) return { ok: false, problem: 'is no regular file, and links are not followed' }
+  if (status.size > MAX_FILE_BYTES) {
+    return { ok: false, problem: `is larger than ${MAX_FILE_BYTES / 1024} KiB` }
+  }
+  const text = decodeUtf8(readFileSync(file))
+  return text === undefined ? { ok: false, problem: 'is not UTF-8' } : { ok: true, text }
+}
+
+function aboutAll(file: string, message: string): FileProblem {
+  return { file, line: 1, column: 1, field: '', message }
+}

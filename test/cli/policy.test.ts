@@ -1,0 +1,162 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, test } from 'node:test'
+
+const MAIN = join(import.meta.dirname, '../../src/main.ts')
+
+const GOOD = `id: deploy
+providerType: GITLAB
+issuerUrl: https://gitlab.com
+rules:
+  - id: main
+    group: acme
+    project: app
+    refs: [{ type: BRANCH, pattern: main }]
+    roles: [roles/gitopsServiceAgent]
+tests:
+  - title: main deploys
+    claims: &claims
+`
+
+const CLAIMS = {
+  namespace_path: 'acme',
+  project_path: 'acme/app',
+  project_id: '20',
+  job_project_id: '20',
+  ref: 'main',
+  ref_type: 'branch',
+  ref_path: 'refs/heads/main',
+  ref_protected: 'true',
+  pipeline_source: 'push',
+}
+
+/** GOOD with these tests. */
+function withTests(...tests: readonly object[]): string {
+  return `${GOOD.slice(0, GOOD.indexOf('tests:'))}tests: ${JSON.stringify(tests)}\n`
+}
+
+let folder: string
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'policy-'))
+})
+afterEach(() => rmSync(folder, { recursive: true }))
+
+function run(...args: readonly string[]) {
+  // What a job may have for something else is not read.
+  const env = { PATH: process.env.PATH, OPA_BIN: process.env.OPA_BIN, DATABASE_URL: 'none', PORT: 'none' }
+  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], { env, encoding: 'utf8' })
+  return { status, stdout, stderr }
+}
+
+describe('policy check', () => {
+  test('ends with 0 where nothing is wrong', () => {
+    writeFileSync(join(folder, 'deploy.yaml'), withTests())
+
+    const checked = run('policy', 'check', folder)
+
+    assert.deepEqual(checked, { status: 0, stdout: '1 identity, no problem.\n', stderr: '' })
+  })
+
+  test('ends with 1 and names file, line, column and field', () => {
+    writeFileSync(join(folder, 'deploy.yaml'), GOOD)
+
+    const checked = run('policy', 'check', folder)
+    const asJson = run('policy', 'check', folder, '--json')
+
+    assert.equal(checked.status, 1)
+    assert.match(
+      checked.stdout,
+      /deploy\.yaml:\d+:\d+: tests\[0\]\.claims: the anchor 'claims' is not read\n/,
+    )
+    assert.equal(asJson.status, 1)
+    assert.equal(JSON.parse(asJson.stdout).problems[0].field, 'tests[0].claims')
+  })
+
+  test('ends with 2 where it could not run', () => {
+    for (const args of [[join(folder, 'none')], [folder], []]) {
+      const { status, stdout, stderr } = run('policy', 'check', ...args)
+
+      assert.deepEqual([status, stdout], [2, ''])
+      assert.notEqual(stderr, '')
+    }
+  })
+})
+
+describe('policy test', () => {
+  test('runs each test through the policy, and ends with 0 where all come out as they say', () => {
+    const tests = [
+      { title: 'main deploys', claims: CLAIMS, expect: 'ALLOWED' },
+      {
+        title: 'a branch does not',
+        claims: { ...CLAIMS, ref: 'x', ref_path: 'refs/heads/x' },
+        expect: 'DENIED',
+      },
+      { title: 'an outsider does not', claims: {}, expect: 'DENIED', reason: 'condition_not_met' },
+    ]
+    writeFileSync(join(folder, 'deploy.yaml'), withTests(...tests))
+
+    const { status, stdout } = run('policy', 'test', folder, '--json')
+
+    assert.equal(status, 0)
+    assert.deepEqual(
+      JSON.parse(stdout).files[0].tests,
+      tests.map(({ title }) => ({ title, passed: true })),
+    )
+  })
+
+  test('ends with 1 and explains what came out otherwise', () => {
+    writeFileSync(
+      join(folder, 'deploy.yaml'),
+      withTests(
+        { title: 'a', claims: { ...CLAIMS, ref_protected: 'false' }, expect: 'ALLOWED' },
+        { title: 'b', claims: CLAIMS, expect: 'DENIED' },
+        { title: 'c', claims: {}, expect: 'DENIED', reason: 'policy_error' },
+      ),
+    )
+
+    const { status, stdout } = run('policy', 'test', folder)
+
+    assert.equal(status, 1)
+    assert.match(
+      stdout,
+      /FAIL {2}a: expected ALLOWED, but it is DENIED .*protected_ref \(ref_protected is "false"/,
+    )
+    assert.match(
+      stdout,
+      /FAIL {2}b: expected DENIED, but it is ALLOWED \(allowed\): it meets the rule 'main'/,
+    )
+    assert.match(
+      stdout,
+      /FAIL {2}c: expected DENIED \(policy_error\), but it is DENIED \(condition_not_met\)/,
+    )
+    assert.match(stdout, /3 tests, 3 failed/)
+  })
+})
+
+describe('policy show', () => {
+  test('prints the Rego that a file becomes, and with --json all that its digest names', () => {
+    const file = join(folder, 'deploy.yaml')
+    writeFileSync(file, withTests())
+
+    const shown = run('policy', 'show', file)
+    const [policy] = JSON.parse(run('policy', 'show', folder, '--json').stdout).policies
+
+    assert.equal(shown.status, 0)
+    assert.ok(shown.stdout.includes(`# ${policy.digest}\n# rules.rego\npackage claimgate\n\nrules := [`))
+    assert.equal(policy.email, 'deploy@workload.claimgate.internal')
+    assert.deepEqual(
+      policy.modules.map(({ path }: { path: string }) => path),
+      [
+        'claimgate/gitlab.rego',
+        'claimgate/paths.rego',
+        'claimgate/refs.rego',
+        'claimgate/verdict.rego',
+        'claimgate/words.rego',
+        'rules.rego',
+      ],
+    )
+  })
+})

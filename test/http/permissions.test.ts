@@ -1,0 +1,287 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { assertProblem } from '../support/answers.ts'
+import { gitlabClaims } from '../support/gitlab-claims.ts'
+import { identityBody } from '../support/identity-body.ts'
+import { signJws } from '../support/token-issuer.ts'
+import { type Answer, DATABASES, startWorld, type World } from '../support/world.ts'
+
+const IDENTITIES = '/v1/workspaces/default/workloadIdentities'
+const ADMIN = 'roles/workspaceAdmin'
+const AUTHOR = 'roles/policyAuthor'
+const AUDITOR = 'roles/auditor'
+const AGENT = 'roles/gitopsServiceAgent'
+
+/** What asks for no permission; any other call must declare one. */
+const OPEN = [
+  'POST /v1/auth:exchangeToken',
+  'POST /v1/auth:explainToken',
+  'GET /v1/users/me',
+  'GET /.well-known/jwks.json',
+  'GET /healthz',
+  'GET /readyz',
+  'GET /openapi.json',
+  'GET /docs',
+]
+
+/** What each role may, of all that there is. */
+const MAY: Readonly<Record<string, RegExp>> = {
+  [ADMIN]: /^claimgate\./,
+  [AUTHOR]: /^claimgate\.((workloadIdentities|guardrails)\.\w+|\w+\.(get|list))$/,
+  [AUDITOR]: /^claimgate\.(workloadIdentities\.evaluate|\w+\.(get|list))$/,
+  [AGENT]: /^$/,
+}
+
+type Call = { readonly method: string; readonly path: string; readonly permission: string }
+
+for (const kind of DATABASES) {
+  describe(`who may administer, on ${kind}`, () => {
+    let world: World
+    let calls: readonly Call[]
+
+    before(async () => {
+      world = await startWorld(kind)
+      const api = (await world.request('GET', '/openapi.json')).json
+      calls = Object.entries(api.paths as Record<string, Record<string, { description?: string }>>).flatMap(
+        ([path, operations]) =>
+          Object.entries(operations).map(([method, { description = '' }]) => ({
+            method: method.toUpperCase(),
+            path,
+            permission: /The permission is `([\w.]+)`/.exec(description)?.[1] ?? '',
+          })),
+      )
+    })
+    after(() => world?.close())
+
+    const rule = (...roles: readonly string[]) => ({ id: 'ci', group: 'acme', roles })
+    const as = (token: string, method: string, path: string, body?: unknown): Promise<Answer> =>
+      world.request(method, path, { body, headers: { authorization: `Bearer ${token}` } })
+    async function signIn(email: string, more: Record<string, unknown> = {}): Promise<string> {
+      const answer = await world.exchange(world.gitlab.signToken(gitlabClaims('18.4')), email, more)
+      assert.equal(answer.status, 200, answer.text)
+      return answer.json.accessToken
+    }
+    const holderOf = async (...roles: readonly string[]) =>
+      signIn(await world.createIdentity([rule(...roles)]))
+    const body = (...roles: readonly string[]) =>
+      identityBody(world.gitlab.issuerUrl, { rules: [rule(...roles)] })
+    let ids = 0
+    const newId = () => `new-${++ids}`
+
+    const send = (token: string | undefined, { method, path }: Call) =>
+      world.request(method, path.replaceAll(/\{\w+\}/g, 'none'), {
+        ...(method !== 'GET' && method !== 'DELETE' && { body: {} }),
+        ...(token !== undefined && { headers: { authorization: `Bearer ${token}` } }),
+      })
+
+    test('every call but those that jobs, probes and readers make declares a permission', () => {
+      const undeclared = calls.filter(({ permission }) => permission === '')
+
+      assert.deepEqual(undeclared.map(({ method, path }) => `${method} ${path}`).sort(), OPEN.toSorted())
+    })
+
+    test('every call that declares one is refused without a token, and with one that is no good', async () => {
+      const { privateKey } = await import('node:crypto').then(({ generateKeyPairSync }) =>
+        generateKeyPairSync('ec', { namedCurve: 'P-256' }),
+      )
+      const [, claims = ''] = (await holderOf(ADMIN)).split('.')
+      const forged = signJws(
+        { alg: 'ES256', typ: 'at+jwt' },
+        JSON.parse(Buffer.from(claims, 'base64url').toString()),
+        privateKey,
+      )
+
+      for (const call of calls.filter(({ permission }) => permission !== '')) {
+        for (const token of [undefined, forged, 'none', world.gitlab.signToken(gitlabClaims('18.4'))]) {
+          const { status } = await send(token, call)
+
+          assert.equal(status, 401, `${call.method} ${call.path}`)
+        }
+      }
+    })
+
+    for (const [role, may] of Object.entries(MAY)) {
+      test(`${role} may do what it is for, and nothing else`, async () => {
+        const token = await holderOf(role)
+
+        for (const call of calls.filter(({ permission }) => permission !== '')) {
+          const answer = await send(token, call)
+
+          if (may.test(call.permission)) {
+            assert.ok(![401, 403].includes(answer.status), `${call.permission}: ${answer.text}`)
+          } else {
+            assertProblem(answer, 403, 7, new RegExp(`permission ${call.permission.replaceAll('.', '\\.')},`))
+          }
+        }
+      })
+    }
+
+    describe('a token that administers stops doing so at once where', () => {
+      const LOSSES: readonly (readonly [string, (email: string) => Promise<unknown>])[] = [
+        ['its identity is disabled', (email) => change(email, { state: 'DISABLED' })],
+        ['its identity is deleted', (email) => world.admin('DELETE', `/v1/workloadIdentities/${email}`)],
+        [
+          'its identity is deleted and made again under the same email',
+          async (email) => {
+            await world.admin('DELETE', `/v1/workloadIdentities/${email}`)
+            await world.createIdentity([rule(AUDITOR)], { id: email.slice(0, email.indexOf('@')) })
+          },
+        ],
+        ['the rule that let it in is disabled', (email) => changeRule(email, { disabled: true })],
+        ['the rule that let it in is another', (email) => changeRule(email, { id: 'other' })],
+        ['the token is an hour old', async () => world.clock.advance(3_700_000)],
+      ]
+      const change = (email: string, patch: object) =>
+        world.admin('PATCH', `/v1/workloadIdentities/${email}`, patch)
+      const changeRule = (email: string, more: object) =>
+        change(email, { workloadIdentityConfig: { rules: [{ ...rule(AUDITOR), ...more }] } })
+
+      for (const [loss, lose] of LOSSES) {
+        test(loss, async () => {
+          const email = await world.createIdentity([rule(AUDITOR)])
+          const token = await signIn(email)
+          assert.equal((await as(token, 'GET', IDENTITIES)).status, 200)
+
+          await lose(email)
+
+          assert.ok([401, 403].includes((await as(token, 'GET', IDENTITIES)).status))
+        })
+      }
+
+      test('its rule gives the role no more, though the token still says it', async () => {
+        const email = await world.createIdentity([rule(AUDITOR)])
+        const token = await signIn(email)
+
+        await changeRule(email, { roles: [AGENT] })
+
+        assertProblem(await as(token, 'GET', IDENTITIES), 403, 7, /claimgate\.workloadIdentities\.list/)
+      })
+
+      test('its issuer is disabled', async () => {
+        const token = await holderOf(AUDITOR)
+        const [issuer] = (await world.admin('GET', '/v1/issuers')).json.issuers
+        await world.admin('PATCH', `/v1/${issuer.name}`, { state: 'DISABLED' })
+
+        const answer = await as(token, 'GET', IDENTITIES)
+
+        await world.admin('PATCH', `/v1/${issuer.name}`, { state: 'ACTIVE' })
+        assert.equal(answer.status, 401)
+      })
+    })
+
+    test('a role that a rule gives after the token was made is not the token’s', async () => {
+      const email = await world.createIdentity([rule(AGENT)])
+      const token = await signIn(email)
+
+      await world.admin('PATCH', `/v1/workloadIdentities/${email}`, {
+        workloadIdentityConfig: { rules: [rule(AGENT, ADMIN)] },
+      })
+
+      assert.equal((await as(token, 'GET', IDENTITIES)).status, 403)
+    })
+
+    test('a role of another rule than the token met is not the token’s', async () => {
+      const other = { id: 'other', group: 'acme', project: 'other', roles: [ADMIN] }
+
+      const token = await signIn(await world.createIdentity([rule(AGENT), other]))
+
+      assert.equal((await as(token, 'GET', IDENTITIES)).status, 403)
+    })
+
+    test('a token for a service behind claimgate does not administer claimgate', async () => {
+      const email = await world.createIdentity([rule(ADMIN)], {
+        identity: { tokenAudiences: ['urn:service'] },
+      })
+
+      const token = await signIn(email, { audience: 'urn:service' })
+
+      assert.equal((await as(token, 'GET', IDENTITIES)).status, 401)
+    })
+
+    test('an identity of a project has no permissions of the workspace, whatever its roles', async () => {
+      await world.admin('POST', '/v1/projects?projectId=web', {})
+      const created = await world.admin(
+        'POST',
+        '/v1/projects/web/workloadIdentities?workloadIdentityId=ci',
+        body(ADMIN),
+      )
+      assert.equal(created.status, 200, created.text)
+
+      const token = await signIn(created.json.email)
+
+      assertProblem(await as(token, 'GET', IDENTITIES), 403, 7, /claimgate\.workloadIdentities\.list/)
+    })
+
+    describe('nobody gives what they do not hold', () => {
+      const create = (token: string, ...roles: readonly string[]) =>
+        as(token, 'POST', `${IDENTITIES}?workloadIdentityId=${newId()}`, body(...roles))
+
+      for (const [holder, given, status] of [
+        [AUTHOR, AGENT, 200],
+        [AUTHOR, AUDITOR, 200],
+        [AUTHOR, AUTHOR, 200],
+        [AUTHOR, ADMIN, 403],
+        [ADMIN, ADMIN, 200],
+      ] as const) {
+        test(`a holder of ${holder} makes an identity that gives ${given}: ${status}`, async () => {
+          const answer = await create(await holderOf(holder), given)
+
+          assert.equal(answer.status, status, answer.text)
+          if (status === 403) assertProblem(answer, 403, 7, /roles\/workspaceAdmin gives permissions/)
+        })
+      }
+
+      test('not by adding the role to an identity, one’s own or another, nor in a disabled rule', async () => {
+        const own = await world.createIdentity([rule(AUTHOR)])
+        const other = await world.createIdentity([rule(AGENT)])
+        const token = await signIn(own)
+
+        for (const email of [own, other]) {
+          for (const more of [{}, { disabled: true }]) {
+            const rules = [{ ...rule(AUTHOR, ADMIN), ...more }]
+            const answer = await as(token, 'PATCH', `/v1/workloadIdentities/${email}`, {
+              workloadIdentityConfig: { rules },
+            })
+
+            assertProblem(answer, 403, 7, /roles\/workspaceAdmin/)
+          }
+        }
+      })
+
+      test('not by changing, deleting or bringing back an identity that gives it already', async () => {
+        const email = await world.createIdentity([rule(ADMIN)])
+        const token = await holderOf(AUTHOR)
+        const path = `/v1/workloadIdentities/${email}`
+
+        const answers = [
+          await as(token, 'PATCH', path, { title: 'Mine' }),
+          await as(token, 'PATCH', path, {
+            workloadIdentityConfig: { rules: [{ ...rule(ADMIN), group: 'evil' }] },
+          }),
+          await as(token, 'PATCH', path, { workloadIdentityConfig: { rules: [rule(AGENT)] } }),
+          await as(token, 'DELETE', path),
+        ]
+        await world.admin('DELETE', path)
+        answers.push(await as(token, 'POST', `${path}:undelete`))
+
+        for (const answer of answers) assertProblem(answer, 403, 7, /roles\/workspaceAdmin/)
+      })
+
+      test('nor is a new issuer registered with an identity by who may not register issuers', async () => {
+        const issuerUrl = 'https://evil.example.com'
+        const token = await holderOf(AUTHOR)
+
+        const answer = await as(
+          token,
+          'POST',
+          `${IDENTITIES}?workloadIdentityId=${newId()}`,
+          identityBody(issuerUrl),
+        )
+
+        assertProblem(answer, 403, 7, /claimgate\.issuers\.create/)
+        const { issuers } = (await world.admin('GET', '/v1/issuers')).json
+        assert.ok(!issuers.some((issuer: { issuerUrl: string }) => issuer.issuerUrl === issuerUrl))
+      })
+    })
+  })
+}
