@@ -3,7 +3,7 @@ import { after, before, describe, test } from 'node:test'
 import { assertProblem } from '../support/answers.ts'
 import { type Claims, gitlabClaims } from '../support/gitlab-claims.ts'
 import { identityBody } from '../support/identity-body.ts'
-import { DATABASES, startWorld, type World } from '../support/world.ts'
+import { ONE_DATABASE, startWorld, type World } from '../support/world.ts'
 
 /** What a body does that only the branch `bomb` sets off, so that no smoke run finds it. */
 const conditions = (body: string) => `package claimgate.conditions
@@ -43,7 +43,7 @@ const BOMBS: readonly (readonly [name: string, body: string, reasons: readonly s
   ],
 ]
 
-for (const kind of DATABASES) {
+for (const kind of ONE_DATABASE) {
   describe(`a bomb in conditions on ${kind}`, () => {
     let world: World
 

@@ -3,7 +3,7 @@ import { after, before, describe, test } from 'node:test'
 import { assertEchoable, assertProblem, verdictOf } from '../support/answers.ts'
 import { type Claims, gitlabClaims } from '../support/gitlab-claims.ts'
 import { identityBody } from '../support/identity-body.ts'
-import { DATABASES, startWorld, type World } from '../support/world.ts'
+import { ONE_DATABASE, startWorld, type World } from '../support/world.ts'
 
 const RULE = { id: 'deploy', group: 'acme', project: 'app', roles: ['roles/gitopsServiceAgent'] }
 const MESSAGE = 'Only GitLab\'s own "runners" may deploy *anything*.'
@@ -19,7 +19,7 @@ const CONDITIONS = [
 ].join('\n')
 const SELF_HOSTED = { runner_environment: 'self-hosted', pipeline_source: 'web' }
 
-for (const kind of DATABASES) {
+for (const kind of ONE_DATABASE) {
   describe(`conditions of an identity on ${kind}`, () => {
     let world: World
 

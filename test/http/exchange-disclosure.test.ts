@@ -7,11 +7,18 @@ import { after, before, describe, test } from 'node:test'
 import { assertEchoable, assertNoToken, assertProblem, verdictOf } from '../support/answers.ts'
 import { breakPolicy } from '../support/break-policy.ts'
 import { type Claims, gitlabClaims, mergeRequest } from '../support/gitlab-claims.ts'
-import { type Answer, DATABASES, IDENTITY_DOMAIN, runSql, startWorld, type World } from '../support/world.ts'
+import {
+  type Answer,
+  IDENTITY_DOMAIN,
+  ONE_DATABASE,
+  runSql,
+  startWorld,
+  type World,
+} from '../support/world.ts'
 
 const RULE = { id: 'deploy', title: 'Deploy', group: 'acme', project: 'app' }
 
-for (const kind of DATABASES) {
+for (const kind of ONE_DATABASE) {
   describe(`what a refusal tells whom, on ${kind}`, () => {
     let world: World
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { assertProblem } from '../support/answers.ts'
 import { identityBody } from '../support/identity-body.ts'
-import { DATABASES, startWorld, type World } from '../support/world.ts'
+import { ONE_DATABASE, startWorld, type World } from '../support/world.ts'
 
 const IDENTITIES = '/v1/workspaces/default/workloadIdentities'
 /** What the guide's form makes of its defaults. */
@@ -53,7 +53,7 @@ function calls(world: World, url?: string) {
 
 const codes = (findings: readonly Found[]) => findings.map(({ code }) => code)
 
-for (const kind of DATABASES) {
+for (const kind of ONE_DATABASE) {
   describe(`findings on ${kind}, none of which refuse anything by default`, () => {
     let world: World
     before(async () => {

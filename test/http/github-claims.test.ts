@@ -3,11 +3,11 @@ import { after, before, describe, test } from 'node:test'
 import { assertProblem, verdictOf } from '../support/answers.ts'
 import { githubClaims } from '../support/github-claims.ts'
 import { type Claims, gitlabClaims } from '../support/gitlab-claims.ts'
-import { DATABASES, startWorld, type World } from '../support/world.ts'
+import { ONE_DATABASE, startWorld, type World } from '../support/world.ts'
 import { assertComesTo, outcomeOf } from './claims-outcome.ts'
 import { ROWS, RULES } from './github-claims-rows.ts'
 
-for (const kind of DATABASES) {
+for (const kind of ONE_DATABASE) {
   describe(`what GitHub's claims come to on ${kind}`, () => {
     let world: World
     const emails = new Map<string, string>()

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { verdictOf } from '../support/answers.ts'
 import { gitlabClaims } from '../support/gitlab-claims.ts'
-import { DATABASES, startWorld, type World } from '../support/world.ts'
+import { ONE_DATABASE, startWorld, type World } from '../support/world.ts'
 import { assertComesTo, outcomeOf } from './claims-outcome.ts'
 import { ROWS, RULES } from './gitlab-claims-rows.ts'
 
-for (const kind of DATABASES) {
+for (const kind of ONE_DATABASE) {
   describe(`what GitLab's claims come to on ${kind}`, () => {
     let world: World
     const emails = new Map<string, string>()

@@ -4,7 +4,7 @@ import { assertProblem } from '../support/answers.ts'
 import { gitlabClaims } from '../support/gitlab-claims.ts'
 import { identityBody } from '../support/identity-body.ts'
 import { signJws } from '../support/token-issuer.ts'
-import { type Answer, DATABASES, startWorld, type World } from '../support/world.ts'
+import { type Answer, ONE_DATABASE, startWorld, type World } from '../support/world.ts'
 
 const IDENTITIES = '/v1/workspaces/default/workloadIdentities'
 const ADMIN = 'roles/workspaceAdmin'
@@ -34,7 +34,7 @@ const MAY: Readonly<Record<string, RegExp>> = {
 
 type Call = { readonly method: string; readonly path: string; readonly permission: string }
 
-for (const kind of DATABASES) {
+for (const kind of ONE_DATABASE) {
   describe(`who may administer, on ${kind}`, () => {
     let world: World
     let calls: readonly Call[]

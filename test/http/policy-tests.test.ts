@@ -4,7 +4,7 @@ import { assertProblem } from '../support/answers.ts'
 import { githubClaims } from '../support/github-claims.ts'
 import { gitlabClaims, mergeRequest } from '../support/gitlab-claims.ts'
 import { identityBody } from '../support/identity-body.ts'
-import { DATABASES, IDENTITY_DOMAIN, startWorld, type World } from '../support/world.ts'
+import { IDENTITY_DOMAIN, ONE_DATABASE, startWorld, type World } from '../support/world.ts'
 import { ROWS as GITHUB_ROWS, RULES as GITHUB_RULES, type Row as GithubRow } from './github-claims-rows.ts'
 import { ROWS, type Row, RULES } from './gitlab-claims-rows.ts'
 
@@ -14,7 +14,7 @@ const GOOD = { title: 'A push to main', claims: MAIN, expect: 'ALLOWED' }
 const STRANGER = { title: 'A stranger', claims: { ...MAIN, namespace_path: 'mallory' }, expect: 'DENIED' }
 const DEV = { ...MAIN, ref: 'dev', ref_path: 'refs/heads/dev' }
 
-for (const kind of DATABASES) {
+for (const kind of ONE_DATABASE) {
   describe(`tests stored with an identity on ${kind}`, () => {
     let world: World
     before(async () => {

@@ -16,6 +16,8 @@ import { POSTGRESQL_TEMPLATE } from './postgresql-template.ts'
 export const DATABASES = process.env.TEST_POSTGRES_URL
   ? (['postgresql', 'embedded'] as const)
   : (['embedded'] as const)
+/** For what no database has a part in: once is enough, on PostgreSQL where there is a server. */
+export const ONE_DATABASE = DATABASES.slice(0, 1)
 export type DatabaseKind = (typeof DATABASES)[number]
 
 /** A clock that stands still until it is moved. */

@@ -11,13 +11,13 @@ import { copyEmbeddedTemplate } from '../support/embedded-template.ts'
 import { gitlabClaims } from '../support/gitlab-claims.ts'
 import { type OtlpReceiver, startOtlpReceiver } from '../support/otlp-receiver.ts'
 import { startServiceProcess } from '../support/service-process.ts'
-import { DATABASES, IDENTITY_DOMAIN, startWorld, type World } from '../support/world.ts'
+import { IDENTITY_DOMAIN, ONE_DATABASE, startWorld, type World } from '../support/world.ts'
 
 const RULE = { id: 'deploy', group: 'acme', project: 'app', refs: [{ type: 'BRANCH', pattern: 'main' }] }
 const SERVER = 2
 const EXCHANGE = 'POST /v1/auth:exchangeToken'
 
-for (const kind of DATABASES) {
+for (const kind of ONE_DATABASE) {
   describe(`traces on ${kind}`, () => {
     let collector: OtlpReceiver
     let world: World
