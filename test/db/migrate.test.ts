@@ -13,6 +13,7 @@ import { createPolicyVersionStore } from '../../src/policy/policy-version-store.
 import { createDatabase, DATABASES } from '../support/world.ts'
 import { openTestDatabase, type TestDatabase } from './test-database.ts'
 
+const DIGEST = `sha256:${'0'.repeat(64)}`
 const ALL = [
   '0001-initial',
   '0002-projects',
@@ -96,9 +97,9 @@ for (const kind of DATABASES) {
     const run = async (name: string) => (await import(`../../migrations/${name}.ts`)).up(database.db.kysely)
     for (const name of ALL.slice(0, ALL.indexOf('0009-guardrails-versions'))) await run(name)
     await database.query(`insert into policies (digest, compiler, entrypoint, modules, wasm, compile_time)
-      values ('sha256:x', '', '', '[]', '', now())`)
+      values ('${DIGEST}', '', '', '[]', '', now())`)
     await database.query(`insert into guardrails_versions (version, source, tests, digest, author, create_time)
-      values (1, 'package x', '[{"title": "A"}]', 'sha256:x', 'somebody', now()), (2, '', '[]', null, 'else', now())`)
+      values (1, 'package x', '[{"title": "A"}]', '${DIGEST}', 'somebody', now()), (2, '', '[]', null, 'else', now())`)
     await database.query('update guardrails set version = 1')
 
     await run('0009-guardrails-versions')
@@ -107,7 +108,7 @@ for (const kind of DATABASES) {
     const { source, tests, digest } = await current()
     assert.deepEqual(
       { source, tests, digest },
-      { source: 'package x', tests: [{ title: 'A' }], digest: 'sha256:x' },
+      { source: 'package x', tests: [{ title: 'A' }], digest: DIGEST },
     )
     const versions = await createPolicyVersionStore(database.db).list('guardrails', {
       before: undefined,
@@ -117,7 +118,7 @@ for (const kind of DATABASES) {
       versions.map(({ number, author, policyDigest, resource }) => [number, author, policyDigest, resource]),
       [
         [2, 'else', null, { source: '', tests: [] }],
-        [1, 'somebody', 'sha256:x', { source: 'package x', tests: [{ title: 'A' }] }],
+        [1, 'somebody', DIGEST, { source: 'package x', tests: [{ title: 'A' }] }],
       ],
     )
     assert.match(
