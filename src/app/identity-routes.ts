@@ -43,6 +43,7 @@ import type { MeasureDraft } from './draft-impact.ts'
 import { draftRoutes } from './draft-routes.ts'
 import type { Parts } from './parts.ts'
 import { policyVersionRoutes } from './policy-version-routes.ts'
+import { suggestionRoutes } from './suggestion-routes.ts'
 
 /** What changes of identities are made with; those of one identity wait for each other, whatever asks for them. */
 export type IdentityChanges = {
@@ -133,5 +134,6 @@ export function identityRoutes(parts: Parts, measureDraft: MeasureDraft): readon
     }),
     ...policyVersionRoutes(parts, { changesOf, inTurn }),
     ...draftRoutes(parts, { changesOf, inTurn }, measureDraft),
+    ...suggestionRoutes(parts, changesOf(SAVING_NOTHING)),
   ]
 }

@@ -26,6 +26,10 @@ const content = workloadIdentityAnswer.omit({
   notices: true,
 })
 
+const plannedFinding = findingAnswer
+  .extend({ isNew: z.boolean().meta({ description: 'Whether the identity as it is has it not.' }) })
+  .meta({ id: 'PlannedFinding' })
+
 const plannedChange = z
   .strictObject({
     action: z.enum(['CREATE', 'UPDATE', 'DELETE']),
@@ -34,7 +38,7 @@ const plannedChange = z
     before: content.optional(),
     after: content.optional(),
     notices: z.array(z.string()),
-    findings: z.array(findingAnswer).meta({ description: 'What it would let in that may not be meant.' }),
+    findings: z.array(plannedFinding).meta({ description: 'What it would let in that may not be meant.' }),
   })
   .meta({ id: 'PlannedChange' })
 

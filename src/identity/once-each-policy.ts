@@ -15,10 +15,8 @@ export function onceEachPolicy(preparePolicy: PreparePolicy): PreparePolicy {
       return preparePolicy(source)
     }
     const policy = preparePolicy(source)
-    prepared.set(
-      key,
-      policy.then(() => undefined),
-    )
+    const ended = () => undefined
+    prepared.set(key, policy.then(ended, ended))
     return policy
   }
 }

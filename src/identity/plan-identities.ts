@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { RequestError } from '../errors.ts'
 import type { Finding } from '../finding/finding.ts'
 import { prepareCreate } from './create-workload-identity.ts'
@@ -23,6 +24,9 @@ export type PlanIdentitiesDeps = UpdateWorkloadIdentityDeps & {
 /** What an identity is, or would be, as far as its author decides it. */
 export type IdentityContent = WorkloadIdentitySpec & { readonly state: 'ACTIVE' | 'DISABLED' }
 
+/** `isNew`: the identity that there is has it not. */
+export type PlannedFinding = Finding & { readonly isNew: boolean }
+
 /** What has to be done about one identity; given to an apply as it is, it does just that. */
 export type PlannedChange = {
   readonly action: ChangeAction
@@ -32,8 +36,8 @@ export type PlannedChange = {
   readonly before?: IdentityContent
   readonly after?: IdentityContent
   readonly notices: readonly string[]
-  /** What it would let in that may not be meant; none of what is deleted. */
-  readonly findings: readonly Finding[]
+  /** Whom it would let in that may not be meant; none of what is deleted. */
+  readonly findings: readonly PlannedFinding[]
 }
 
 export type IdentitiesPlan = {
@@ -106,7 +110,13 @@ async function planCreation(
   const { identity, notices, findings } = await prepareCreate(deps, id, body, projectId, undefined)
   const issuer = await issuerFor(deps, identity.spec.workloadIdentityConfig)
   const after = { ...identity.spec, state: checkedState(state) }
-  return { action: 'CREATE', email, after, notices: [...notices, ...issuer.notices], findings }
+  return {
+    action: 'CREATE',
+    email,
+    after,
+    notices: [...notices, ...issuer.notices],
+    findings: marked(findings, []),
+  }
 }
 
 /** Throws `invalid_argument` for an email that can be none of this service's. */
@@ -141,8 +151,18 @@ async function planChange(
     before: contentOf(current, after),
     after,
     notices: [...plan.notices, ...issuer.notices],
-    findings: judgeUpdate(deps, current, plan, undefined).findings,
+    findings: marked(
+      judgeUpdate(deps, current, plan, undefined).findings,
+      deps.findFindings(current, current.project?.id ?? null),
+    ),
   }
+}
+
+function marked(findings: readonly Finding[], former: readonly Finding[]): readonly PlannedFinding[] {
+  return findings.map((finding) => ({
+    ...finding,
+    isNew: !former.some((each) => isDeepStrictEqual(each, finding)),
+  }))
 }
 
 function deletionsBeside(

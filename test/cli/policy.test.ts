@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, test } from 'node:test'
+import type { TestResult } from '../../src/policy-test/policy-test.ts'
 
 const MAIN = join(import.meta.dirname, '../../src/main.ts')
 
@@ -32,6 +33,13 @@ const CLAIMS = {
   ref_protected: 'true',
   pipeline_source: 'push',
 }
+
+const HOSTED = `package claimgate.conditions
+
+required := {"hosted": "Only hosted runners."}
+
+met contains "hosted" if input.claims.runner_environment == "gitlab-hosted"
+`
 
 /** GOOD with these tests. */
 function withTests(...tests: readonly object[]): string {
@@ -75,6 +83,16 @@ describe('policy check', () => {
     assert.equal(JSON.parse(asJson.stdout).problems[0].field, 'tests[0].claims')
   })
 
+  test('names the line of the conditions that stand in a file beside', () => {
+    writeFileSync(join(folder, 'deploy.yaml'), withTests())
+    writeFileSync(join(folder, 'deploy.rego'), `${HOSTED}\nmet contains "x" if input.claims.nothing == "x"\n`)
+
+    const checked = run('policy', 'check', folder)
+
+    assert.equal(checked.status, 1)
+    assert.match(checked.stdout, /deploy\.rego:7:\d+: \w+: /)
+  })
+
   test('ends with 2 where it could not run', () => {
     for (const args of [[join(folder, 'none')], [folder], []]) {
       const { status, stdout, stderr } = run('policy', 'check', ...args)
@@ -86,6 +104,24 @@ describe('policy check', () => {
 })
 
 describe('policy test', () => {
+  test('judges by the conditions that stand in a file beside', () => {
+    const hosted = { ...CLAIMS, runner_environment: 'gitlab-hosted' }
+    writeFileSync(join(folder, 'deploy.rego'), HOSTED)
+    writeFileSync(
+      join(folder, 'deploy.yaml'),
+      withTests(
+        { title: 'hosted', claims: hosted, expect: 'ALLOWED' },
+        { title: 'other', claims: CLAIMS, expect: 'DENIED', reason: 'denied_by_conditions' },
+      ),
+    )
+
+    const { status, stdout } = run('policy', 'test', folder)
+
+    assert.equal(status, 0, stdout)
+    assert.match(stdout, /2 tests, 0 failed/)
+    assert.ok(run('policy', 'show', folder).stdout.includes(`# conditions.rego\n${HOSTED}`))
+  })
+
   test('runs each test through the policy, and ends with 0 where all come out as they say', () => {
     const tests = [
       { title: 'main deploys', claims: CLAIMS, expect: 'ALLOWED' },
@@ -102,8 +138,16 @@ describe('policy test', () => {
 
     assert.equal(status, 0)
     assert.deepEqual(
-      JSON.parse(stdout).files[0].tests,
-      tests.map(({ title }) => ({ title, passed: true })),
+      JSON.parse(stdout).files[0].tests.map((each: TestResult) => [
+        each.title,
+        each.passed,
+        each.actual.reason,
+      ]),
+      [
+        ['main deploys', true, 'allowed'],
+        ['a branch does not', true, 'condition_not_met'],
+        ['an outsider does not', true, 'condition_not_met'],
+      ],
     )
   })
 
@@ -113,7 +157,7 @@ describe('policy test', () => {
       withTests(
         { title: 'a', claims: { ...CLAIMS, ref_protected: 'false' }, expect: 'ALLOWED' },
         { title: 'b', claims: CLAIMS, expect: 'DENIED' },
-        { title: 'c', claims: {}, expect: 'DENIED', reason: 'policy_error' },
+        { title: 'c', claims: {}, expect: 'DENIED', reason: 'denied_by_conditions' },
       ),
     )
 
@@ -122,15 +166,15 @@ describe('policy test', () => {
     assert.equal(status, 1)
     assert.match(
       stdout,
-      /FAIL {2}a: expected ALLOWED, but it is DENIED .*protected_ref \(ref_protected is "false"/,
+      /FAIL {2}Test 'a' expects ALLOWED, but an exchange would be DENIED .*protected_ref \(ref_protected is "false"/,
     )
     assert.match(
       stdout,
-      /FAIL {2}b: expected DENIED, but it is ALLOWED \(allowed\): it meets the rule 'main'/,
+      /FAIL {2}Test 'b' expects DENIED, but an exchange would be ALLOWED: met is rule 'main'/,
     )
     assert.match(
       stdout,
-      /FAIL {2}c: expected DENIED \(policy_error\), but it is DENIED \(condition_not_met\)/,
+      /FAIL {2}Test 'c' expects DENIED \(denied_by_conditions\), but an exchange would be DENIED \(condition_not_met\)/,
     )
     assert.match(stdout, /3 tests, 3 failed/)
   })

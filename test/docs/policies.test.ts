@@ -68,7 +68,8 @@ describe('the examples, planned and applied in a service', () => {
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'policies-'))
     cpSync(EXAMPLES, folder, { recursive: true })
-    for (const name of readdirSync(folder)) edit(name, 'https://gitlab.com', world.gitlab.issuerUrl)
+    for (const name of readdirSync(folder).filter((each) => each.endsWith('.yaml')))
+      edit(name, 'https://gitlab.com', world.gitlab.issuerUrl)
   })
   afterEach(() => rmSync(folder, { recursive: true }))
 
@@ -102,13 +103,14 @@ describe('the examples, planned and applied in a service', () => {
     assert.equal(first.status, 0, first.stderr)
     assert.deepEqual(
       [again.status, again.stdout],
-      [0, '0 to create, 0 to change, 0 to delete, 5 unchanged.\n'],
+      [0, '0 to create, 0 to change, 0 to delete, 6 unchanged.\n'],
     )
     assert.equal(planned.status, 1, planned.stderr)
     assert.equal(
       planned.stdout,
-      '~ gitlab-deploy@workload.example.com\n    title: "GitLab Deploy" -> "Deploy by GitLab"\n\n' +
-        '- review@workload.example.com\n\n0 to create, 1 to change, 1 to delete, 3 unchanged.\n',
+      '~ gitlab-deploy@workload.example.com\n    title: "GitLab Deploy" -> "Deploy by GitLab"\n' +
+        '    6 findings as before: --json shows them\n\n' +
+        '- review@workload.example.com\n\n0 to create, 1 to change, 1 to delete, 4 unchanged.\n',
     )
     assert.equal(forbidden.status, 2)
     assert.match(forbidden.stderr, /permission claimgate\.workloadIdentities\.update/)

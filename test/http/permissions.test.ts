@@ -267,6 +267,42 @@ for (const kind of ONE_DATABASE) {
         for (const answer of answers) assertProblem(answer, 403, 7, /roles\/workspaceAdmin/)
       })
 
+      test('not by going back to a version, nor by a draft, whoever made it', async () => {
+        const path = `/v1/workloadIdentities/${await world.createIdentity([rule(ADMIN)])}`
+        const closed = { workloadIdentityConfig: { rules: [rule(AGENT)] } }
+        const open = { workloadIdentityConfig: { rules: [rule(ADMIN)] } }
+        const token = await holderOf(AUTHOR)
+        const impactOf = async () => (await world.admin('POST', `${path}/draft:impact`)).json.id
+
+        const ofAnother = await as(token, 'PUT', `${path}/draft`, closed)
+        await world.admin('PATCH', path, closed)
+        const back = await as(token, 'POST', `${path}/policyVersions/1:rollback`)
+        const drafted = await as(token, 'PUT', `${path}/draft`, open)
+        await world.admin('PUT', `${path}/draft`, open)
+        const activated = await as(token, 'POST', `${path}/draft:activate`, { impact: await impactOf() })
+
+        for (const answer of [ofAnother, back, drafted, activated]) {
+          assertProblem(answer, 403, 7, /roles\/workspaceAdmin/)
+        }
+      })
+
+      test('a version and the guardrails say who made them', async () => {
+        const author = await world.createIdentity([rule(AUTHOR)])
+        const token = await signIn(author)
+
+        const { email } = (await create(token, AGENT)).json
+        const [version] = (await as(token, 'GET', `/v1/workloadIdentities/${email}/policyVersions`)).json
+          .policyVersions
+        const saved = await as(token, 'PUT', '/v1/guardrails', { source: '' })
+        const [guardrails] = (await as(token, 'GET', '/v1/guardrails/versions')).json.versions
+
+        assert.equal(saved.status, 200, saved.text)
+        assert.deepEqual(
+          [version.author, guardrails.author],
+          [`workloadIdentities/${author}`, `workloadIdentities/${author}`],
+        )
+      })
+
       test('nor is a new issuer registered with an identity by who may not register issuers', async () => {
         const issuerUrl = 'https://evil.example.com'
         const token = await holderOf(AUTHOR)

@@ -15,6 +15,7 @@ type Change = {
   readonly email: string
   readonly etag?: string
   readonly after?: object
+  readonly findings: readonly { readonly code: string; readonly isNew: boolean }[]
 }
 
 for (const kind of DATABASES) {
@@ -163,6 +164,89 @@ for (const kind of DATABASES) {
 
       assert.deepEqual(good.json, { workloadIdentities: [], deleted: [] })
       assertProblem(stale, 409, 10, /Plan again/)
+    })
+
+    test('findings are told of what would be, apart from those that are there already', async () => {
+      await setUp(wanted('a'))
+
+      const [renamed] = await changesOf([wanted('a', { title: 'New' })])
+      const [opened, created] = await changesOf([
+        wanted('a', {}, { mergeRequests: 'SAME_PROJECT', roles: ['roles/workspaceAdmin'] }),
+        wanted('b'),
+      ])
+
+      const told = (change: Change | undefined) => change?.findings.map(({ code, isNew }) => [code, isNew])
+      assert.ok(renamed?.findings.some(({ code }) => code === 'no_project' || code === 'whole_group_open'))
+      assert.ok(renamed?.findings.every(({ isNew }) => !isNew))
+      assert.deepEqual(
+        told(opened)?.filter(([, isNew]) => isNew),
+        [['administrative_role', true]],
+      )
+      assert.deepEqual(
+        told(created),
+        told(renamed)?.map(([code]) => [code, true]),
+      )
+    })
+
+    test('a finding that refuses a save refuses them all, unless they say why it may be', async () => {
+      const strict = await world.startInstance({ BLOCK_FINDINGS: 'warning' })
+      const changes = await changesOf([wanted('a'), wanted('b')])
+      const headers = { authorization: `Bearer ${world.adminToken}` }
+      const send = (query: string) =>
+        world.request('POST', `${APPLY}${query}`, { url: strict.url, body: toApply(changes), headers })
+
+      const refused = await changesNothing(() => send(''))
+      const acknowledged = await send('?acknowledge=A%20trial.&reason=It%20begins.')
+
+      assertProblem(refused, 400, 3, /^a@.*BLOCK_FINDINGS is warning.*acknowledge.*and 1 more problems$/)
+      assert.equal(acknowledged.status, 200, acknowledged.text)
+      for (const { email, acknowledgements, findings } of acknowledged.json.workloadIdentities) {
+        const path = `/v1/workloadIdentities/${email}/policyVersions`
+        const { json } = await world.request('GET', path, { url: strict.url, headers })
+        const [version] = json.policyVersions
+        assert.equal(acknowledgements[0].reason, 'A trial.')
+        assert.ok(findings.length > 0)
+        assert.deepEqual([version.author, version.reason], ['adminTokens/first', 'It begins.'])
+      }
+    })
+
+    test('a stored test that fails refuses a plan and an apply, and one that passes is stored', async () => {
+      const claims = { namespace_path: 'other', project_path: 'other/app' }
+      const withTest = (id: string, expect: string) =>
+        wanted(id, { tests: [{ title: 'outsiders', claims, expect }] })
+      const changes = await changesOf([withTest('a', 'DENIED'), withTest('b', 'DENIED')])
+      const wrong = changes.map((change) => ({
+        ...change,
+        after: { ...change.after, tests: [{ title: 'outsiders', claims, expect: 'ALLOWED' }] },
+      }))
+
+      const planned = await plan([withTest('a', 'ALLOWED')])
+      const refused = await changesNothing(() => apply(wrong))
+      const applied = await apply(changes)
+
+      assertProblem(planned, 400, 3, /^a@.*Test 'outsiders' expects ALLOWED/)
+      assertProblem(refused, 400, 3, /^a@.*Test 'outsiders' expects ALLOWED/)
+      assert.equal(applied.status, 200, applied.text)
+      assert.equal(applied.json.workloadIdentities[1].tests[0].title, 'outsiders')
+    })
+
+    test('conditions are compiled with the rules, and removed where they are left out', async () => {
+      const conditions =
+        'package claimgate.conditions\n\nrequired := {"x": "X."}\n\nmet contains "x" if input.claims.ref == "x"\n'
+      const wrong = conditions.replace('if input', 'input')
+
+      const refused = await plan([wanted('a', {}, {}, { conditions: wrong })])
+      await setUp(wanted('a', {}, {}, { conditions }), wanted('b'))
+      const [change] = await changesOf([wanted('a'), wanted('b')])
+      const applied = await apply(change === undefined ? [] : [change])
+
+      assertProblem(refused, 400, 3, /conditions\.rego/)
+      assert.equal(refused.json.details[0].problems[0].problems[0].file, 'conditions.rego')
+      assert.equal(change?.action, 'UPDATE')
+      assert.equal(
+        Object.hasOwn(applied.json.workloadIdentities[0].workloadIdentityConfig, 'conditions'),
+        false,
+      )
     })
 
     test('with keep all others are deleted, those of projects too, and without it none', async () => {

@@ -19,6 +19,7 @@ const change = z.strictObject({
       rule: z.string().optional(),
       message: z.string(),
       change: z.string(),
+      isNew: z.boolean(),
     }),
   ),
 })

@@ -20,8 +20,17 @@ function describeChange({ action, email, before, after, notices, findings }: Cha
     title,
     ...differences(before ?? {}, after ?? {}).map((line) => `    ${line}`),
     ...notices.map((notice) => `    ${styleText('cyan', 'notice')} ${notice.replace(`${CONFIG}.`, '')}`),
-    ...findings.map(describeFinding),
+    ...describeFindings(findings),
     '',
+  ]
+}
+
+/** What stays as it is was told when it was saved. */
+function describeFindings(findings: Change['findings']): readonly string[] {
+  const former = findings.filter(({ isNew }) => !isNew).length
+  return [
+    ...findings.filter(({ isNew }) => isNew).map(describeFinding),
+    ...(former === 0 ? [] : [`    ${former} finding${former === 1 ? '' : 's'} as before: --json shows them`]),
   ]
 }
 
