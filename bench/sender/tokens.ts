@@ -1,6 +1,6 @@
 import { generateKeyPairSync, randomUUID, sign } from 'node:crypto'
 import { promisify } from 'node:util'
-import { gitlabClaims } from '../../test/support/gitlab-claims.ts'
+import { type Claims, gitlabClaims } from '../../test/support/gitlab-claims.ts'
 
 /** Job tokens, signed before they are needed; each can be used once. */
 export type Tokens = {
@@ -22,15 +22,20 @@ const FORGED_SIGNATURE = Buffer.alloc(256, 0x5a).toString('base64url')
 
 const signInThread = promisify<string, Buffer, import('node:crypto').KeyObject, Buffer>(sign)
 
-/** An issuer whose keys are registered with the service, so that nothing is fetched while it is measured. */
-export function createTokens(): Tokens {
-  const issuerUrl = 'https://gitlab.example.com'
+/**
+ * An issuer whose keys are registered with the service, so that nothing is fetched while it is measured. `claimsOf`:
+ * what tells the tokens apart, beside their jobs.
+ */
+export function createTokens(
+  issuerUrl = 'https://gitlab.example.com',
+  claimsOf: () => Claims = () => ({}),
+): Tokens {
   const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
   // Outside of the heap: a long run takes a million of them.
   const signed: Buffer[] = []
 
   async function signOne(): Promise<void> {
-    const unsigned = unsignedToken(issuerUrl)
+    const unsigned = unsignedToken(issuerUrl, claimsOf())
     const signature = await signInThread('sha256', Buffer.from(unsigned), privateKey)
     signed.push(Buffer.from(`${unsigned}.${signature.toString('base64url')}`))
   }
@@ -45,14 +50,14 @@ export function createTokens(): Tokens {
       }
     },
     at: (index) => signed[index]?.toString('latin1'),
-    forged: () => `${unsignedToken(issuerUrl)}.${FORGED_SIGNATURE}`,
+    forged: () => `${unsignedToken(issuerUrl, {})}.${FORGED_SIGNATURE}`,
   }
 }
 
-function unsignedToken(issuerUrl: string): string {
+function unsignedToken(issuerUrl: string, own: Claims): string {
   const issuedAt = Math.floor(Date.now() / 1000)
   const claims = {
-    ...gitlabClaims('18.9', { job_id: String(Math.floor(Math.random() * 1e9)) }),
+    ...gitlabClaims('18.9', { job_id: String(Math.floor(Math.random() * 1e9)), ...own }),
     iss: issuerUrl,
     aud: issuerUrl,
     iat: issuedAt,

@@ -17,12 +17,17 @@ import { readIdentityPatch } from '../identity/identity-patch.ts'
 import { subjectOf } from '../identity/identity-store.ts'
 import { IDENTITY_FIELDS, workloadIdentityPatchSchema } from '../identity/workload-identity-schema.ts'
 import { createDraftStore, findDraft, writeDraft } from '../policy/draft-store.ts'
-import { createDraftImpact } from './draft-impact.ts'
+import type { MeasureDraft } from './draft-impact.ts'
+import { identityDraftImpact } from './identity-draft-impact.ts'
 import type { IdentityChanges } from './identity-routes.ts'
 import type { Parts } from './parts.ts'
 
 /** The drafts of identities: what they would do, and making them so. */
-export function draftRoutes(parts: Parts, { changesOf, inTurn }: IdentityChanges): readonly Route[] {
+export function draftRoutes(
+  parts: Parts,
+  { changesOf, inTurn }: IdentityChanges,
+  measureDraft: MeasureDraft,
+): readonly Route[] {
   const drafts = createDraftStore(parts.db)
   const stores = { drafts, findDraft, writeDraft }
   const depsOf = (caller: Caller): DraftDeps => ({ ...changesOf(caller), ...stores })
@@ -47,7 +52,7 @@ export function draftRoutes(parts: Parts, { changesOf, inTurn }: IdentityChanges
           await drafts.remove(subjectOf(identity), revision)
         }),
     }),
-    measureDraftImpactRoute({ measureDraftImpact: createDraftImpact(parts, drafts) }),
+    measureDraftImpactRoute({ measureDraftImpact: identityDraftImpact(parts, drafts, measureDraft) }),
     activateDraftRoute({
       activateDraft: (caller, email, impact, ifMatch, authorship) =>
         inTurn(email, () => activateDraft(depsOf(caller), email, impact, ifMatch, authorship)),

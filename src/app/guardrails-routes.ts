@@ -1,26 +1,88 @@
+import { checkRevision } from '../db/check-revision.ts'
 import { createOneAtATime } from '../db/one-at-a-time.ts'
+import {
+  activateGuardrailsDraft,
+  type DraftGuardrailsDeps,
+  draftGuardrails,
+  existingGuardrailsDraft,
+} from '../guardrails/draft-guardrails.ts'
+import { GUARDRAILS } from '../guardrails/guardrails.ts'
 import { guardrailsBody } from '../guardrails/guardrails-schema.ts'
-import { saveGuardrails } from '../guardrails/save-guardrails.ts'
+import { rollBackGuardrails } from '../guardrails/roll-back-guardrails.ts'
+import { guardrailsIn, saveGuardrails } from '../guardrails/save-guardrails.ts'
+import { activateGuardrailsDraftRoute } from '../http/activate-guardrails-draft.ts'
+import { deleteGuardrailsDraftRoute } from '../http/delete-guardrails-draft.ts'
+import { diffGuardrailsVersionRoute } from '../http/diff-guardrails-version.ts'
 import { getGuardrailsRoute } from '../http/get-guardrails.ts'
+import { getGuardrailsDraftRoute } from '../http/get-guardrails-draft.ts'
 import { getGuardrailsVersionRoute } from '../http/get-guardrails-version.ts'
 import { listGuardrailsVersionsRoute } from '../http/list-guardrails-versions.ts'
+import { measureGuardrailsDraftImpactRoute } from '../http/measure-guardrails-draft-impact.ts'
+import { rollBackGuardrailsRoute } from '../http/roll-back-guardrails.ts'
 import type { Route } from '../http/route.ts'
 import { updateGuardrailsRoute } from '../http/update-guardrails.ts'
+import { updateGuardrailsDraftRoute } from '../http/update-guardrails-draft.ts'
+import { diffModules } from '../policy/diff-modules.ts'
+import { createDraftStore, findDraft, writeDraft } from '../policy/draft-store.ts'
 import { insertPolicy } from '../policy/policy-store.ts'
+import { createPolicyVersionStore } from '../policy/policy-version-store.ts'
+import type { MeasureDraft } from './draft-impact.ts'
+import { guardrailsDraftImpact } from './guardrails-draft-impact.ts'
 import type { Parts } from './parts.ts'
 
-export function guardrailsRoutes(parts: Parts): readonly Route[] {
-  const { db, clock, guardrails, pageTokens, prepareGuardrails } = parts
-  const inTurn = createOneAtATime()
-  const changes = { db, clock, prepareGuardrails, insertPolicy }
+/** The guardrails, their versions and their draft; changes wait for each other. */
+export function guardrailsRoutes(parts: Parts, measureDraft: MeasureDraft): readonly Route[] {
+  const drafts = createDraftStore(parts.db)
+  const policyVersions = createPolicyVersionStore(parts.db)
+  const deps: DraftGuardrailsDeps = { ...parts, insertPolicy, drafts, findDraft, writeDraft }
+  const versions = { ...parts, subject: GUARDRAILS, policyVersions, diffModules }
+  const oneAtATime = createOneAtATime()
+  const inTurn = <Result>(work: () => Promise<Result>) => oneAtATime(GUARDRAILS, work)
   return [
-    getGuardrailsRoute({ guardrails }),
+    getGuardrailsRoute(parts),
     updateGuardrailsRoute({
       guardrailsBody,
-      saveGuardrails: ({ name: author }, body, ifMatch) =>
-        inTurn('guardrails', () => saveGuardrails(changes, body, { author, ifMatch })),
+      saveGuardrails: (body, ifMatch, authorship) =>
+        inTurn(() =>
+          saveGuardrails(deps, { spec: guardrailsIn(body), etag: body.etag, ifMatch }, authorship),
+        ),
     }),
-    listGuardrailsVersionsRoute({ guardrails, pageTokens }),
-    getGuardrailsVersionRoute({ guardrails }),
+    listGuardrailsVersionsRoute(versions),
+    getGuardrailsVersionRoute(versions),
+    diffGuardrailsVersionRoute(versions),
+    rollBackGuardrailsRoute({
+      rollBackGuardrails: (version, ifMatch, authorship) =>
+        inTurn(() =>
+          rollBackGuardrails(
+            { ...deps, findPolicyVersion: policyVersions.get },
+            version,
+            ifMatch,
+            authorship,
+          ),
+        ),
+    }),
+    getGuardrailsDraftRoute({ findDraft: () => existingGuardrailsDraft(deps) }),
+    updateGuardrailsDraftRoute({
+      guardrailsBody,
+      draftGuardrails: (body, ifMatch, authorship) =>
+        inTurn(() =>
+          draftGuardrails(deps, { spec: guardrailsIn(body), etag: body.etag, ifMatch }, authorship),
+        ),
+    }),
+    deleteGuardrailsDraftRoute({
+      deleteDraft: (ifMatch) =>
+        inTurn(async () => {
+          const { revision } = await existingGuardrailsDraft(deps)
+          checkRevision(revision, ifMatch)
+          await drafts.remove(GUARDRAILS, revision)
+        }),
+    }),
+    measureGuardrailsDraftImpactRoute({
+      measureDraftImpact: guardrailsDraftImpact(parts, drafts, measureDraft),
+    }),
+    activateGuardrailsDraftRoute({
+      activateDraft: (impact, ifMatch, authorship) =>
+        inTurn(() => activateGuardrailsDraft(deps, impact, ifMatch, authorship)),
+    }),
   ]
 }

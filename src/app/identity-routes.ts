@@ -39,6 +39,7 @@ import { refuseFailedTests } from '../policy-test/refuse-failed-tests.ts'
 import { runPolicyTests } from '../policy-test/run-policy-tests.ts'
 import { policyInput } from '../provider/policy-input.ts'
 import { checkClaims } from '../token/check-claims.ts'
+import type { MeasureDraft } from './draft-impact.ts'
 import { draftRoutes } from './draft-routes.ts'
 import type { Parts } from './parts.ts'
 import { policyVersionRoutes } from './policy-version-routes.ts'
@@ -52,7 +53,7 @@ export type IdentityChanges = {
 /** Whoever only asks what a save would say needs no right to give what it gives. */
 const SAVING_NOTHING = FIRST_ADMINISTRATOR
 
-export function identityRoutes(parts: Parts): readonly Route[] {
+export function identityRoutes(parts: Parts, measureDraft: MeasureDraft): readonly Route[] {
   const { config, clock, db, policies, pageTokens, identities, issuers, projects } = parts
   // As they are now: no recording statement would find out that they are not.
   const evaluateBesideGuardrails = async (digest: string, input: string) =>
@@ -74,7 +75,11 @@ export function identityRoutes(parts: Parts): readonly Route[] {
     preparePolicy: parts.preparePolicy,
     insertIssuer,
     insertPolicy,
-    runTests: (identity) => runPolicyTests({ ...judging, ...parts, ...policies }, identity),
+    runTests: (identity) =>
+      runPolicyTests(
+        { ...judging, ...parts, ...policies, currentGuardrails: parts.guardrails.current },
+        identity,
+      ),
     refuseFailedTests,
     findFindings: (spec, projectId) =>
       findFindings(spec, { ...config, projectId, administrativeRoles: ADMINISTRATIVE_ROLES }),
@@ -127,6 +132,6 @@ export function identityRoutes(parts: Parts): readonly Route[] {
         atATime(() => applyIdentityChanges({ ...changesOf(caller), identities }, asked, authorship)),
     }),
     ...policyVersionRoutes(parts, { changesOf, inTurn }),
-    ...draftRoutes(parts, { changesOf, inTurn }),
+    ...draftRoutes(parts, { changesOf, inTurn }, measureDraft),
   ]
 }

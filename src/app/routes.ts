@@ -4,6 +4,7 @@ import { metricsRoute } from '../http/get-metrics.ts'
 import { healthRoute, type Readiness, readinessRoute } from '../http/health.ts'
 import { listDecisionsRoute } from '../http/list-decisions.ts'
 import type { Route } from '../http/route.ts'
+import { createDraftImpact } from './draft-impact.ts'
 import { guardrailsRoutes } from './guardrails-routes.ts'
 import { identityRoutes } from './identity-routes.ts'
 import { issuerRoutes } from './issuer-routes.ts'
@@ -20,12 +21,13 @@ type Serving = {
 
 /** Every route of the service but the description of them all. */
 export function createRoutes(parts: Parts, serving: Serving): readonly Route[] {
+  const measureDraft = createDraftImpact(parts)
   return [
     ...jobRoutes(parts),
-    ...identityRoutes(parts),
+    ...identityRoutes(parts, measureDraft),
     ...projectRoutes(parts),
     ...issuerRoutes(parts),
-    ...guardrailsRoutes(parts),
+    ...guardrailsRoutes(parts, measureDraft),
     ...decisionRoutes(parts),
     healthRoute(),
     readinessRoute(serving),

@@ -13,14 +13,17 @@ export type NewPolicyVersion = {
   readonly policyDigest: string | null
 }
 
-/** Adds the version that a save makes, in the save's own transaction, whose lock on the subject orders the numbers. */
+/**
+ * Adds the version that a save makes, in the save's own transaction, whose lock on the subject orders the numbers.
+ * Returns its number.
+ */
 export async function insertPolicyVersion(
   trx: Kysely<Schema>,
   { subject, change, state, resource, policyDigest }: NewPolicyVersion,
   { author, reason, restoredNumber }: Authorship,
   now: Date,
-): Promise<void> {
-  await trx
+): Promise<number> {
+  const { number } = await trx
     .insertInto('policy_versions')
     .values({
       subject,
@@ -34,5 +37,7 @@ export async function insertPolicyVersion(
       policy_digest: policyDigest,
       create_time: now,
     })
-    .execute()
+    .returning('number')
+    .executeTakeFirstOrThrow()
+  return number
 }

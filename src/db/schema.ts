@@ -14,7 +14,6 @@ export type Schema = {
   readiness: { one: boolean; check_time: Date }
   decisions: DecisionTable
   guardrails: GuardrailsTable
-  guardrails_versions: GuardrailsVersionTable
   decision_retention: { one: Generated<boolean>; days: number }
 }
 
@@ -60,7 +59,7 @@ export type DraftTable = {
   subject: string
   resource: Json<unknown>
   policy_digest: string | null
-  base_number: number
+  base_number: number | null
   author: string
   revision: Generated<string>
   impact_id: string | null
@@ -126,18 +125,11 @@ export type ExplainedTokenTable = {
 /** One row: which version counts, and the revision that decisions are recorded on. */
 export type GuardrailsTable = {
   one: Generated<boolean>
+  /** Of their versions. */
+  subject: Generated<string>
   version: number | null
   revision: Generated<string>
   update_time: Date
-}
-
-export type GuardrailsVersionTable = {
-  version: number
-  source: string
-  tests: Json<unknown>
-  digest: string | null
-  author: string
-  create_time: Date
 }
 
 export type DecisionTable = {

@@ -1,13 +1,14 @@
 import { isDeepStrictEqual } from 'node:util'
+import type { Policies } from '../policy/evaluate-batches.ts'
 import type { EvaluationResult } from '../policy/evaluation.ts'
 import type { Verdict } from '../policy/verdict.ts'
 import type { DecisionFilter, DecisionStore, ReplayableDecision } from './decision-store.ts'
 import { isReplayable, type JudgeAgainDeps, judgeAgain, type Replayable } from './judge-again.ts'
 
-/** A decision that would come out differently; `verdict` what the draft says of it as JSON text, null where nothing. */
+/** A decision that would come out differently; `verdict` as it then were, null where the draft gives none. */
 export type AffectedDecision = {
   readonly decision: Replayable
-  readonly verdict: string | null
+  readonly verdict: Verdict | null
   readonly cause: string | null
 }
 
@@ -34,16 +35,13 @@ export type Impact = {
 
 export type ImpactQuery = {
   readonly filter: DecisionFilter
-  /** The policy that is drafted. */
-  readonly digest: string
+  /** The policy that is drafted; undefined: there would be none, which demands nothing. */
+  readonly policies: Policies | undefined
   /** What the whole would say: the recorded verdict with the drafted policy's in the place of its own. */
-  readonly join: (recorded: Verdict, drafted: Granted) => Granted
+  readonly join: (recorded: Verdict, drafted: Verdict) => Verdict
   /** Ends the work; what was found until then is the answer, unless the caller is gone. */
   readonly signal: AbortSignal
 }
-
-/** What of a verdict decides what a job gets. */
-export type Granted = { readonly allow: boolean; readonly roles: readonly string[] }
 
 export const MAX_DECISIONS = 100_000
 /** Of each kind; what counts is how many there are, and what the first of them look like. */
@@ -57,7 +55,7 @@ const PAGE = 250
  */
 export async function measureImpact(
   deps: JudgeAgainDeps & { readonly decisions: Pick<DecisionStore, 'listReplayable'> },
-  { filter, digest, join, signal }: ImpactQuery,
+  { filter, policies, join, signal }: ImpactQuery,
 ): Promise<Impact> {
   const impact = noImpact()
   const read = (before?: string) => {
@@ -73,12 +71,10 @@ export async function measureImpact(
     if (last === undefined) return { ...impact, isComplete: true }
     reading = read(last.id)
     const judged = rows.filter(isReplayable)
-    const results = await judgeAgain(deps, judged, () => ({ digest, guardrailsDigest: undefined })).catch(
-      (error: unknown) => {
-        if (signal.aborted) return undefined
-        throw error
-      },
-    )
+    const results = await judgeAll(deps, judged, policies).catch((error: unknown) => {
+      if (signal.aborted) return undefined
+      throw error
+    })
     if (results === undefined) return impact
     for (const [index, decision] of judged.entries()) add(impact, decision, results[index], join)
     for (const row of rows) if (!isReplayable(row)) addUnjudged(impact, row)
@@ -87,6 +83,26 @@ export async function measureImpact(
     if ((await reading).length === 0) return { ...impact, isComplete: true }
   }
   return impact
+}
+
+async function judgeAll(
+  deps: JudgeAgainDeps,
+  decisions: readonly Replayable[],
+  policies: Policies | undefined,
+): Promise<readonly EvaluationResult[]> {
+  return policies === undefined
+    ? decisions.map(() => NOTHING_DEMANDED)
+    : judgeAgain(deps, decisions, () => policies)
+}
+
+const NOTHING_DEMANDED: EvaluationResult = {
+  ok: true,
+  allow: true,
+  denial: undefined,
+  groupMet: false,
+  roles: [],
+  ruleIds: [],
+  verdictText: '{"allow":true,"rules":[],"conditions":[],"guardrails":[],"roles":[]}',
 }
 
 function noImpact(): Impact {
@@ -111,7 +127,7 @@ function add(
   join: ImpactQuery['join'],
 ): void {
   impact.replayed++
-  const kind = kindOf(decision, result, join)
+  const { kind, verdict } = compare(decision, result, join)
   if (kind === 'unchanged') {
     impact.unchanged++
     return
@@ -119,24 +135,25 @@ function add(
   const affected = impact[kind]
   affected.count++
   if (affected.decisions.length === MAX_SHOWN) return
-  affected.decisions.push({
-    decision,
-    verdict: result?.ok ? result.verdictText : null,
-    cause: result?.ok ? null : (result?.reason ?? null),
-  })
+  affected.decisions.push({ decision, verdict, cause: result?.ok ? null : (result?.reason ?? null) })
 }
 
-function kindOf(
-  { verdict }: Replayable,
+type Comparison = {
+  readonly kind: 'newlyAllowed' | 'newlyDenied' | 'rolesChanged' | 'errors' | 'unchanged'
+  readonly verdict: Verdict | null
+}
+
+function compare(
+  { verdict: recorded }: Replayable,
   result: EvaluationResult | undefined,
   join: ImpactQuery['join'],
-): 'newlyAllowed' | 'newlyDenied' | 'rolesChanged' | 'errors' | 'unchanged' {
-  if (!result?.ok) return 'errors'
-  if (result.verdictText === verdict) return 'unchanged'
-  const before: Verdict = JSON.parse(verdict)
-  const after = join(before, result)
-  if (after.allow !== before.allow) return after.allow ? 'newlyAllowed' : 'newlyDenied'
-  return isDeepStrictEqual(after.roles, before.roles) ? 'unchanged' : 'rolesChanged'
+): Comparison {
+  if (!result?.ok) return { kind: 'errors', verdict: null }
+  if (result.verdictText === recorded) return { kind: 'unchanged', verdict: null }
+  const before: Verdict = JSON.parse(recorded)
+  const verdict = join(before, JSON.parse(result.verdictText))
+  if (verdict.allow !== before.allow) return { kind: verdict.allow ? 'newlyAllowed' : 'newlyDenied', verdict }
+  return { kind: isDeepStrictEqual(verdict.roles, before.roles) ? 'unchanged' : 'rolesChanged', verdict }
 }
 
 function addUnjudged({ notReplayed }: Impact, { reason }: ReplayableDecision): void {

@@ -1,34 +1,19 @@
-import { type Kysely, type Selectable, sql } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import type { Database } from '../db/database.ts'
-import type { GuardrailsVersionTable, Schema } from '../db/schema.ts'
-import type { GuardrailsTest } from '../policy/test-guardrails.ts'
-import type { Guardrails, GuardrailsVersion } from './guardrails.ts'
+import { insertPolicyVersion } from '../db/insert-policy-version.ts'
+import type { Schema } from '../db/schema.ts'
+import type { Authorship } from '../fields/authorship.ts'
+import { GUARDRAILS, type Guardrails, type GuardrailsSpec } from './guardrails.ts'
 
 export type GuardrailsStore = {
   /** Those that count now. */
   current(): Promise<Guardrails>
-  /** Newest first; those before a version. */
-  listVersions(query: {
-    readonly before: number | undefined
-    readonly limit: number
-  }): Promise<readonly GuardrailsVersion[]>
-  getVersion(version: number): Promise<GuardrailsVersion | undefined>
 }
 
 export function createGuardrailsStore(db: Database): GuardrailsStore {
-  const versions = () => db.kysely.selectFrom('guardrails_versions').selectAll()
   return {
     async current() {
       return fromRow(await selectCurrent(db.kysely).executeTakeFirstOrThrow())
-    },
-    async listVersions({ before, limit }) {
-      let select = versions().orderBy('version', 'desc').limit(limit)
-      if (before !== undefined) select = select.where('version', '<', before)
-      return (await select.execute()).map(versionFromRow)
-    },
-    async getVersion(version) {
-      const row = await versions().where('version', '=', version).executeTakeFirst()
-      return row && versionFromRow(row)
     },
   }
 }
@@ -41,21 +26,22 @@ export async function lockGuardrails(trx: Kysely<Schema>): Promise<Guardrails> {
 /** Adds a version and makes it the one that counts; the guardrails are locked, their policy is stored. */
 export async function insertGuardrails(
   trx: Kysely<Schema>,
-  { source, tests, digest, author }: Pick<GuardrailsVersion, 'source' | 'tests' | 'digest' | 'author'>,
+  { source, tests, digest }: GuardrailsSpec & Pick<Guardrails, 'digest'>,
+  authorship: Authorship,
   now: Date,
 ): Promise<Guardrails> {
-  const { version } = await trx
-    .insertInto('guardrails_versions')
-    .values({
-      version: sql<number>`(select coalesce(max(version), 0) + 1 from guardrails_versions)`,
-      source,
-      tests: JSON.stringify(tests),
-      digest,
-      author,
-      create_time: now,
-    })
-    .returning('version')
-    .executeTakeFirstOrThrow()
+  const version = await insertPolicyVersion(
+    trx,
+    {
+      subject: GUARDRAILS,
+      change: authorship.change ?? 'UPDATE',
+      state: 'ACTIVE',
+      resource: { source, tests },
+      policyDigest: digest,
+    },
+    authorship,
+    now,
+  )
   await trx
     .updateTable('guardrails')
     .set({ version, revision: sql`nextval('revisions')`, update_time: now })
@@ -66,30 +52,19 @@ export async function insertGuardrails(
 function selectCurrent(kysely: Kysely<Schema>) {
   return kysely
     .selectFrom('guardrails')
-    .leftJoin('guardrails_versions', 'guardrails_versions.version', 'guardrails.version')
-    .select(['source', 'tests', 'digest', 'revision', 'update_time'])
+    .leftJoin('policy_versions', (join) =>
+      join
+        .onRef('policy_versions.subject', '=', 'guardrails.subject')
+        .onRef('policy_versions.number', '=', 'guardrails.version'),
+    )
+    .select(['resource', 'policy_digest', 'revision', 'update_time'])
 }
 
 function fromRow(
   row: Awaited<ReturnType<ReturnType<typeof selectCurrent>['executeTakeFirstOrThrow']>>,
 ): Guardrails {
-  return {
-    source: row.source ?? '',
-    tests: (row.tests ?? []) as readonly GuardrailsTest[],
-    digest: row.digest,
-    revision: row.revision,
-    updateTime: row.update_time,
-  }
+  const { source, tests } = (row.resource ?? NONE) as GuardrailsSpec
+  return { source, tests, digest: row.policy_digest, revision: row.revision, updateTime: row.update_time }
 }
 
-function versionFromRow(row: Selectable<GuardrailsVersionTable>): GuardrailsVersion {
-  const { version, source, digest, author } = row
-  return {
-    version,
-    source,
-    tests: row.tests as readonly GuardrailsTest[],
-    digest,
-    author,
-    createTime: row.create_time,
-  }
-}
+const NONE: GuardrailsSpec = { source: '', tests: [] }

@@ -6,17 +6,17 @@ import type { diffModules } from '../policy/diff-modules.ts'
 import type { PolicyStore } from '../policy/policy-store.ts'
 import type { PolicyVersion, PolicyVersionStore } from '../policy/policy-version-store.ts'
 import { existingIdentity } from './get-workload-identity.ts'
-import { existingVersion } from './policy-version-json.ts'
 import { defineRoute, type Route } from './route.ts'
-
-const fieldDiff = z.strictObject({ path: z.string(), before: z.unknown(), after: z.unknown() }).meta({
-  id: 'FieldDiff',
-  description: 'A field that has another value; null where it is not there.',
-})
+import {
+  againstParameter,
+  comparedVersions,
+  fieldDiff,
+  moduleDiffs,
+  versionsToCompare,
+} from './version-diff.ts'
 
 const diffAnswer = z.strictObject({
-  from: z.int().nullable().meta({ description: 'The version before; null: there was nothing yet.' }),
-  to: z.int(),
+  ...comparedVersions,
   fields: z.array(fieldDiff).meta({ description: 'All but the rules.' }),
   rules: z.array(
     z.strictObject({
@@ -25,9 +25,7 @@ const diffAnswer = z.strictObject({
       fields: z.array(fieldDiff),
     }),
   ),
-  modules: z
-    .array(z.strictObject({ path: z.string(), diff: z.string() }))
-    .meta({ description: 'The Rego that differs, each module as a unified diff.' }),
+  modules: moduleDiffs,
 })
 
 /** `GET …/policyVersions/{version}:diff`: what a version changed, in fields, rules and Rego. */
@@ -49,23 +47,11 @@ export function diffPolicyVersionRoute(deps: {
     group: 'Workload identities',
     summary: 'What a version has changed: fields, rules, and the Rego as a unified diff.',
     access: 'claimgate.workloadIdentities.get',
-    query: {
-      against: z
-        .string()
-        .regex(/^[1-9]\d{0,8}$/, "must be a version's number")
-        .meta({
-          description: 'The version to compare with; the one before it unless given.',
-          parameter: { type: 'integer', minimum: 1 },
-        }),
-    },
+    query: { against: againstParameter },
     answer: diffAnswer,
     async handle({ params: { email = '', version = '' }, query }) {
       const subject = deps.subjectOf(await existingIdentity(deps.identities, email))
-      const to = await existingVersion(deps.policyVersions, subject, version)
-      const from =
-        query.against === undefined
-          ? await deps.policyVersions.get(subject, to.number - 1)
-          : await existingVersion(deps.policyVersions, subject, query.against)
+      const { from, to } = await versionsToCompare(deps.policyVersions, subject, version, query.against)
       const [before, after] = [await modulesOf(from), await modulesOf(to)]
       return {
         body: {

@@ -2,20 +2,25 @@ import { z } from 'zod'
 import type { Draft } from '../policy/draft-store.ts'
 import { identitySpecAnswer } from './policy-version-json.ts'
 
+/** What is told of every draft, whatever it is of. */
+export const draftFields = {
+  name: z.string().meta({ description: 'The name of what it is a draft of, and `/draft`.' }),
+  etag: z.string(),
+  author: z.string(),
+  updateTime: z.iso.datetime(),
+  isStale: z
+    .boolean()
+    .meta({ description: 'Whether there is a newer version: then it cannot be activated.' }),
+  impact: z
+    .string()
+    .nullable()
+    .meta({ description: 'The id of its last impact, by which it is activated; null: not looked at yet.' }),
+}
+
 export const draftAnswer = z
   .strictObject({
-    name: z.string().meta({ description: '`workloadIdentities/`, its email, `/draft`.' }),
-    etag: z.string(),
-    author: z.string(),
-    updateTime: z.iso.datetime(),
+    ...draftFields,
     baseVersion: z.int().meta({ description: 'The version that it was made on.' }),
-    isStale: z
-      .boolean()
-      .meta({ description: 'Whether there is a newer version: then it cannot be activated.' }),
-    impact: z
-      .string()
-      .nullable()
-      .meta({ description: 'The id of its last impact, by which it is activated; null: not looked at yet.' }),
     workloadIdentity: identitySpecAnswer,
     policyDigest: z.string().nullable(),
     notices: z.array(z.string()).optional(),
@@ -24,15 +29,22 @@ export const draftAnswer = z
 
 export function draftJson(email: string, draft: Draft, notices: readonly string[] = []) {
   return {
-    name: `workloadIdentities/${email}/draft`,
+    ...commonDraftJson(`workloadIdentities/${email}`, draft),
+    workloadIdentity: draft.resource,
+    policyDigest: draft.policyDigest,
+    ...(notices.length > 0 && { notices }),
+  }
+}
+
+/** What every draft's JSON has; `subject` is the name of what it is a draft of. */
+export function commonDraftJson(subject: string, draft: Draft) {
+  return {
+    name: `${subject}/draft`,
     etag: draft.revision,
     author: draft.author,
     updateTime: draft.updateTime.toISOString(),
     baseVersion: draft.baseNumber,
     isStale: draft.baseNumber !== draft.newestNumber,
     impact: draft.impactId,
-    workloadIdentity: draft.resource,
-    policyDigest: draft.policyDigest,
-    ...(notices.length > 0 && { notices }),
   }
 }

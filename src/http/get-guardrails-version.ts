@@ -1,10 +1,13 @@
-import { RequestError } from '../errors.ts'
-import type { GuardrailsStore } from '../guardrails/guardrails-store.ts'
+import type { PolicyVersionStore } from '../policy/policy-version-store.ts'
 import { guardrailsVersionAnswer, guardrailsVersionJson } from './guardrails-json.ts'
+import { existingVersion } from './policy-version-json.ts'
 import { defineRoute, type Route } from './route.ts'
 
-/** `GET /v1/guardrails/versions/{version}`: versions are counted from 1. */
-export function getGuardrailsVersionRoute(deps: { guardrails: Pick<GuardrailsStore, 'getVersion'> }): Route {
+/** `GET /v1/guardrails/versions/{version}`. */
+export function getGuardrailsVersionRoute(deps: {
+  subject: string
+  policyVersions: Pick<PolicyVersionStore, 'get'>
+}): Route {
   return defineRoute({
     method: 'GET',
     path: '/v1/guardrails/versions/{version}',
@@ -14,11 +17,7 @@ export function getGuardrailsVersionRoute(deps: { guardrails: Pick<GuardrailsSto
     query: {},
     answer: guardrailsVersionAnswer,
     async handle({ params: { version = '' } }) {
-      const saved = /^[1-9]\d{0,8}$/.test(version)
-        ? await deps.guardrails.getVersion(Number(version))
-        : undefined
-      if (saved === undefined)
-        throw new RequestError('not_found', 'There is no such version of the guardrails.')
+      const saved = await existingVersion(deps.policyVersions, deps.subject, version)
       return { body: guardrailsVersionJson(saved) }
     },
   })

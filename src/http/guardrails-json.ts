@@ -1,5 +1,9 @@
 import { z } from 'zod'
-import type { Guardrails, GuardrailsVersion } from '../guardrails/guardrails.ts'
+import type { Guardrails } from '../guardrails/guardrails.ts'
+import type { Draft } from '../policy/draft-store.ts'
+import type { PolicyVersion } from '../policy/policy-version-store.ts'
+import { commonDraftJson, draftFields } from './draft-json.ts'
+import type { RouteRefusal } from './route.ts'
 
 const test = z
   .strictObject({
@@ -32,11 +36,30 @@ export const guardrailsVersionAnswer = z
   .strictObject({
     name: z.string().meta({ description: '`guardrails/versions/` and its number.' }),
     version: z.int(),
+    change: z.enum(['UPDATE', 'ROLLBACK', 'ACTIVATION']),
+    restoredVersion: z.int().optional().meta({ description: 'The one that a ROLLBACK went back to.' }),
     ...content,
     author: z.string(),
+    reason: z.string().nullable(),
     createTime: z.iso.datetime(),
   })
-  .meta({ id: 'GuardrailsVersion' })
+  .meta({ id: 'GuardrailsVersion', description: 'What a save made of the guardrails.' })
+
+export const guardrailsDraftAnswer = z
+  .strictObject({
+    ...draftFields,
+    baseVersion: z
+      .int()
+      .nullable()
+      .meta({ description: 'The version that it was made on; null: there was none.' }),
+    ...content,
+  })
+  .meta({
+    id: 'GuardrailsDraft',
+    description: 'What is about to be made of the guardrails; nothing is decided by it.',
+  })
+
+export const NO_GUARDRAILS_DRAFT: RouteRefusal = { description: 'There is no draft of the guardrails.' }
 
 /** The guardrails as they are answered. */
 export function guardrailsJson({ source, tests, digest, revision, updateTime }: Guardrails) {
@@ -44,15 +67,22 @@ export function guardrailsJson({ source, tests, digest, revision, updateTime }: 
 }
 
 /** A version of them. */
-export function guardrailsVersionJson(saved: GuardrailsVersion) {
-  const { version, source, tests, digest, author, createTime } = saved
+export function guardrailsVersionJson(saved: PolicyVersion) {
+  const { number, change, restoredNumber, resource, policyDigest, author, reason, createTime } = saved
   return {
-    name: `guardrails/versions/${version}`,
-    version,
-    source,
-    tests,
-    digest,
+    name: `guardrails/versions/${number}`,
+    version: number,
+    change,
+    ...(restoredNumber !== null && { restoredVersion: restoredNumber }),
+    ...resource,
+    digest: policyDigest,
     author,
+    reason,
     createTime: createTime.toISOString(),
   }
+}
+
+/** What is about to be made of them. */
+export function guardrailsDraftJson(draft: Draft) {
+  return { ...commonDraftJson('guardrails', draft), ...draft.resource, digest: draft.policyDigest }
 }

@@ -12,7 +12,7 @@ const affectedAnswer = z.strictObject({
         identity: z.string().nullable(),
         subject: z.string().nullable(),
         decideTime: z.iso.datetime(),
-        verdict: verdictAnswer.nullable().meta({ description: "The draft's." }),
+        verdict: verdictAnswer.nullable().meta({ description: 'As it would be with the draft.' }),
         error: z.string().nullable().meta({ description: 'Why the draft gives no verdict.' }),
       }),
     )
@@ -72,7 +72,7 @@ function affectedJson({ count, decisions }: Affected) {
       identity: decision.identity,
       subject: decision.subject,
       decideTime: decision.decide_time.toISOString(),
-      verdict: verdict === null ? null : JSON.parse(verdict),
+      verdict,
       error: cause,
     })),
   }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { GuardrailsStore } from '../guardrails/guardrails-store.ts'
+import type { PolicyVersionStore } from '../policy/policy-version-store.ts'
 import { guardrailsVersionAnswer, guardrailsVersionJson } from './guardrails-json.ts'
 import { nextPageToken, pageParameters, readPage } from './page.ts'
 import type { PageTokens } from './page-token.ts'
@@ -7,7 +7,8 @@ import { defineRoute, type Route } from './route.ts'
 
 /** `GET /v1/guardrails/versions`: newest first. */
 export function listGuardrailsVersionsRoute(deps: {
-  guardrails: Pick<GuardrailsStore, 'listVersions'>
+  subject: string
+  policyVersions: Pick<PolicyVersionStore, 'list'>
   pageTokens: PageTokens
 }): Route {
   return defineRoute({
@@ -23,9 +24,12 @@ export function listGuardrailsVersionsRoute(deps: {
         deps.pageTokens,
         { list: 'guardrails/versions' },
         query,
-        (before, limit) =>
-          deps.guardrails.listVersions({ before: before === undefined ? undefined : Number(before), limit }),
-        ({ version }) => String(version),
+        (after, limit) =>
+          deps.policyVersions.list(deps.subject, {
+            before: after === undefined ? undefined : Number(after),
+            limit,
+          }),
+        ({ number }) => String(number),
       )
       return { body: { versions: page.items.map(guardrailsVersionJson), nextPageToken: page.nextPageToken } }
     },

@@ -1,11 +1,6 @@
-import { z } from 'zod'
 import { impactAnswer, impactJson, type MeasuredImpact } from './impact-json.ts'
+import { DEFAULT_IMPACT_DAYS, daysParameter, IMPACT_WITHIN_MS } from './impact-parameters.ts'
 import { defineRoute, type Route } from './route.ts'
-
-const DEFAULT_DAYS = 30
-const MAX_DAYS = 366
-/** More than measuring may take, so that what was found is answered. */
-const ANSWER_WITHIN_MS = 60_000
 
 /** `POST …/draft:impact?days=N`: what the draft would have decided. Given up when the caller goes away. */
 export function measureDraftImpactRoute(deps: {
@@ -18,25 +13,16 @@ export function measureDraftImpactRoute(deps: {
     summary: 'What a draft would have said of the decisions of the last days, beside what was said.',
     operationId: 'measureWorkloadIdentityDraftImpact',
     access: 'claimgate.workloadIdentities.update',
-    query: {
-      days: z
-        .string()
-        .regex(/^[1-9]\d{0,2}$/, `must be a whole number from 1 to ${MAX_DAYS}`)
-        .transform(Number)
-        .refine((days) => days <= MAX_DAYS, `must be a whole number from 1 to ${MAX_DAYS}`)
-        .meta({
-          description: `Of how many days: ${DEFAULT_DAYS} unless given, ${MAX_DAYS} at most.`,
-          parameter: { type: 'integer', minimum: 1, maximum: MAX_DAYS, default: DEFAULT_DAYS },
-        }),
-    },
+    query: { days: daysParameter },
     answer: impactAnswer,
     refusals: {
       aborted: { description: 'The identity or its draft was changed since: draft the change anew.' },
     },
-    answerWithinMs: ANSWER_WITHIN_MS,
-    async handle({ params: { email = '' }, query, signal = AbortSignal.timeout(ANSWER_WITHIN_MS), note }) {
+    answerWithinMs: IMPACT_WITHIN_MS,
+    async handle({ params: { email = '' }, query, signal = AbortSignal.timeout(IMPACT_WITHIN_MS), note }) {
       note({ identity: email })
-      return { body: impactJson(await deps.measureDraftImpact(email, query.days ?? DEFAULT_DAYS, signal)) }
+      const { days = DEFAULT_IMPACT_DAYS } = query
+      return { body: impactJson(await deps.measureDraftImpact(email, days, signal)) }
     },
   })
 }

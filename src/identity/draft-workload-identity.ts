@@ -1,3 +1,4 @@
+import { checkActivation } from '../db/check-draft.ts'
 import { checkRevision, type IfMatch } from '../db/check-revision.ts'
 import { invalidArgument, RequestError } from '../errors.ts'
 import type { Authorship } from '../fields/authorship.ts'
@@ -65,16 +66,7 @@ export async function activateDraft(
   const subject = subjectOf(identity)
   const draft = await existingDraft(deps, identity)
   checkRevision(draft.revision, ifMatch)
-  checkBase(draft)
-  if (draft.impactId === null) {
-    throw new RequestError(
-      'failed_precondition',
-      `The impact of this draft was not looked at yet: POST /v1/workloadIdentities/${email}/draft:impact.`,
-    )
-  }
-  if (draft.impactId !== impactId) {
-    throw new RequestError('aborted', 'The impact is not the last one of this draft: look at it again.')
-  }
+  checkActivation(draft, impactId, `/v1/workloadIdentities/${email}/draft:impact`)
   const patch = readIdentityPatch(draft.resource, '*')
   const saved = await updateWorkloadIdentity(deps, email, {
     patch,
@@ -83,15 +75,6 @@ export async function activateDraft(
   })
   await deps.drafts.remove(subject, draft.revision)
   return saved
-}
-
-/** Throws `aborted` where the subject was saved since the draft was made: it would take that back unseen. */
-export function checkBase({ baseNumber, newestNumber }: Draft): void {
-  if (baseNumber === newestNumber) return
-  throw new RequestError(
-    'aborted',
-    `The draft was made on version ${baseNumber}, and version ${newestNumber} is the newest: draft the change anew on that.`,
-  )
 }
 
 /** Throws `not_found` where there is none. */

@@ -7,10 +7,10 @@ export type Draft = {
   /** What the subject would be, with every default written out. */
   readonly resource: Readonly<Record<string, unknown>>
   readonly policyDigest: string | null
-  /** The subject's newest version when the draft was made: what it was made on. */
-  readonly baseNumber: number
+  /** The subject's newest version when the draft was made: what it was made on; null where it had none. */
+  readonly baseNumber: number | null
   /** The newest version that there is. */
-  readonly newestNumber: number
+  readonly newestNumber: number | null
   readonly author: string
   readonly revision: string
   /** The last impact that was worked out for it as it is; null where there is none. */
@@ -83,10 +83,10 @@ export async function writeDraft(trx: Kysely<Schema>, draft: NewDraft, now: Date
 }
 
 function newestNumber(subject: string) {
-  return sql<number>`(select max(number) from policy_versions where subject = ${subject})`
+  return sql<number | null>`(select max(number) from policy_versions where subject = ${subject})`
 }
 
-function fromRow(row: Selectable<DraftTable> & { newest_number: number }): Draft {
+function fromRow(row: Selectable<DraftTable> & { newest_number: number | null }): Draft {
   return {
     resource: row.resource as Draft['resource'],
     policyDigest: row.policy_digest,

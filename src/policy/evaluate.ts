@@ -74,7 +74,7 @@ const MAX_SUSPECTS = 1000
 
 /**
  * Evaluates policies in worker threads, since an evaluation cannot be interrupted from within. A digest always goes to
- * the same worker; once it has had to be stopped there, to one that only such policies share, so that a policy which
+ * the same worker; once it has had to be stopped there or ran out of memory, to one that only such policies share, so that a policy which
  * does not end delays no others. An instance that threw and a worker that was stopped are never used again.
  */
 export function createEvaluator(deps: EvaluatorDeps): Evaluator {
@@ -84,6 +84,7 @@ export function createEvaluator(deps: EvaluatorDeps): Evaluator {
   /** How many wait, by digest and by place. */
   const queued = createCounts()
   const loading = new Map<string, Promise<Uint8Array | undefined>>()
+  /** What had to be stopped or ran out of memory, which takes as long: a policy beside the guardrails of that time. */
   const suspects = new LRUCache<string, true>({ max: MAX_SUSPECTS })
   const held = new LRUCache<
     string,
@@ -114,7 +115,7 @@ export function createEvaluator(deps: EvaluatorDeps): Evaluator {
         replacedWorkers++
         forgetHeld(place)
         const stopped = culprit && waiting.get(culprit.id)
-        if (stopped !== undefined) suspects.set(stopped.digest, true)
+        if (stopped !== undefined) suspect(stopped)
         if (culprit !== undefined) settle(culprit.id, culprit.result)
         for (const id of others) runElsewhere(id, culprit !== undefined)
       },
@@ -125,7 +126,7 @@ export function createEvaluator(deps: EvaluatorDeps): Evaluator {
     const { inputText } = request
     if (closing !== undefined) return Promise.reject(unavailable('The service is shutting down.'))
     if (inputText.length > MAX_INPUT_LENGTH) return Promise.resolve(failure('The input is too large.'))
-    const place = placeOf(digest)
+    const place = placeOf(digest, request)
     if (queued.of(digest) >= maxQueue * 10 || isFull(place)) return Promise.reject(tooMany())
     return new Promise((resolve, reject) => {
       run({ request, digest, resolve, reject, place, losses: 0 })
@@ -137,8 +138,16 @@ export function createEvaluator(deps: EvaluatorDeps): Evaluator {
     return queued.of(place) >= (place === workers ? maxQueue : maxQueue * 20)
   }
 
-  function placeOf(digest: string): number {
-    return suspects.has(digest) ? workers : hash(digest) % workers
+  function placeOf(digest: string, request: EvaluationRequest): number {
+    return isSuspect({ digest, request }) ? workers : hash(digest) % workers
+  }
+
+  function suspect(evaluation: Waiting): void {
+    suspects.set(suspectKey(evaluation), true)
+  }
+
+  function isSuspect(evaluation: Pick<Waiting, 'digest' | 'request'>): boolean {
+    return suspects.size > 0 && suspects.has(suspectKey(evaluation))
   }
 
   function run(evaluation: Waiting): void {
@@ -215,7 +224,10 @@ export function createEvaluator(deps: EvaluatorDeps): Evaluator {
     if (evaluation === undefined) return
     const { place, digest, request } = evaluation
     if (request.digest !== undefined) keepCount(place, digest, memoryBytes)
-    if (!result.ok) log?.warn({ digest, reason: result.reason, cause: result.cause }, 'policy failed')
+    if (!result.ok) {
+      log?.warn({ digest, reason: result.reason, cause: result.cause }, 'policy failed')
+      if (result.reason === 'policy_memory') suspect(evaluation)
+    }
     settle(id, result)
   }
 
@@ -232,8 +244,8 @@ export function createEvaluator(deps: EvaluatorDeps): Evaluator {
     const evaluation = waiting.get(id)
     if (evaluation === undefined) return
     const losses = isInnocent ? evaluation.losses : evaluation.losses + 1
-    const { digest, place } = evaluation
-    const next = suspects.has(digest) ? workers : (place + 1) % workers
+    const { place } = evaluation
+    const next = isSuspect(evaluation) ? workers : (place + 1) % workers
     if (losses >= MAX_LOSSES) {
       settle(id, failure('The worker died again and again.'))
       return
@@ -312,6 +324,11 @@ function tooMany(): Error {
 
 function keyOf(place: number, digest: string): string {
   return `${place} ${digest}`
+}
+
+/** When the guardrails change it may have been them. */
+function suspectKey({ digest, request }: Pick<Waiting, 'digest' | 'request'>): string {
+  return `${digest} ${request.guardrailsDigest}`
 }
 
 /** As measured: 700 kB resident for 172 kB of WASM, of its memory's first MiB some 100 kB among them. */

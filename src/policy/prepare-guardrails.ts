@@ -44,7 +44,7 @@ async function compileAndTryOut(
   const compiled = await compiler.compile(gathered)
   if (!compiled.ok) throw problemsIn(FAULT, compiled.problems)
   const inputs = PROVIDER_TYPES.map((provider) => guardrailsInput({}, provider))
-  for (const withoutClaims of await smokeRun(compiled.wasm, inputs, 'guardrails')) {
+  for (const withoutClaims of await smokeRun(undefined, inputs, compiled.wasm)) {
     const problems = withoutClaims.ok
       ? metWithoutClaims(compiled.requirements, withoutClaims, 'guardrails')
       : [sampleProblem(withoutClaims, 'guardrails.rego')]

@@ -26,7 +26,7 @@ export async function testGuardrails(
   tests: readonly GuardrailsTest[],
 ): Promise<readonly TestResult[]> {
   const inputs = tests.map(({ claims, provider }) => guardrailsInput(claims, provider))
-  const evaluations = await smokeRun(wasm, inputs, 'guardrails')
+  const evaluations = await smokeRun(undefined, inputs, wasm)
   return tests.flatMap((test, index) => {
     const evaluation = evaluations[index]
     return evaluation === undefined ? [] : resultOf(test, evaluation)

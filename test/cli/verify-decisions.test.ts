@@ -27,7 +27,10 @@ for (const kind of DATABASES) {
     let env: Record<string, string>
     let recorded: readonly Readonly<Record<string, string>>[]
 
-    /** A day's life: two identities, one of them changed meanwhile, jobs that are let in, refused and explained. */
+    /**
+     * A day's life: two identities, one of them changed meanwhile, jobs that are let in, refused and explained; then
+     * guardrails that are set, changed and removed.
+     */
     before(async () => {
       database = kind === 'postgresql' ? await createMigratedDatabase() : undefined
       const own = { DATA_DIR: dataDir, ...(database && { DATABASE_URL: database.url }) }
@@ -67,7 +70,7 @@ for (const kind of DATABASES) {
     }
     const withVerdict = () => recorded.filter(({ verdict }) => verdict !== null)
 
-    test('finds every verdict as it was recorded, over changes of the policy', async () => {
+    test('finds every verdict as it was recorded, over changes of policy and guardrails', async () => {
       const { exitCode, stdout, stderr } = await run()
 
       assert.equal(exitCode, 0, stderr)
@@ -80,8 +83,9 @@ for (const kind of DATABASES) {
       assert.equal(digests.size, 3)
       assert.deepEqual(
         new Set(withVerdict().map(({ reason }) => reason)),
-        new Set(['allowed', 'condition_not_met', 'token_replayed', 'token_audience']),
+        new Set(['allowed', 'condition_not_met', 'token_replayed', 'token_audience', 'denied_by_guardrails']),
       )
+      assert.equal(new Set(withVerdict().map(({ guardrailsDigest }) => guardrailsDigest)).size, 3)
     })
 
     test('looks only at what its flags name, and goes on after a decision', async () => {
@@ -118,6 +122,11 @@ for (const kind of DATABASES) {
       const other = recorded.find(
         ({ policyDigest }) => policyDigest !== null && policyDigest !== allowed.policyDigest,
       )
+      const guarded = recorded.find(({ reason }) => reason === 'denied_by_guardrails')
+      const otherGuardrails = recorded.findLast(
+        ({ guardrailsDigest }) => guardrailsDigest !== null && guardrailsDigest !== guarded?.guardrailsDigest,
+      )
+      assert.ok(guarded && otherGuardrails)
       const forged = [
         await forge(db, allowed, { claims: sql`replace(claims, 'refs/heads/main', 'refs/heads/mine')` }),
         await forge(db, allowed, { verdict: sql`replace(verdict, 'Deploy', 'deploy')` }),
@@ -130,6 +139,13 @@ for (const kind of DATABASES) {
           issued_key_id: sql`'key'`,
           issued_expire_time: sql`now()`,
         }),
+        await forge(db, guarded, {
+          verdict: sql`replace(verdict, '"allow":false', '"allow":true')`,
+        }),
+        await forge(db, guarded, { verdict: sql`replace(verdict, 'Hosted', 'hosted')` }),
+        await forge(db, guarded, { guardrails_digest: sql`${otherGuardrails.guardrailsDigest}` }),
+        await forge(db, guarded, { guardrails_digest: sql`null` }),
+        await forge(db, allowed, { guardrails_digest: sql`${guarded.guardrailsDigest}` }),
       ]
       await db.close()
 
@@ -153,6 +169,10 @@ for (const kind of DATABASES) {
       assert.match(said[3] ?? '', /its policy/)
       assert.match(said[4] ?? '', /its policy denies it/)
       assert.match(said[5] ?? '', /it was allowed/)
+      assert.match(said[6] ?? '', /its policy denies it/)
+      assert.match(said[7] ?? '', /in other words/)
+      for (const index of [8, 9]) assert.match(said[index] ?? '', /its policy allows it/)
+      assert.match(said[10] ?? '', /in other words/)
       assert.equal(plain.exitCode, 1)
       assert.equal(
         plain.stdout.split('\n').filter((line) => line.startsWith('decisions/')).length,
@@ -217,6 +237,23 @@ async function liveThrough(world: World): Promise<void> {
     world.gitlab.signToken(gitlabClaims('18.4', { ref: 'v1', ref_path: 'refs/heads/v1' })),
     first,
   )
+  for (const runner of ['gitlab-hosted', 'self-hosted']) {
+    await world.admin('PUT', '/v1/guardrails', { source: guardrailsFor(runner) })
+    for (const email of [first, second]) {
+      const claims = gitlabClaims('18.4', { runner_environment: 'self-hosted' })
+      await world.exchange(world.gitlab.signToken(claims), email)
+    }
+  }
+  await world.admin('PUT', '/v1/guardrails', { source: '' })
+  await world.exchange(world.gitlab.signToken(gitlabClaims('18.4')), first)
+}
+
+function guardrailsFor(runner: string): string {
+  return [
+    'package claimgate.guardrails',
+    'required := {"runner": "Hosted as it must be."}',
+    `met contains "runner" if input.claims.runner_environment == "${runner}"`,
+  ].join('\n\n')
 }
 
 /** Adds a copy of a recorded decision under another identity and id, with columns as somebody made them up. */

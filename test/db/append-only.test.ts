@@ -71,19 +71,6 @@ for (const kind of DATABASES) {
       for (const refusal of refusals) assert.match(refusal, /is append-only/)
     })
 
-    test('cannot change, delete or truncate a version of the guardrails', async () => {
-      await database.query(`insert into guardrails_versions (version, source, tests, author, create_time)
-        values (1, '', '[]', 'somebody', now())`)
-
-      const refusals = [
-        await database.refusal(`update guardrails_versions set source = 'x'`),
-        await database.refusal('delete from guardrails_versions'),
-        await database.refusal('truncate guardrails_versions cascade'),
-      ]
-
-      for (const refusal of refusals) assert.match(refusal, /is append-only/)
-    })
-
     test('cannot change, delete or truncate a policy version', async () => {
       await database.query(`insert into policy_versions (subject, number, change, author, state, resource, create_time)
         values ('workloadIdentities/x', 1, 'CREATE', 'adminTokens/first', 'ACTIVE', '{}', now()) returning number`)

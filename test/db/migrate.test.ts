@@ -20,6 +20,7 @@ const ALL = [
   '0006-providers',
   '0007-identity-tests',
   '0008-policy-versions',
+  '0009-guardrails-versions',
 ]
 
 for (const kind of DATABASES) {

@@ -60,7 +60,12 @@ describe('the impact of a policy', () => {
             },
           },
         },
-        { filter: {}, digest, join: (_, drafted) => drafted, signal },
+        {
+          filter: {},
+          policies: { digest, guardrailsDigest: undefined },
+          join: (_, drafted) => drafted,
+          signal,
+        },
       )
     } finally {
       await evaluator.close()

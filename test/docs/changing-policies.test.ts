@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -10,6 +10,7 @@ import { codeBlocks } from './code-blocks.ts'
 import { CANNOT_RUN, runShell } from './run-shell.ts'
 
 const EMAIL = 'gitlab-deploy@workload.claimgate.internal'
+const PROTECTED_REFS = new URL('../../policies/guardrails/protected_refs_only.rego', import.meta.url)
 const PROJECT = { project_path: 'my-group/my-project' }
 
 test('the guide to changing policies does what it says', { skip: CANNOT_RUN }, async () => {
@@ -22,10 +23,10 @@ test('the guide to changing policies does what it says', { skip: CANNOT_RUN }, a
       '/v1/workspaces/default/workloadIdentities?workloadIdentityId=gitlab-deploy',
       identityBody(world.gitlab.issuerUrl, { rules }),
     )
-    const [versions, drafts] = codeBlocks('docs/changing-policies.md').filter(({ text }) =>
+    const [versions, drafts, guardrails] = codeBlocks('docs/changing-policies.md').filter(({ text }) =>
       text.includes('curl'),
     )
-    assert.ok(versions && drafts)
+    assert.ok(versions && drafts && guardrails)
     const env = { BYTEBASE_URL: world.app.url, ADMIN_TOKEN: world.adminToken }
 
     const versionsRun = await runShell(versions.text, env, directory)
@@ -37,11 +38,16 @@ test('the guide to changing policies does what it says', { skip: CANNOT_RUN }, a
       { ...env, IDENTITY: `${world.app.url}/v1/workloadIdentities/${EMAIL}` },
       directory,
     )
+    copyFileSync(PROTECTED_REFS, join(directory, 'protected_refs_only.rego'))
+    const guardrailsRun = await runShell(guardrails.text, env, directory)
 
     assert.equal(versionsRun.exitCode, 0, versionsRun.output)
     assert.equal(draftsRun.exitCode, 0, draftsRun.output)
-    const impact = JSON.parse(readFileSync(join(directory, 'impact.json'), 'utf8'))
-    assert.deepEqual([impact.newlyDenied.count, impact.unchanged], [1, 1])
+    assert.equal(guardrailsRun.exitCode, 0, guardrailsRun.output)
+    for (const file of ['impact.json', 'guardrails-impact.json']) {
+      const impact = JSON.parse(readFileSync(join(directory, file), 'utf8'))
+      assert.deepEqual([impact.newlyDenied.count, impact.unchanged], [1, 1], file)
+    }
     const { policyVersions } = (await world.admin('GET', `/v1/workloadIdentities/${EMAIL}/policyVersions`))
       .json
     assert.deepEqual(
@@ -51,6 +57,14 @@ test('the guide to changing policies does what it says', { skip: CANNOT_RUN }, a
         ['ROLLBACK', 'Broke the nightly deploy'],
         ['UPDATE', 'Production deploys only from main'],
         ['CREATE', null],
+      ],
+    )
+    const saved = (await world.admin('GET', '/v1/guardrails/versions')).json.versions
+    assert.deepEqual(
+      saved.map(({ change, reason }: Record<string, string>) => [change, reason]),
+      [
+        ['ROLLBACK', 'Tried'],
+        ['ACTIVATION', 'Unprotected branches get no tokens'],
       ],
     )
   } finally {

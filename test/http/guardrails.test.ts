@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { assertEchoable, assertProblem, verdictOf } from '../support/answers.ts'
 import { type Claims, gitlabClaims } from '../support/gitlab-claims.ts'
+import { identityBody } from '../support/identity-body.ts'
 import { type Answer, DATABASES, IDENTITY_DOMAIN, startWorld, type World } from '../support/world.ts'
 
 const RULE = { id: 'deploy', group: 'acme', project: 'app', roles: ['roles/gitopsServiceAgent'] }
@@ -211,6 +212,47 @@ for (const kind of DATABASES) {
       assert.deepEqual((await get()).json, before.json)
     })
 
+    test('stand beside an identity’s policy in its tests, as in an exchange', async () => {
+      await put({ source: SOURCE })
+      const own = { title: 'Own', claims: gitlabClaims('18.4', SELF_HOSTED), expect: 'DENIED' }
+      const tests = [{ ...own, reason: 'denied_by_guardrails' }]
+
+      const email = await world.createIdentity([RULE], { identity: { tests } })
+      const unmet = await world.admin('POST', '/v1/workloadIdentities:validate', {
+        ...identityBody(world.gitlab.issuerUrl, { rules: [{ ...RULE, project: 'web' }] }),
+        tests: [{ ...own, expect: 'ALLOWED' }],
+      })
+
+      assert.deepEqual((await world.admin('GET', `/v1/workloadIdentities/${email}`)).json.tests, tests)
+      assert.deepEqual(unmet.json.tests[0].actual, { outcome: 'DENIED', reason: 'condition_not_met' })
+      assert.match(
+        unmet.json.tests[0].message,
+        /of rule 'deploy' not met is project .*; of the organisation's guardrails not met is 'hosted_runner'/,
+      )
+    })
+
+    test('that came after an identity’s tests are named by the refusal of its next save', async () => {
+      await remove()
+      const claims = gitlabClaims('18.4', SELF_HOSTED)
+      const email = await world.createIdentity([RULE], {
+        identity: { tests: [{ title: 'Own', claims, expect: 'ALLOWED' }] },
+      })
+      await put({ source: SOURCE })
+
+      const refused = await world.admin('PATCH', `/v1/workloadIdentities/${email}`, { title: 'Deploy' })
+      const disabled = await world.admin('PATCH', `/v1/workloadIdentities/${email}`, { state: 'DISABLED' })
+      await remove()
+      const saved = await world.admin('PATCH', `/v1/workloadIdentities/${email}`, { title: 'Deploy' })
+
+      assertProblem(
+        refused,
+        400,
+        3,
+        "tests: a test fails. Test 'Own' expects ALLOWED, but an exchange would be DENIED (denied_by_guardrails): of the organisation's guardrails not met is 'hosted_runner'.",
+      )
+      assert.deepEqual([disabled.status, saved.status], [200, 200])
+    })
+
     test('a body that is none names its field', async () => {
       const cases: readonly (readonly [body: object, message: RegExp])[] = [
         [{}, /^source is required/],
@@ -254,7 +296,73 @@ for (const kind of DATABASES) {
       assert.deepEqual(one.json, saved)
       assert.equal(one.json.name, `guardrails/versions/${saved.version}`)
       for (const none of ['0', 'x', '1.0', '4000000', '99999999999999'])
-        assertProblem(await get(`/versions/${none}`), 404, 5, /no such version/)
+        assertProblem(await get(`/versions/${none}`), 404, 5, /no such policy version/)
+    })
+
+    test('say of each version why it was saved', async () => {
+      await world.admin('PUT', '/v1/guardrails?reason=Hosted%20runners%20only', { source: SOURCE })
+      await remove()
+
+      const [removed, saved] = (await get('/versions')).json.versions
+      const tooLong = await world.admin('PUT', `/v1/guardrails?reason=${'x'.repeat(501)}`, { source: '' })
+
+      assert.deepEqual([saved.change, saved.reason], ['UPDATE', 'Hosted runners only'])
+      assert.deepEqual([removed.change, removed.reason], ['UPDATE', null])
+      assertProblem(tooLong, 400, 3, /reason must have at most 500/)
+    })
+
+    test('are gone back to in any version, as a save that says so', async () => {
+      const saved = await put({ source: SOURCE, tests: TESTS })
+      const [{ version }] = (await get('/versions')).json.versions
+      await remove()
+      const email = await world.createIdentity([RULE])
+      assert.equal((await world.exchange(sign(SELF_HOSTED), email)).status, 200)
+      const rollback = (number: unknown, headers: Record<string, string> = {}) =>
+        world.request('POST', `/v1/guardrails/versions/${number}:rollback?reason=Too%20early`, {
+          headers: { authorization: `Bearer ${world.adminToken}`, ...headers },
+        })
+
+      const stale = await rollback(version, { 'if-match': `"${saved.json.etag}"` })
+      const back = await rollback(version)
+      const denied = await world.exchange(sign(SELF_HOSTED), email)
+
+      assertProblem(stale, 409, 10, /etag/)
+      assert.equal(back.status, 200, back.text)
+      assert.deepEqual((await get()).json, back.json)
+      assert.deepEqual(
+        [back.json.source, back.json.tests, back.json.digest],
+        [SOURCE, TESTS, saved.json.digest],
+      )
+      assert.equal(denied.status, 403)
+      const [newest] = (await get('/versions')).json.versions
+      assert.deepEqual(
+        [newest.version, newest.change, newest.restoredVersion, newest.reason],
+        [version + 2, 'ROLLBACK', version, 'Too early'],
+      )
+      // The one before was a removal.
+      const removed = await rollback(version + 1)
+      assert.deepEqual([removed.json.source, removed.json.digest], ['', null])
+      for (const none of ['0', 'x', '4000000'])
+        assertProblem(await rollback(none), 404, 5, /no such policy version/)
+    })
+
+    test('are compared in their Rego and tests', async () => {
+      await remove()
+      await put({ source: SOURCE, tests: TESTS })
+      const [{ version }] = (await get('/versions')).json.versions
+      await put({ source: SOURCE.replace('gitlab-hosted', 'self-hosted') })
+
+      const made = (await get(`/versions/${version}:diff`)).json
+      const changed = (await get(`/versions/${version + 1}:diff`)).json
+      const against = (await get(`/versions/${version}:diff?against=${version}`)).json
+
+      assert.deepEqual([made.from, made.to], [version - 1, version])
+      assert.deepEqual(made.fields, [{ path: 'tests', before: [], after: TESTS }])
+      assert.match(made.modules[0].diff, /^--- \/dev\/null\n\+\+\+ b\/guardrails\.rego\n/)
+      assert.deepEqual(changed.fields, [{ path: 'tests', before: TESTS, after: [] }])
+      assert.match(changed.modules[0].diff, /^-met .*gitlab-hosted"\n\+met .*self-hosted"$/m)
+      assert.deepEqual([against.fields, against.modules], [[], []])
+      assertProblem(await get('/versions/4000000:diff'), 404, 5, /no such policy version/)
     })
 
     test('are an administrator’s alone', async () => {

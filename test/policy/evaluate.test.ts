@@ -211,6 +211,19 @@ describe('a policy that does not end', () => {
     assert.deepEqual(reasons(await Promise.all(bombs)), Array(5).fill('policy_timeout'))
   })
 
+  test('shares no worker with others from the second time on, nor does one that runs out of memory', async () => {
+    for (const name of ['bomb', 'memory']) {
+      const evaluator = start({ workers: 1 })
+      await evaluator.evaluate(name, inputWith())
+      await evaluator.evaluate('real', inputWith())
+      const before = evaluator.stats().workers
+
+      await evaluator.evaluate(name, inputWith())
+
+      assert.deepEqual([before, evaluator.stats().workers], [1, 2], name)
+    }
+  })
+
   test('for a certain claim only is served for all others', async () => {
     const results = await evaluateAll({ workers: 1 }, [
       ['bomb by claim', inputWith()],

@@ -156,6 +156,17 @@ describe("guardrails beside an identity's policy", () => {
     assert.ok(after.ok && after.allow)
   })
 
+  test('that had to be stopped are not held against a policy once there are others', async () => {
+    const { evaluator } = start({ workers: 1 })
+    await evaluator.evaluate('plain', inputWith({ ref: 'bomb' }), 'late by claim')
+
+    await evaluator.evaluate('plain', hosted, 'hosted')
+    const besideOthers = evaluator.stats().workers
+    await evaluator.evaluate('plain', hosted, 'late by claim')
+
+    assert.deepEqual([besideOthers, evaluator.stats().workers], [1, 2])
+  })
+
   test('can be changed while others are at work, and each is judged by its own', async () => {
     const { evaluator } = start()
     const asked = Array.from(

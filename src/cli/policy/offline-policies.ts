@@ -42,7 +42,10 @@ export async function openOfflinePolicies(config: ClientConfig): Promise<Offline
   const inTurn = limitConcurrency(AT_ONCE, Number.POSITIVE_INFINITY, '')
   const reader = policyFileReader(config)
   const loadWasm = async () => undefined
-  const testing = { clock: systemClock, smokeRun, loadWasm, recordableClaims, policyInput, checkClaims }
+  // Files have none yet: tests are judged by the identity's policy alone.
+  const currentGuardrails = async () => ({ digest: null })
+  const judging = { recordableClaims, policyInput, checkClaims }
+  const testing = { clock: systemClock, smokeRun, loadWasm, currentGuardrails, ...judging }
 
   const specOf = ({ body, email, problemAt }: PolicyFile): WorkloadIdentitySpec => {
     const { state: _, ...stated } = body

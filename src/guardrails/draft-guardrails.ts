@@ -1,0 +1,73 @@
+import { checkActivation } from '../db/check-draft.ts'
+import { checkRevision, type IfMatch } from '../db/check-revision.ts'
+import { RequestError } from '../errors.ts'
+import type { Authorship } from '../fields/authorship.ts'
+import type { Draft, DraftStore, findDraft, writeDraft } from '../policy/draft-store.ts'
+import { GUARDRAILS, type Guardrails, guardrailsOf } from './guardrails.ts'
+import { type GuardrailsStore, lockGuardrails } from './guardrails-store.ts'
+import { type GuardrailsChange, type SaveGuardrailsDeps, saveGuardrails } from './save-guardrails.ts'
+
+export type DraftGuardrailsDeps = SaveGuardrailsDeps & {
+  readonly drafts: DraftStore
+  readonly findDraft: typeof findDraft
+  readonly writeDraft: typeof writeDraft
+  readonly guardrails: GuardrailsStore
+}
+
+/**
+ * Drafts guardrails: compiled, and stored in the place of the draft that there may be. Nothing that decides is changed,
+ * and no tests are run. `ifMatch` is about the draft, `etag` about the guardrails that there are. Throws as a save does.
+ */
+export async function draftGuardrails(
+  deps: DraftGuardrailsDeps,
+  { spec, etag, ifMatch }: GuardrailsChange,
+  { author }: Authorship,
+): Promise<Draft> {
+  const prepared = spec.source === '' ? undefined : await deps.prepareGuardrails(spec.source, [])
+  return deps.db.kysely.transaction().execute(async (trx) => {
+    const now = new Date(deps.clock())
+    checkRevision((await lockGuardrails(trx)).revision, undefined, etag)
+    const former = await deps.findDraft(trx, GUARDRAILS)
+    if (ifMatch !== undefined) checkRevision(former?.revision ?? '', ifMatch)
+    if (prepared?.policy !== undefined) await deps.insertPolicy(trx, prepared.policy, now)
+    const policyDigest = prepared?.digest ?? null
+    await deps.writeDraft(trx, { subject: GUARDRAILS, resource: spec, policyDigest, author }, now)
+    return existing(await deps.findDraft(trx, GUARDRAILS))
+  })
+}
+
+/**
+ * Makes the draft the guardrails of every exchange from the next one on, as a save does. Refused unless somebody has
+ * seen what it would do (`impactId`), and where the guardrails are others than the draft was made on.
+ */
+export async function activateGuardrailsDraft(
+  deps: DraftGuardrailsDeps,
+  impactId: string,
+  ifMatch: IfMatch,
+  authorship: Authorship,
+): Promise<Guardrails> {
+  // Before the draft, so that what is saved between is not taken back.
+  const { revision } = await deps.guardrails.current()
+  const draft = await existingGuardrailsDraft(deps)
+  checkRevision(draft.revision, ifMatch)
+  checkActivation(draft, impactId, '/v1/guardrails/draft:impact')
+  const saved = await saveGuardrails(
+    deps,
+    { spec: guardrailsOf(draft), ifMatch: [revision] },
+    { ...authorship, change: 'ACTIVATION' },
+  )
+  await deps.drafts.remove(GUARDRAILS, draft.revision)
+  return saved
+}
+
+/** Throws `not_found` where there is none. */
+export async function existingGuardrailsDraft({
+  drafts,
+}: Pick<DraftGuardrailsDeps, 'drafts'>): Promise<Draft> {
+  return existing(await drafts.get(GUARDRAILS))
+}
+
+function existing(draft: Draft | undefined): Draft {
+  if (draft === undefined) throw new RequestError('not_found', 'There is no draft of the guardrails.')
+  return draft
+}

@@ -1,0 +1,35 @@
+import type { Authorship } from '../fields/authorship.ts'
+import type { Guardrails } from '../guardrails/guardrails.ts'
+import { authorshipOf, reasonParameter } from './authorship.ts'
+import { guardrailsAnswer, guardrailsJson } from './guardrails-json.ts'
+import { readVersionNumber } from './policy-version-json.ts'
+import { defineRoute, type Route, type RouteRequest } from './route.ts'
+import { POLICY_REFUSAL } from './save-refusals.ts'
+import { taggedAnswer } from './tagged-answer.ts'
+
+/** `POST /v1/guardrails/versions/{version}:rollback`: a save like any other, of what was saved then. */
+export function rollBackGuardrailsRoute(deps: {
+  rollBackGuardrails: (
+    version: number,
+    ifMatch: RouteRequest['ifMatch'],
+    authorship: Authorship,
+  ) => Promise<Guardrails>
+}): Route {
+  return defineRoute({
+    method: 'POST',
+    path: '/v1/guardrails/versions/{version}:rollback',
+    group: 'Guardrails',
+    summary: 'Make of the guardrails again what they were in a version, for every exchange from the next on.',
+    access: 'claimgate.guardrails.update',
+    query: { reason: reasonParameter },
+    answer: guardrailsAnswer,
+    refusals: { invalid_argument: POLICY_REFUSAL },
+    honoursIfMatch: true,
+    async handle({ caller, params: { version = '' }, query, ifMatch }) {
+      const number = readVersionNumber(version) ?? 0
+      return taggedAnswer(
+        guardrailsJson(await deps.rollBackGuardrails(number, ifMatch, authorshipOf(caller, query))),
+      )
+    },
+  })
+}
