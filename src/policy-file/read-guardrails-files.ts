@@ -58,14 +58,17 @@ function readTests(schema: GuardrailsTestsSchema, { file, text }: FileText) {
     }))
     return { ok: false, problems } as const
   }
-  const { value, placeOf } = yaml.file
+  const { value, placeOf, placeOfName } = yaml.file
   const problemAt = (path: readonly PropertyKey[], message: string): FileProblem => ({
     file,
     ...placeOf(path),
     field: fieldPath(path),
     message,
   })
-  const problems = findFieldProblems(schema, value).map(({ path, message }) => problemAt(path, message))
+  const problems = findFieldProblems(schema, value).map(({ path, message }) => {
+    const isName = message.startsWith('is not a field')
+    return { ...problemAt(path, message), ...(isName && placeOfName(path)) }
+  })
   if (problems.length > 0) return { ok: false, problems } as const
   const { tests } = value as { readonly tests: readonly GuardrailsTest[] }
   const problemOfTest = (title: string, message: string) => {

@@ -228,7 +228,7 @@ describe('guardrails at the root of a folder', () => {
 
     assert.deepEqual([checked.status, checked.stdout], [0, '1 identity and the guardrails, no problem.\n'])
     assert.equal(tested.status, 0, tested.stdout)
-    assert.match(tested.stdout, /guardrails\.rego\n {2}ok {4}own\n[^]*1 tests, 0 failed/)
+    assert.match(tested.stdout, /guardrails\.rego\n {2}ok {4}own\n[\s\S]*1 tests, 0 failed/)
     assert.ok(shown.stdout.includes(`# ${asJson.guardrails.digest}\n# guardrails.rego\n${GUARDRAILS}`))
     assert.equal(asJson.policies.length, 1)
   })

@@ -3,6 +3,8 @@ import { test } from 'node:test'
 import { stripVTControlCharacters } from 'node:util'
 import { describePlan } from '../../src/cli/policy/show-plan.ts'
 
+type Guardrails = { source: string; tests: { title: string; [field: string]: unknown }[] }
+
 const shown = (before: Record<string, unknown>, after: Record<string, unknown>) =>
   stripVTControlCharacters(
     describePlan(
@@ -52,7 +54,7 @@ test('guardrails are told by a diff of their Rego, of which no character moves t
       { title: 'new', claims: {}, expect: 'DENIED' },
     ],
   }
-  const told = (from: typeof before, to: typeof before) =>
+  const told = (from: Guardrails, to: Guardrails) =>
     stripVTControlCharacters(
       describePlan({ changes: [], guardrails: { etag: '1', before: from, after: to } }, 3),
     )
@@ -76,5 +78,5 @@ test('guardrails are told by a diff of their Rego, of which no character moves t
     '',
   ])
   assert.match(told(none, before), /^\+ guardrails\n {4}--- \/dev\/null\n/)
-  assert.match(told(before, none), /^- guardrails\n[^]*\+\+\+ \/dev\/null\n/)
+  assert.match(told(before, none), /^- guardrails\n[\s\S]*\+\+\+ \/dev\/null\n/)
 })

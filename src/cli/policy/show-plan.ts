@@ -41,9 +41,12 @@ function shownLine(line: string): string {
   return `    ${shown}`
 }
 
-/** A test is told by its title, of which there may be several. */
+/** A test is told by its title; of several with the same, those after the first by a number too. */
 function byTitle(tests: GuardrailsChange['after']['tests']): readonly object[] {
-  return tests.map(({ title, ...test }) => ({ id: title, ...test }))
+  return tests.map(({ title, ...test }, index) => {
+    const before = tests.slice(0, index).filter((other) => other.title === title).length
+    return { id: before === 0 ? title : `${title} (${before + 1})`, ...test }
+  })
 }
 
 function describeChange({ action, email, before, after, notices, findings }: Change): readonly string[] {
@@ -75,7 +78,8 @@ function describeFinding({ code, grade, rule, message, change }: Change['finding
 function differences(before: unknown, after: unknown, path: readonly PropertyKey[] = []): readonly string[] {
   if (isDeepStrictEqual(before, after)) return []
   const [old, now] = [membersOf(before), membersOf(after)]
-  if (now === undefined || (old === undefined && before !== undefined)) {
+  const isNew = before === undefined && now?.size === 0
+  if (now === undefined || isNew || (old === undefined && before !== undefined)) {
     return [describeField(path, before, after)]
   }
   const former = old ?? new Map<PropertyKey, unknown>()
