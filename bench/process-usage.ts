@@ -34,6 +34,11 @@ export function processorMsOfTree(pid: number): number {
   return children.reduce((sum, child) => sum + (child?.ownMs ?? 0), root.ownMs + root.endedMs)
 }
 
+/** The processor time of this process's children that have ended. */
+export function processorMsOfEnded(): number {
+  return statOf('/proc/self')?.endedMs ?? Number.NaN
+}
+
 /** proc(5): the fields after the command's name, which stands in parentheses and may hold anything. */
 function statOf(directory: string): { parent: number; ownMs: number; endedMs: number } | undefined {
   const text = read(`${directory}/stat`)

@@ -2,11 +2,13 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
+import { processorMsOfEnded } from './process-usage.ts'
 
-/** `claimgate decisions verify` on a database, as a process of its own: what it says, and how long it took. */
+/** `claimgate decisions verify` on a database, as a process of its own: what it says, and what it took. */
 export async function runVerify(databaseUrl: string, identity: string) {
   const main = join(import.meta.dirname, '../src/main.ts')
   const startedAt = performance.now()
+  const processorMsBefore = processorMsOfEnded()
   const child = spawn(process.execPath, [main, 'decisions', 'verify', '--json', '--identity', identity], {
     env: {
       ...process.env,
@@ -23,5 +25,6 @@ export async function runVerify(databaseUrl: string, identity: string) {
     verified: Number(verified),
     different: Number(different),
     seconds: (performance.now() - startedAt) / 1000,
+    processorMs: processorMsOfEnded() - processorMsBefore,
   }
 }

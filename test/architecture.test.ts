@@ -16,6 +16,7 @@ const CONCEPTS = [
   'guardrails',
   'policy-test',
   'finding',
+  'suggestion',
   'identity',
   'decision',
   'issuance',

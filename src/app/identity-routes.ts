@@ -39,6 +39,7 @@ import { draftRoutes } from './draft-routes.ts'
 import type { Parts } from './parts.ts'
 import { type Beside, policyChangesRoutes } from './policy-changes-routes.ts'
 import { policyVersionRoutes } from './policy-version-routes.ts'
+import { suggestionRoutes } from './suggestion-routes.ts'
 
 /** What changes of identities are made with; those of one identity wait for each other, whatever asks for them. */
 export type IdentityChanges = {
@@ -118,5 +119,6 @@ export function identityRoutes(parts: Parts, measureDraft: MeasureDraft): readon
     ...policyChangesRoutes(parts, { changesOf, planning: changesOf(SAVING_NOTHING), runTests }),
     ...policyVersionRoutes(parts, { changesOf, inTurn }),
     ...draftRoutes(parts, { changesOf, inTurn }, measureDraft),
+    ...suggestionRoutes(parts, changesOf(SAVING_NOTHING)),
   ]
 }

@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os'
+import { setFlagsFromString } from 'node:v8'
 import { z } from 'zod'
 import { openDatabase } from '../db/open-database.ts'
 import { decisionParameters, readDecisionFilter } from '../decision/decision-filter.ts'
@@ -28,6 +29,12 @@ const MAX_POLICIES = 1_500
 /** Further ones are counted: whoever has so many differences needs another tool than a list. */
 const MAX_SHOWN = 1_000
 
+/**
+ * How much of a function is run, in bytes of code, before V8 compiles it to faster code: 13 million by default, which a
+ * policy reaches within a hundred decisions. That takes as long as three hundred, and few policies have so many.
+ */
+const TIERING_BUDGET = 1_000_000_000
+
 /** `claimgate decisions verify`: do the policies of recorded decisions still say what was recorded? They must. */
 export const verifyDecisionsCommand: ServiceCommand = {
   name: 'decisions verify',
@@ -50,6 +57,7 @@ export const verifyDecisionsCommand: ServiceCommand = {
     const query = { ...readDecisionFilter({ ...NO_FILTER, ...given }), sample, after }
     const db = await openDatabase(config, { migrate: false, log })
     const policies = createPolicyStore(db)
+    setFlagsFromString(`--wasm-tiering-budget=${TIERING_BUDGET}`)
     const workers = availableParallelism()
     const evaluator = createBatchEvaluator({
       loadWasm: policies.loadWasm,

@@ -51,12 +51,33 @@ export type ReplayableDecision = Pick<StoredDecision, (typeof REPLAYABLE)[number
 /** `first` and `last` in the order of ids. */
 export type DecisionRange = { readonly first: string; readonly last: string }
 
+/** An identity's decisions before an id, newest first. By its internal id too: its email may have been another's. */
+export type AllowedQuery = {
+  readonly identity: string
+  readonly identityId: string
+  readonly before?: string | undefined
+  readonly limit: number
+}
+
+/** `claims` and `verdict` are null where it is no exchange that was allowed. */
+export type AllowedExchange = {
+  readonly id: string
+  readonly claims: string | null
+  readonly verdict: string | null
+}
+
 export type DecisionStore = {
   list(query: DecisionQuery): Promise<readonly StoredDecision[]>
   /** The same, with no more of each than a replay needs. */
   listReplayable(query: DecisionQuery): Promise<readonly ReplayableDecision[]>
   /** The first with a verdict at or after each of these ids: each of them once, in order. */
   sampleReplayable(filter: DecisionFilter, ids: readonly string[]): Promise<readonly ReplayableDecision[]>
+  /** What allowed exchanges stood on, with the ids of what lies between them: so many in all, whatever they are. */
+  listAllowed(query: AllowedQuery): Promise<readonly AllowedExchange[]>
+  /** The ids of the rules that allowed exchanges met, and the last id that was looked at: undefined where none is left. */
+  findMetRules(
+    query: AllowedQuery & { readonly since: number },
+  ): Promise<{ readonly rules: readonly string[]; readonly lastId: string | undefined }>
   /** The first and the last id of all that a filter lets through. */
   findRange(filter: DecisionFilter): Promise<DecisionRange | undefined>
   get(id: string): Promise<StoredDecision | undefined>
@@ -96,6 +117,10 @@ const PRUNE: readonly PreparedStatement[] = ['used_tokens', 'explained_tokens'].
     select count(*)::integer as pruned from pruned`,
 }))
 
+const ALLOWED_EXCHANGE = sql<boolean>`outcome = 'ALLOWED' and kind = 'EXCHANGE'`
+/** In a verdict's text, whose members have one order; within its texts a double quote is escaped. */
+const MET_RULE = String.raw`\{"id":"([A-Za-z0-9_-]+)","title":"(?:[^"\\]|\\.)*","met":true,`
+
 const RETIRE: PreparedStatement = {
   name: 'retire-decision-partition',
   text: 'select retire_decision_partition($1) as name',
@@ -131,6 +156,37 @@ export function createDecisionStore(db: Database): DecisionStore {
         .distinctOn('found.id')
         .orderBy('found.id')
         .execute()
+    },
+
+    async listAllowed({ identity, identityId, before, limit }) {
+      // Filtered in what is answered, so that no page takes long because of what it passes over.
+      const ofAllowed = (column: 'claims' | 'verdict') =>
+        sql<
+          string | null
+        >`case when identity_id = ${identityId} and ${ALLOWED_EXCHANGE} then ${sql.ref(column)} end`.as(
+          column,
+        )
+      return page(db, { identity, before, limit })
+        .select(['id', ofAllowed('claims'), ofAllowed('verdict')])
+        .execute()
+    },
+
+    async findMetRules({ identity, identityId, before, since, limit }) {
+      const looked = page(db, { identity, before, since, limit }).select([
+        'id',
+        sql<string>`case when identity_id = ${identityId} and ${ALLOWED_EXCHANGE} then verdict end`.as(
+          'verdict',
+        ),
+      ])
+      const row = await db.kysely
+        .with('looked', () => looked)
+        .selectNoFrom([
+          sql<string | null>`(select id from looked order by id limit 1)`.as('lastId'),
+          sql<string[]>`array(
+            select distinct met[1] from looked, regexp_matches(verdict, ${MET_RULE}, 'g') met)`.as('rules'),
+        ])
+        .executeTakeFirstOrThrow()
+      return { rules: row.rules, lastId: row.lastId ?? undefined }
     },
 
     async findRange(filter) {

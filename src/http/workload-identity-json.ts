@@ -8,7 +8,8 @@ import { policyTestAnswer } from './policy-test-json.ts'
 
 const texts = z.array(z.string())
 
-const rule = z
+/** A rule with every default written out. */
+export const ruleOfIdentityAnswer = z
   .strictObject({
     id: z.string(),
     title: z.string(),
@@ -42,7 +43,7 @@ export const workloadIdentityAnswer = z
       providerType: z.enum(PROVIDER_TYPES),
       issuerUrl: z.string(),
       allowedAudiences: texts,
-      rules: z.array(rule),
+      rules: z.array(ruleOfIdentityAnswer),
       conditions: z.string().optional().meta({ description: 'Its own Rego; absent where it has none.' }),
     }),
     tests: z.array(policyTestAnswer),

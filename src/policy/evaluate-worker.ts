@@ -87,7 +87,7 @@ function startWorker(port: NonNullable<typeof parentPort>, settings: WorkerSetti
     const policy = held.get(digest)
     if (policy === undefined) throw 'The policy is not loaded.'
     try {
-      begin(id, policy.instance === undefined ? LOAD_DEADLINE_MS : deadlineMs)
+      if (policy.instance === undefined) begin(id, LOAD_DEADLINE_MS)
       const instance = policy.instance ?? (await instantiate(policy))
       begin(id, deadlineMs)
       const answers: unknown = instance.evaluate(encode(inputText), entrypoint)

@@ -74,8 +74,9 @@ const MAX_SUSPECTS = 1000
 
 /**
  * Evaluates policies in worker threads, since an evaluation cannot be interrupted from within. A digest always goes to
- * the same worker; once it has had to be stopped there or ran out of memory, to one that only such policies share, so that a policy which
- * does not end delays no others. An instance that threw and a worker that was stopped are never used again.
+ * the same worker; once it has had to be stopped there or ran out of memory, to one that only such policies share and
+ * that gives way to all other threads, so that a policy which does not end delays no others. An instance that threw and
+ * a worker that was stopped are never used again.
  */
 export function createEvaluator(deps: EvaluatorDeps): Evaluator {
   const { loadWasm, log, deadlineMs = 100, maxPolicies = 500, maxBytes = 300_000_000, maxQueue = 100 } = deps
@@ -109,6 +110,7 @@ export function createEvaluator(deps: EvaluatorDeps): Evaluator {
   function createSlot(place: number): WorkerSlot {
     return createWorkerSlot({
       deadlineMs,
+      isBackground: place === workers,
       log,
       onAnswer: (answer) => answered(answer),
       onLost(culprit, others) {

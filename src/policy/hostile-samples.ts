@@ -29,6 +29,11 @@ const HOSTILE: Readonly<Record<ProviderType, HostileProvider>> = {
  */
 const MAX_JUDGED_RULES = 20_000
 
+/** Whether a rule admits these claims, by its author's words and apart from its policy. */
+export function ruleAdmits(provider: ProviderType, rule: Rule, claims: JsonObject): boolean {
+  return HOSTILE[provider].admits(rule, claims)
+}
+
 /**
  * The hostile samples of these rules: every one that its rule must refuse. Where not all can be run each rule has some,
  * and others than the rule before it: all rules are judged by the same Rego.

@@ -25,6 +25,8 @@ export type PolicyVersionStore = {
     query: { readonly before: number | undefined; readonly limit: number },
   ): Promise<readonly PolicyVersion[]>
   get(subject: string, number: number): Promise<PolicyVersion | undefined>
+  /** The one that counted at a time. */
+  findAt(subject: string, time: Date): Promise<PolicyVersion | undefined>
 }
 
 export function createPolicyVersionStore(db: Database): PolicyVersionStore {
@@ -38,6 +40,11 @@ export function createPolicyVersionStore(db: Database): PolicyVersionStore {
     },
     async get(subject, number) {
       const row = await of(subject).where('number', '=', number).executeTakeFirst()
+      return row && fromRow(row)
+    },
+    async findAt(subject, time) {
+      const select = of(subject).where('create_time', '<=', time).orderBy('number', 'desc').limit(1)
+      const row = await select.executeTakeFirst()
       return row && fromRow(row)
     },
   }

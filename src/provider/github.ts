@@ -132,6 +132,7 @@ export const github: Provider = {
   },
   shownClaims: ['repository', 'ref', 'event_name', 'aud'],
   sample: { head_ref: '' },
+  jobClaims: ['environment', 'runner_environment'],
   environmentClaims: ['environment_node_id'],
   since: {},
   texts: {

@@ -91,6 +91,7 @@ export const gitlab: Provider = {
   },
   shownClaims: ['project_path', 'ref_path', 'pipeline_source', 'aud'],
   sample: {},
+  jobClaims: ['environment', 'runner_environment'],
   environmentClaims: ['environment_protected', 'environment_action', 'deployment_tier', 'deployment_action'],
   since: {
     ref_path: '16.0',

@@ -126,6 +126,8 @@ export type Provider = {
   readonly shownClaims: readonly string[]
   /** What a sample has that a rule admits, beside what follows from the rule. */
   readonly sample: Readonly<Record<string, string>>
+  /** What a rule may well ask for where all of its jobs are alike in it, beside what rules have fields for. */
+  readonly jobClaims: readonly string[]
   /** Claims of a job's environment, beside `environment`. */
   readonly environmentClaims: readonly string[]
   /** From which version of the provider on a claim is sent. */

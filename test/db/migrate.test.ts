@@ -7,10 +7,13 @@ import { checkVersion, checkWritable } from '../../src/db/check-database.ts'
 import { isMigrated, migrate } from '../../src/db/migrate.ts'
 import { openDatabase } from '../../src/db/open-database.ts'
 import { MIGRATION_LIMITS, openPostgresql } from '../../src/db/postgresql.ts'
+import { createGuardrailsStore } from '../../src/guardrails/guardrails-store.ts'
 import { createLog } from '../../src/log.ts'
+import { createPolicyVersionStore } from '../../src/policy/policy-version-store.ts'
 import { createDatabase, DATABASES } from '../support/world.ts'
 import { openTestDatabase, type TestDatabase } from './test-database.ts'
 
+const DIGEST = `sha256:${'0'.repeat(64)}`
 const ALL = [
   '0001-initial',
   '0002-projects',
@@ -86,6 +89,44 @@ for (const kind of DATABASES) {
     test('is on a version that is new enough', async () => {
       await checkVersion(database.db)
     })
+  })
+
+  test(`versions of the guardrails that there are move to where all others are on ${kind}`, async (t) => {
+    const database = await openTestDatabase(kind, { migrate: false })
+    t.after(() => database.close())
+    const run = async (name: string) => (await import(`../../migrations/${name}.ts`)).up(database.db.kysely)
+    for (const name of ALL.slice(0, ALL.indexOf('0009-guardrails-versions'))) await run(name)
+    await database.query(`insert into policies (digest, compiler, entrypoint, modules, wasm, compile_time)
+      values ('${DIGEST}', '', '', '[]', '', now())`)
+    await database.query(`insert into guardrails_versions (version, source, tests, digest, author, create_time)
+      values (1, 'package x', '[{"title": "A"}]', '${DIGEST}', 'somebody', now()), (2, '', '[]', null, 'else', now())`)
+    await database.query('update guardrails set version = 1')
+
+    await run('0009-guardrails-versions')
+
+    const { current } = createGuardrailsStore(database.db)
+    const { source, tests, digest } = await current()
+    assert.deepEqual(
+      { source, tests, digest },
+      { source: 'package x', tests: [{ title: 'A' }], digest: DIGEST },
+    )
+    const versions = await createPolicyVersionStore(database.db).list('guardrails', {
+      before: undefined,
+      limit: 9,
+    })
+    assert.deepEqual(
+      versions.map(({ number, author, policyDigest, resource }) => [number, author, policyDigest, resource]),
+      [
+        [2, 'else', null, { source: '', tests: [] }],
+        [1, 'somebody', DIGEST, { source: 'package x', tests: [{ title: 'A' }] }],
+      ],
+    )
+    assert.match(
+      await database.refusal(`insert into policy_versions
+        select subject, 3, change, restored_number, author, reason, state, resource, null, create_time
+        from policy_versions where number = 1`),
+      /policy_versions_guardrails_compiled/,
+    )
   })
 }
 

@@ -23,10 +23,10 @@ test('the guide to changing policies does what it says', { skip: CANNOT_RUN }, a
       '/v1/workspaces/default/workloadIdentities?workloadIdentityId=gitlab-deploy',
       identityBody(world.gitlab.issuerUrl, { rules }),
     )
-    const [versions, drafts, guardrails] = codeBlocks('docs/changing-policies.md').filter(({ text }) =>
-      text.includes('curl'),
+    const [versions, drafts, guardrails, suggestions] = codeBlocks('docs/changing-policies.md').filter(
+      ({ text }) => text.includes('curl'),
     )
-    assert.ok(versions && drafts && guardrails)
+    assert.ok(versions && drafts && guardrails && suggestions)
     const env = { BYTEBASE_URL: world.app.url, ADMIN_TOKEN: world.adminToken }
 
     const versionsRun = await runShell(versions.text, env, directory)
@@ -41,6 +41,15 @@ test('the guide to changing policies does what it says', { skip: CANNOT_RUN }, a
     copyFileSync(PROTECTED_REFS, join(directory, 'protected_refs_only.rego'))
     const guardrailsRun = await runShell(guardrails.text, env, directory)
 
+    for (let n = 0; n < 10; n++) {
+      await world.exchange(world.gitlab.signToken(gitlabClaims('18.4', PROJECT)), EMAIL)
+    }
+    const suggestionsRun = await runShell(
+      suggestions.text,
+      { ...env, IDENTITY: `${world.app.url}/v1/workloadIdentities/${EMAIL}` },
+      directory,
+    )
+
     assert.equal(versionsRun.exitCode, 0, versionsRun.output)
     assert.equal(draftsRun.exitCode, 0, draftsRun.output)
     assert.equal(guardrailsRun.exitCode, 0, guardrailsRun.output)
@@ -48,11 +57,14 @@ test('the guide to changing policies does what it says', { skip: CANNOT_RUN }, a
       const impact = JSON.parse(readFileSync(join(directory, file), 'utf8'))
       assert.deepEqual([impact.newlyDenied.count, impact.unchanged], [1, 1], file)
     }
+    assert.equal(suggestionsRun.exitCode, 0, suggestionsRun.output)
+    assert.match(suggestionsRun.output, /exchanges that met rule 'rule-\d' came from the branch 'main'/)
     const { policyVersions } = (await world.admin('GET', `/v1/workloadIdentities/${EMAIL}/policyVersions`))
       .json
     assert.deepEqual(
       policyVersions.map(({ change, reason }: Record<string, string>) => [change, reason]),
       [
+        ['UPDATE', 'Tightened to what is used'],
         ['ACTIVATION', 'No tokens for merge requests'],
         ['ROLLBACK', 'Broke the nightly deploy'],
         ['UPDATE', 'Production deploys only from main'],

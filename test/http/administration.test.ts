@@ -192,6 +192,7 @@ for (const kind of DATABASES) {
         ['DELETE', `/v1/workloadIdentities/${email}`],
         ['GET', `/v1/workloadIdentities/${email}/policy`],
         ['POST', `/v1/workloadIdentities/${email}:evaluate`],
+        ['GET', `/v1/workloadIdentities/${email}:suggestChanges`],
         ['POST', '/v1/workloadIdentities:validate'],
         ['POST', '/v1/issuers?issuerId=x'],
         ['GET', '/v1/issuers/x'],
