@@ -8,16 +8,12 @@ import { evaluateClaimsRoute } from '../http/evaluate-claims.ts'
 import { getIdentityPolicyRoute } from '../http/get-identity-policy.ts'
 import { getWorkloadIdentityRoute } from '../http/get-workload-identity.ts'
 import { listWorkloadIdentitiesRoutes } from '../http/list-workload-identities.ts'
-import { applyPoliciesRoute, planPoliciesRoute } from '../http/policy-changes.ts'
 import type { Route } from '../http/route.ts'
 import { undeleteWorkloadIdentityRoute } from '../http/undelete-workload-identity.ts'
 import { updateWorkloadIdentityRoute } from '../http/update-workload-identity.ts'
 import { validateWorkloadIdentityRoute } from '../http/validate-workload-identity.ts'
-import { applyIdentityChanges } from '../identity/apply-identity-changes.ts'
 import { createWorkloadIdentity } from '../identity/create-workload-identity.ts'
-import { applyBody, planBody } from '../identity/identity-changes.ts'
 import { readIdentityPatch } from '../identity/identity-patch.ts'
-import { planIdentities } from '../identity/plan-identities.ts'
 import { recordableClaims } from '../identity/recordable-claims.ts'
 import { deleteWorkloadIdentity, undeleteWorkloadIdentity } from '../identity/remove-workload-identity.ts'
 import {
@@ -32,16 +28,16 @@ import {
 } from '../identity/workload-identity-schema.ts'
 import { insertIssuer } from '../issuer/issuer-store.ts'
 import { issuerIdFromUrl } from '../issuer/issuer-url.ts'
-import { limitConcurrency } from '../policy/limit-concurrency.ts'
 import { insertPolicy } from '../policy/policy-store.ts'
 import { evaluateClaims } from '../policy-test/evaluate-claims.ts'
 import { refuseFailedTests } from '../policy-test/refuse-failed-tests.ts'
-import { runPolicyTests } from '../policy-test/run-policy-tests.ts'
+import { runPolicyTests, type TestedIdentity } from '../policy-test/run-policy-tests.ts'
 import { policyInput } from '../provider/policy-input.ts'
 import { checkClaims } from '../token/check-claims.ts'
 import type { MeasureDraft } from './draft-impact.ts'
 import { draftRoutes } from './draft-routes.ts'
 import type { Parts } from './parts.ts'
+import { type Beside, policyChangesRoutes } from './policy-changes-routes.ts'
 import { policyVersionRoutes } from './policy-version-routes.ts'
 import { suggestionRoutes } from './suggestion-routes.ts'
 
@@ -60,6 +56,9 @@ export function identityRoutes(parts: Parts, measureDraft: MeasureDraft): readon
   const evaluateBesideGuardrails = async (digest: string, input: string) =>
     parts.evaluator.evaluate(digest, input, (await parts.guardrails.current()).digest ?? undefined)
   const judging = { clock, recordableClaims, policyInput, checkClaims }
+  const besideCurrent: Beside = { loadWasm: policies.loadWasm, currentGuardrails: parts.guardrails.current }
+  const runTests = (beside: Beside) => (identity: TestedIdentity) =>
+    runPolicyTests({ ...judging, smokeRun: parts.smokeRun, ...beside }, identity)
   const changesOf = (caller: Caller): UpdateWorkloadIdentityDeps => ({
     ...config,
     ...authorityOf(caller),
@@ -76,17 +75,12 @@ export function identityRoutes(parts: Parts, measureDraft: MeasureDraft): readon
     preparePolicy: parts.preparePolicy,
     insertIssuer,
     insertPolicy,
-    runTests: (identity) =>
-      runPolicyTests(
-        { ...judging, ...parts, ...policies, currentGuardrails: parts.guardrails.current },
-        identity,
-      ),
+    runTests: runTests(besideCurrent),
     refuseFailedTests,
     findFindings: (spec, projectId) =>
       findFindings(spec, { ...config, projectId, administrativeRoles: ADMINISTRATIVE_ROLES }),
   })
   const inTurn = createOneAtATime()
-  const atATime = limitConcurrency(2, 8, 'Too many plans are being made or applied: try again in a minute.')
   return [
     ...createWorkloadIdentityRoutes({
       workloadIdentityBody: workloadIdentitySchema,
@@ -122,16 +116,7 @@ export function identityRoutes(parts: Parts, measureDraft: MeasureDraft): readon
         evaluateClaims({ ...judging, evaluatePolicy: evaluateBesideGuardrails }, identity, claims),
     }),
     getIdentityPolicyRoute({ identities, policies }),
-    planPoliciesRoute({
-      planBody,
-      planIdentities: (asked) =>
-        atATime(() => planIdentities({ ...changesOf(SAVING_NOTHING), identities }, asked)),
-    }),
-    applyPoliciesRoute({
-      applyBody,
-      applyChanges: (caller, asked, authorship) =>
-        atATime(() => applyIdentityChanges({ ...changesOf(caller), identities }, asked, authorship)),
-    }),
+    ...policyChangesRoutes(parts, { changesOf, planning: changesOf(SAVING_NOTHING), runTests }),
     ...policyVersionRoutes(parts, { changesOf, inTurn }),
     ...draftRoutes(parts, { changesOf, inTurn }, measureDraft),
     ...suggestionRoutes(parts, changesOf(SAVING_NOTHING)),

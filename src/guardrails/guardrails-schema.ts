@@ -51,4 +51,12 @@ export const guardrailsBody = z
   })
   .meta({ examples: [EXAMPLE] })
 
+/** Beside identities, in a plan: what the guardrails are to be. */
+export const wantedGuardrails = guardrailsBody.pick({ source: true, tests: true })
+
+/** Beside identities, in an apply: that, and the etag that they must still have. */
+export const guardrailsChange = wantedGuardrails.extend({
+  etag: z.string().describe('Of those that the change was planned for.'),
+})
+
 export type GuardrailsBody = z.infer<typeof guardrailsBody>

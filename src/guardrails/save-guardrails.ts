@@ -4,6 +4,7 @@ import type { Database } from '../db/database.ts'
 import type { Authorship } from '../fields/authorship.ts'
 import type { insertPolicy } from '../policy/policy-store.ts'
 import type { PrepareGuardrails } from '../policy/prepare-guardrails.ts'
+import type { PreparedPolicy } from '../policy/prepare-policy.ts'
 import type { GuardrailsTest } from '../policy/test-guardrails.ts'
 import type { Guardrails, GuardrailsSpec } from './guardrails.ts'
 import type { GuardrailsBody } from './guardrails-schema.ts'
@@ -24,7 +25,10 @@ export type GuardrailsChange = {
 }
 
 /** What a body asks for: without source there are no guardrails, and no tests either. */
-export function guardrailsIn({ source, tests = [] }: GuardrailsBody): GuardrailsSpec {
+export function guardrailsIn({
+  source,
+  tests = [],
+}: Pick<GuardrailsBody, 'source' | 'tests'>): GuardrailsSpec {
   // What was parsed of JSON holds nothing else.
   return { source, tests: source === '' ? [] : (tests as readonly GuardrailsTest[]) }
 }
@@ -34,18 +38,35 @@ export function guardrailsIn({ source, tests = [] }: GuardrailsBody): Guardrails
  * the problems of the Rego or the tests that it fails, `aborted` where the etag is another by now.
  */
 export async function saveGuardrails(
-  { db, clock, prepareGuardrails, insertPolicy }: SaveGuardrailsDeps,
+  deps: SaveGuardrailsDeps,
   { spec, etag, ifMatch }: GuardrailsChange,
   authorship: Authorship,
 ): Promise<Guardrails> {
-  const { source, tests } = spec
   // Before the row is locked, which every other save would wait for.
-  const prepared = source === '' ? undefined : await prepareGuardrails(source, tests)
-  return db.kysely.transaction().execute(async (trx) => {
-    const now = new Date(clock())
+  const policy = await prepareSave(deps, spec)
+  return deps.db.kysely.transaction().execute(async (trx) => {
     const current = await lockGuardrails(trx)
     checkRevision(current.revision, ifMatch, etag)
-    if (prepared?.policy !== undefined) await insertPolicy(trx, prepared.policy, now)
-    return insertGuardrails(trx, { ...spec, digest: prepared?.digest ?? null }, authorship, now)
+    return writeGuardrails(deps, trx, { spec, policy }, authorship, new Date(deps.clock()))
   })
+}
+
+/** All of a save that takes long or may be refused; undefined where there are to be none. */
+export async function prepareSave(
+  { prepareGuardrails }: Pick<SaveGuardrailsDeps, 'prepareGuardrails'>,
+  { source, tests }: GuardrailsSpec,
+): Promise<PreparedPolicy | undefined> {
+  return source === '' ? undefined : prepareGuardrails(source, tests)
+}
+
+/** Saves what was prepared; the guardrails are locked. */
+export async function writeGuardrails(
+  { insertPolicy }: Pick<SaveGuardrailsDeps, 'insertPolicy'>,
+  trx: Database['kysely'],
+  { spec, policy }: { readonly spec: GuardrailsSpec; readonly policy: PreparedPolicy | undefined },
+  authorship: Authorship,
+  now: Date,
+): Promise<Guardrails> {
+  if (policy?.policy !== undefined) await insertPolicy(trx, policy.policy, now)
+  return insertGuardrails(trx, { ...spec, digest: policy?.digest ?? null }, authorship, now)
 }

@@ -3,12 +3,17 @@ import type { Caller } from '../access/caller.ts'
 import type { Permission } from '../access/permissions.ts'
 import { RequestError } from '../errors.ts'
 import type { Authorship } from '../fields/authorship.ts'
+import type { Guardrails } from '../guardrails/guardrails.ts'
+import type { PlannedGuardrails } from '../guardrails/guardrails-changes.ts'
 import type { AppliedChange } from '../identity/apply-identity-changes.ts'
 import type { AskedChanges, WantedChange, WantedIdentity } from '../identity/identity-changes.ts'
 import type { IdentitiesPlan } from '../identity/plan-identities.ts'
 import { authorshipOf, reasonParameter } from './authorship.ts'
 import { acknowledge, findingAnswer } from './finding-json.ts'
+import { guardrailsAnswer, guardrailsJson } from './guardrails-json.ts'
+import { testResultAnswer } from './policy-test-json.ts'
 import { BATCH_BODY, defineRoute, type Route, type RouteRefusal } from './route.ts'
+import { policyProblemAnswer } from './save-refusals.ts'
 import { workloadIdentityAnswer, workloadIdentityJson } from './workload-identity-json.ts'
 
 /** A thousand policies are compiled in half a minute; a proxy in front has to wait as long. */
@@ -50,18 +55,49 @@ const entryProblem = z.strictObject({
   problems: z.array(z.unknown()).meta({ description: 'What the compiler says, where it is the policy.' }),
 })
 
+const entryProblems = z.strictObject({ problems: z.array(entryProblem) })
+
 const ENTRY_PROBLEMS: RouteRefusal = {
   description: 'Nothing was changed; each of those that are wrong is named, by its place in the list.',
-  details: z.array(z.strictObject({ problems: z.array(entryProblem) })).max(1),
+  details: z.array(entryProblems).max(1),
 }
 
-/** `POST /v1/workspaces/default:planPolicies`: what an apply of these identities would change; changes nothing. */
-export function planPoliciesRoute(deps: {
-  planBody: ZodType<{ workloadIdentities: WantedIdentity[]; keep?: string[] | undefined }>
-  planIdentities: (asked: {
-    workloadIdentities: readonly WantedIdentity[]
-    keep: readonly string[] | undefined
-  }) => Promise<IdentitiesPlan>
+const CHANGE_PROBLEMS: RouteRefusal = {
+  description: `${ENTRY_PROBLEMS.description} Of guardrails that are wrong: their problems, or the tests that fail.`,
+  details: z
+    .array(
+      z.union([
+        entryProblems,
+        z.strictObject({ problems: z.array(policyProblemAnswer) }),
+        z.strictObject({ tests: z.array(testResultAnswer) }),
+      ]),
+    )
+    .max(1),
+}
+
+const guardrailsContent = guardrailsAnswer.pick({ source: true, tests: true })
+
+const plannedGuardrails = z
+  .strictObject({
+    etag: z.string().meta({ description: 'Of the guardrails that there are, for the apply.' }),
+    before: guardrailsContent,
+    after: guardrailsContent,
+  })
+  .meta({ id: 'PlannedGuardrails' })
+
+type PlanBody<Wanted> = {
+  workloadIdentities: WantedIdentity[]
+  keep?: string[] | undefined
+  guardrails?: Wanted | undefined
+}
+
+/** `guardrails`: absent where they are what is wanted, or not asked about. */
+type PoliciesPlan = IdentitiesPlan & { readonly guardrails?: PlannedGuardrails }
+
+/** `POST /v1/workspaces/default:planPolicies`: what an apply of these would change; changes nothing. */
+export function planPoliciesRoute<Wanted>(deps: {
+  planBody: ZodType<PlanBody<Wanted>>
+  planPolicies: (asked: PlanBody<Wanted>) => Promise<PoliciesPlan>
 }): Route {
   return defineRoute({
     method: 'POST',
@@ -75,30 +111,35 @@ export function planPoliciesRoute(deps: {
     answer: z.strictObject({
       changes: z.array(plannedChange),
       emails: z.array(z.string()).meta({ description: 'Of these identities, in their order.' }),
+      guardrails: plannedGuardrails
+        .optional()
+        .meta({ description: 'Absent where they are what is wanted, or nothing was said of them.' }),
     }),
-    refusals: { invalid_argument: ENTRY_PROBLEMS },
+    refusals: { invalid_argument: CHANGE_PROBLEMS },
     answerWithinMs: ANSWER_WITHIN_MS,
-    async handle({ body: { workloadIdentities, keep } }) {
-      return { body: await deps.planIdentities({ workloadIdentities, keep }) }
+    async handle({ caller, body }) {
+      if (body.guardrails !== undefined) checkHolds(caller, 'claimgate.guardrails.get')
+      return { body: await deps.planPolicies(body) }
     },
   })
 }
 
+type ApplyBody<Change> = AskedChanges & { guardrails?: Change | undefined }
+
 /** `POST /v1/workspaces/default:applyPolicies`: all changes of a plan or none, in one transaction. */
-export function applyPoliciesRoute(deps: {
-  applyBody: ZodType<AskedChanges>
+export function applyPoliciesRoute<Change>(deps: {
+  applyBody: ZodType<ApplyBody<Change>>
   applyChanges: (
     caller: Caller,
-    asked: AskedChanges,
+    asked: ApplyBody<Change>,
     authorship: Authorship,
-  ) => Promise<readonly AppliedChange[]>
+  ) => Promise<{ applied: readonly AppliedChange[]; guardrails: Guardrails | undefined }>
 }): Route {
   return defineRoute({
     method: 'POST',
     path: '/v1/workspaces/default:applyPolicies',
     group: 'Workload identities',
-    summary:
-      'Apply a plan: all of its changes or none; refused where an identity is not what was planned for.',
+    summary: 'Apply a plan: all of its changes or none; refused where anything is not what was planned for.',
     operationId: 'applyPolicies',
     access: 'claimgate.workloadIdentities.update',
     query: { reason: reasonParameter, acknowledge },
@@ -108,9 +149,10 @@ export function applyPoliciesRoute(deps: {
         .array(workloadIdentityAnswer)
         .meta({ description: 'What was created or changed.' }),
       deleted: z.array(z.string()).meta({ description: 'The emails of those that were deleted.' }),
+      guardrails: guardrailsAnswer.optional().meta({ description: 'Where they were changed.' }),
     }),
     refusals: {
-      invalid_argument: ENTRY_PROBLEMS,
+      invalid_argument: CHANGE_PROBLEMS,
       permission_denied: { ...ENTRY_PROBLEMS, description: 'Nothing was changed; a permission is missing.' },
       aborted: {
         description: 'Nothing was changed; these are not what the plan was made for.',
@@ -119,14 +161,17 @@ export function applyPoliciesRoute(deps: {
     },
     answerWithinMs: ANSWER_WITHIN_MS,
     async handle({ caller, query, body, note }) {
-      for (const action of new Set(body.changes.map((change) => change.action))) checkAction(caller, action)
+      for (const action of new Set(body.changes.map((change) => change.action)))
+        checkHolds(caller, PERMISSION_FOR[action])
+      if (body.guardrails !== undefined) checkHolds(caller, 'claimgate.guardrails.update')
       note({ changes: String(body.changes.length) })
-      const applied = await deps.applyChanges(caller, body, authorshipOf(caller, query))
+      const { applied, guardrails } = await deps.applyChanges(caller, body, authorshipOf(caller, query))
       const saved = applied.flatMap((change) => change.saved ?? [])
       return {
         body: {
           workloadIdentities: saved.map((each) => workloadIdentityJson(each.identity, each)),
           deleted: applied.filter((change) => change.saved === undefined).map(({ email }) => email),
+          ...(guardrails !== undefined && { guardrails: guardrailsJson(guardrails) }),
         },
       }
     },
@@ -139,8 +184,7 @@ const PERMISSION_FOR = {
   DELETE: 'claimgate.workloadIdentities.delete',
 } as const satisfies Readonly<Record<WantedChange['action'], Permission>>
 
-function checkAction({ name, permissions }: Caller, action: WantedChange['action']): void {
-  const permission = PERMISSION_FOR[action]
+function checkHolds({ name, permissions }: Caller, permission: Permission): void {
   if (permissions.has(permission)) return
   throw new RequestError(
     'permission_denied',

@@ -1,3 +1,4 @@
+import type { Database } from '../db/database.ts'
 import { violatedConstraint } from '../db/database-fault.ts'
 import { RequestError } from '../errors.ts'
 import type { Authorship } from '../fields/authorship.ts'
@@ -28,6 +29,14 @@ import {
 
 export type ApplyIdentityChangesDeps = UpdateWorkloadIdentityDeps & {
   readonly identities: Pick<IdentityStore, 'findAll'>
+  readonly alongside?: Alongside | undefined
+}
+
+/** What is changed in the same transaction as the identities. */
+export type Alongside = {
+  /** Names what is not what the change was planned for; with `trx` it stays as it is until that ends. */
+  readonly findStale: (trx?: Database['kysely']) => Promise<readonly string[]>
+  readonly save: (trx: Database['kysely'], authorship: Authorship, now: Date) => Promise<void>
 }
 
 /** What was done about one identity; absent `saved`: it is deleted. */
@@ -45,7 +54,7 @@ type Prepared =
 
 /**
  * Makes many changes of identities, all of them or none. Everything is read, compiled and tried before the one
- * transaction begins, and there each identity must still be the one that its change was planned for; with
+ * transaction begins, and there each identity, and what is changed alongside, must still be what the change was planned for; with
  * `validateOnly` that is all, and an apply that follows finds its policies compiled. Throws
  * `invalid_argument` with all that is wrong with any of them, `aborted` naming those that are others by now,
  * `permission_denied`.
@@ -58,7 +67,7 @@ export async function applyIdentityChanges(
   refuseRepeated(changes)
   const found = await deps.identities.findAll(changes.map(({ email }) => email))
   const current = livingByEmail(found)
-  refuseStale(changes, current)
+  refuseStale(changes, current, (await deps.alongside?.findStale()) ?? [])
   const inBatch = { ...deps, ...batchIssuers(deps), preparePolicy: onceEachPolicy(storing(deps)) }
   const prepared = await eachEntry(
     changes,
@@ -89,13 +98,18 @@ function livingByEmail(found: readonly WholeIdentity[]): ReadonlyMap<string, Who
 }
 
 /** Each must have the etag of its change, and what is created must not be there. */
-function refuseStale(changes: readonly WantedChange[], current: ReadonlyMap<string, WholeIdentity>): void {
-  const stale = changes
+function refuseStale(
+  changes: readonly WantedChange[],
+  current: ReadonlyMap<string, WholeIdentity>,
+  alongside: readonly string[],
+): void {
+  const staleIdentities = changes
     .filter(({ action, email, etag }) => {
       const revision = current.get(email)?.revision
       return action === 'CREATE' ? revision !== undefined : revision === undefined || revision !== etag
     })
     .map(({ email }) => email)
+  const stale = [...alongside, ...staleIdentities]
   if (stale.length === 0) return
   const more = stale.length > MAX_NAMED ? ` and ${stale.length - MAX_NAMED} more` : ''
   throw new RequestError(
@@ -156,7 +170,7 @@ function save(
       changes.map(({ email }) => email),
     )
     const current = livingByEmail(locked)
-    refuseStale(changes, current)
+    refuseStale(changes, current, (await deps.alongside?.findStale(trx)) ?? [])
     const applied: AppliedChange[] = []
     for (const [index, { email }] of changes.entries()) {
       const change = prepared[index]
@@ -173,6 +187,7 @@ function save(
         applied.push({ email })
       }
     }
+    await deps.alongside?.save(trx, authorship, now)
     return applied
   })
 }

@@ -40,7 +40,7 @@ const wantedChange = z.strictObject({
 
 /** The body of an apply: the changes of a plan. */
 export const applyBody = z.strictObject({
-  changes: z.array(wantedChange).min(1).max(MAX_CHANGES),
+  changes: z.array(wantedChange).max(MAX_CHANGES),
   validateOnly: z
     .boolean()
     .optional()

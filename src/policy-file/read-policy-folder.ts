@@ -2,10 +2,20 @@ import { lstatSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { decodeUtf8 } from '../json.ts'
 import { type FileProblem, sortFileProblems } from './file-problem.ts'
+import {
+  type FileText,
+  GUARDRAILS_REGO,
+  GUARDRAILS_TESTS,
+  type GuardrailsFiles,
+  type GuardrailsTestsSchema,
+  readGuardrailsFiles,
+} from './read-guardrails-files.ts'
 import { type PolicyFile, type PolicyFileReader, readPolicyFile } from './read-policy-file.ts'
 
 export type PolicyFolder = {
   readonly files: readonly PolicyFile[]
+  /** Absent where the folder says nothing of them. */
+  readonly guardrails: GuardrailsFiles | undefined
   readonly problems: readonly FileProblem[]
 }
 
@@ -16,12 +26,19 @@ const YAML = /\.ya?ml$/
 
 /**
  * Reads all identities of a folder and of those in it, or of one file; names that begin with a dot are left alone. All
- * that is wrong with them is found at once. Throws where there is none: an empty folder is more likely the wrong one.
+ * that is wrong with them is found at once. A folder may have the guardrails at its root. Throws where there is neither:
+ * an empty folder is more likely the wrong one.
  */
-export function readPolicyFolder(reader: PolicyFileReader, path: string): PolicyFolder {
-  const paths = new Set(statSync(path).isDirectory() ? listFiles(path) : withConditions(path))
+export function readPolicyFolder(
+  reader: PolicyFileReader & { readonly guardrailsTests: GuardrailsTestsSchema },
+  path: string,
+): PolicyFolder {
+  const all = statSync(path).isDirectory() ? listFiles(path) : withConditions(path)
+  const atRoot = (name: string) => all.find((file) => file === join(path, name))
+  const [regoFile, testsFile] = [atRoot(GUARDRAILS_REGO), atRoot(GUARDRAILS_TESTS)]
+  const paths = new Set(all.filter((file) => file !== regoFile && file !== testsFile))
   const yamlFiles = [...paths].filter((file) => YAML.test(file))
-  if (yamlFiles.length === 0) throw new Error(`There is no YAML file in ${path}.`)
+  if (yamlFiles.length === 0 && regoFile === undefined) throw new Error(`There is no YAML file in ${path}.`)
   if (paths.size > MAX_FILES) throw new Error(`There are more than ${MAX_FILES} files in ${path}.`)
 
   const problems: FileProblem[] = []
@@ -30,8 +47,23 @@ export function readPolicyFolder(reader: PolicyFileReader, path: string): Policy
     if (!found.ok) problems.push(aboutAll(file, found.problem))
     return found.ok ? found.text : undefined
   }
+  const readWhole = (file: string | undefined): FileText | undefined => {
+    const text = file === undefined ? undefined : read(file)
+    return file === undefined || text === undefined ? undefined : { file, text }
+  }
+  const [rego, tests] = [readWhole(regoFile), readWhole(testsFile)]
+  const guardrails = rego && readGuardrailsFiles(reader.guardrailsTests, rego, tests)
+  if (guardrails?.ok === false) problems.push(...guardrails.problems)
+  if (regoFile === undefined && testsFile !== undefined) {
+    problems.push(aboutAll(testsFile, `tests no guardrails: there is no ${join(path, GUARDRAILS_REGO)}`))
+  }
   const files = yamlFiles.flatMap((file) => {
     const conditionsFile = file.replace(YAML, '.rego')
+    if (conditionsFile === regoFile) {
+      problems.push(
+        aboutAll(file, `needs another name: ${regoFile} beside it is the guardrails, not its conditions`),
+      )
+    }
     const source = paths.has(conditionsFile) ? read(conditionsFile) : undefined
     const text = read(file)
     if (text === undefined) return []
@@ -48,7 +80,11 @@ export function readPolicyFolder(reader: PolicyFileReader, path: string): Policy
       problems.push(aboutAll(file, `belongs to no identity: there is no ${stem}.yaml`))
     }
   }
-  return { files, problems: sortFileProblems([...problems, ...findSameEmails(files)]) }
+  return {
+    files,
+    guardrails: guardrails?.ok ? guardrails.guardrails : undefined,
+    problems: sortFileProblems([...problems, ...findSameEmails(files)]),
+  }
 }
 
 /** Two files for one identity would overwrite each other; an id without a domain may be the same as an email. */

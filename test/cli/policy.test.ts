@@ -204,3 +204,58 @@ describe('policy show', () => {
     )
   })
 })
+
+const GUARDRAILS = HOSTED.replace('claimgate.conditions', 'claimgate.guardrails')
+const GUARDRAILS_TESTS = `tests:
+  - title: own
+    claims: { runner_environment: self-hosted }
+    expect: DENIED
+    reason: hosted
+`
+
+describe('guardrails at the root of a folder', () => {
+  beforeEach(() => {
+    writeFileSync(join(folder, 'deploy.yaml'), withTests())
+    writeFileSync(join(folder, 'guardrails.rego'), GUARDRAILS)
+    writeFileSync(join(folder, 'guardrails.tests.yaml'), GUARDRAILS_TESTS)
+  })
+
+  test('are checked, tested and shown beside the identities', () => {
+    const checked = run('policy', 'check', folder)
+    const tested = run('policy', 'test', folder)
+    const shown = run('policy', 'show', folder)
+    const asJson = JSON.parse(run('policy', 'show', folder, '--json').stdout)
+
+    assert.deepEqual([checked.status, checked.stdout], [0, '1 identity and the guardrails, no problem.\n'])
+    assert.equal(tested.status, 0, tested.stdout)
+    assert.match(tested.stdout, /guardrails\.rego\n {2}ok {4}own\n[\s\S]*1 tests, 0 failed/)
+    assert.ok(shown.stdout.includes(`# ${asJson.guardrails.digest}\n# guardrails.rego\n${GUARDRAILS}`))
+    assert.equal(asJson.policies.length, 1)
+  })
+
+  test('are told of by line and column where they are wrong, and by title where a test fails', () => {
+    writeFileSync(join(folder, 'guardrails.tests.yaml'), GUARDRAILS_TESTS.replace('DENIED', 'ALLOWED'))
+    const tested = run('policy', 'test', folder)
+    writeFileSync(join(folder, 'guardrails.rego'), GUARDRAILS.replace('if input', 'input'))
+    const checked = run('policy', 'check', folder)
+
+    assert.equal(tested.status, 1)
+    assert.match(tested.stdout, /FAIL {2}Test 'own' expects ALLOWED/)
+    assert.equal(checked.status, 1)
+    assert.match(checked.stdout, /guardrails\.rego:5:\d+: \w+: /)
+  })
+
+  test('are what identities are tested beside', () => {
+    const other = { title: 'other', claims: CLAIMS, expect: 'ALLOWED' }
+    writeFileSync(join(folder, 'deploy.yaml'), withTests(other))
+
+    const beside = run('policy', 'test', folder)
+    rmSync(join(folder, 'guardrails.tests.yaml'))
+    writeFileSync(join(folder, 'guardrails.rego'), '\n')
+    const removed = run('policy', 'test', folder)
+
+    assert.equal(beside.status, 1, beside.stdout)
+    assert.match(beside.stdout, /guardrails not met is 'hosted'/)
+    assert.equal(removed.status, 0, removed.stdout)
+  })
+})

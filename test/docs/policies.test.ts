@@ -39,10 +39,11 @@ function pipeline(): Readonly<Record<string, Job>> {
   return parse(block?.text ?? '', { merge: true })
 }
 
-test('the guide shows its first example as it is, and links each of them', () => {
+test('the guide shows its first example and the guardrails as they are, and links each of them', () => {
   const guide = readFileSync(GUIDE, 'utf8')
 
   assert.ok(guide.includes(readFileSync(join(EXAMPLES, 'first-rule.yaml'), 'utf8')))
+  assert.ok(guide.includes(readFileSync(join(EXAMPLES, 'guardrails.rego'), 'utf8')))
   for (const name of readdirSync(EXAMPLES)) assert.ok(guide.includes(`(policies/examples/${name})`), name)
 })
 
@@ -68,7 +69,9 @@ describe('the examples, planned and applied in a service', () => {
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'policies-'))
     cpSync(EXAMPLES, folder, { recursive: true })
-    for (const name of readdirSync(folder).filter((each) => each.endsWith('.yaml')))
+    for (const name of readdirSync(folder).filter(
+      (each) => each.endsWith('.yaml') && each !== 'guardrails.tests.yaml',
+    ))
       edit(name, 'https://gitlab.com', world.gitlab.issuerUrl)
   })
   afterEach(() => rmSync(folder, { recursive: true }))
@@ -154,6 +157,62 @@ describe('the examples, planned and applied in a service', () => {
     assert.match(outside.output, /^No access token: .*merge_request/m)
     assert.equal(applied.exitCode, 0, applied.output)
     assert.match(applied.output, /Done\.$/m)
+  })
+
+  test('guardrails are shown as a diff, applied as they were planned, left alone where they have no file', async () => {
+    const guardrails = async () => (await world.admin('GET', '/v1/guardrails')).json
+    const versionsOf = async () => (await world.admin('GET', '/v1/guardrails/versions')).json.versions
+    await run(service('apply', folder), admin())
+    edit('guardrails.rego', 'get access tokens.', 'come in.')
+    edit('guardrails.tests.yaml', 'title: a project of ours', 'title: ours')
+    const file = join(folder, 'plan.json')
+    const planned = await run(service('plan', folder, '--output', file), admin())
+    const applied = await run(service('apply', '--plan', file, '--reason', 'Shorter.'), admin())
+    const stale = await run(service('apply', '--plan', file), admin())
+    const [version] = await versionsOf()
+    const changed = await guardrails()
+    rmSync(join(folder, 'guardrails.tests.yaml'))
+    rmSync(join(folder, 'guardrails.rego'))
+    const without = await run(service('apply', folder, '--prune'), admin())
+    const left = await guardrails()
+    writeFileSync(join(folder, 'guardrails.rego'), '')
+    const emptied = await run(service('apply', folder), admin())
+
+    assert.equal(planned.status, 1, planned.stderr)
+    assert.match(planned.stdout, /^~ guardrails\n {4}--- a\/guardrails\.rego\n/)
+    assert.match(planned.stdout, /\n {4}-required := .*get access tokens\..*\n {4}\+required := .*come in\./)
+    assert.match(planned.stdout, /\n {4}tests\.ours\.id: "ours"\n/)
+    assert.match(planned.stdout, /0 to change, 0 to delete, 6 unchanged; the guardrails change\.\n$/)
+    assert.equal(applied.status, 0, applied.stderr)
+    assert.equal(stale.status, 1)
+    assert.match(stale.stderr, /planned for: guardrails\. Plan again/)
+    assert.equal(version.reason, 'Shorter.')
+    assert.match(changed.source, /come in\./)
+    assert.equal(without.status, 0, without.stderr)
+    assert.deepEqual(left, changed)
+    assert.equal(emptied.status, 0, emptied.stderr)
+    assert.match(emptied.stdout, /^- guardrails\n/)
+    assert.equal((await guardrails()).source, '')
+  })
+
+  test('what is wrong with guardrails is told where their files say it, and nothing is changed', async () => {
+    edit('guardrails.tests.yaml', 'reason: our_projects', 'reason: others')
+    const failing = await run(service('plan', folder), admin())
+    edit('guardrails.rego', '"my-group/")', '"my-group/"')
+    const broken = await run(service('plan', folder), admin())
+    for (const name of readdirSync(folder).filter((each) => !each.startsWith('guardrails')))
+      rmSync(join(folder, name))
+    const pruned = await run(service('apply', folder, '--prune'), admin())
+
+    assert.equal(failing.status, 2)
+    assert.match(
+      failing.stderr,
+      /guardrails\.tests\.yaml:10:5: tests\[2\]: Test 'a group that begins like ours'/,
+    )
+    assert.equal(broken.status, 2)
+    assert.match(broken.stderr, /guardrails\.rego:8:1: rego_parse_error: /)
+    assert.equal(pruned.status, 2)
+    assert.match(pruned.stderr, /--prune would delete all identities/)
   })
 
   test('a plan that was written is applied as it is, and refused once its base is another', async () => {

@@ -251,3 +251,74 @@ describe('a file that is made to break its reader ends in an error, soon', () =>
     })
   }
 })
+
+describe('guardrails at the root', () => {
+  const REGO = 'package claimgate.guardrails\n'
+  const TESTS = 'tests:\n  - { title: a, claims: {}, expect: DENIED }\n'
+  const guardrails = () => readPolicyFolder(reader, folder).guardrails
+
+  test('are read with their tests, also where there is no identity, and are none of its files', () => {
+    write({ 'guardrails.rego': REGO, 'guardrails.tests.yaml': TESTS })
+
+    const { files, guardrails: read, problems: found } = readPolicyFolder(reader, folder)
+
+    assert.deepEqual([files, found], [[], []])
+    assert.deepEqual([read?.source, read?.tests], [REGO, [{ title: 'a', claims: {}, expect: 'DENIED' }]])
+  })
+
+  test('are not said anything of where they have no file, and are removed by an empty one', () => {
+    write({ 'deploy.yaml': GOOD })
+    const absent = guardrails()
+    write({ 'guardrails.rego': ' \n' })
+
+    assert.equal(absent, undefined)
+    assert.equal(guardrails()?.source, '')
+  })
+
+  for (const [reason, files, told] of [
+    [
+      'an empty file with tests beside it, which was maybe emptied by mistake',
+      { 'guardrails.rego': '', 'guardrails.tests.yaml': TESTS },
+      'guardrails.tests.yaml:1:1: guardrails.rego is empty, which removes the guardrails: remove their tests too',
+    ],
+    [
+      'tests alone',
+      { 'guardrails.tests.yaml': TESTS },
+      'guardrails.tests.yaml:1:1: tests no guardrails: there is no guardrails.rego',
+    ],
+    [
+      'a field that is none',
+      { 'guardrails.rego': REGO, 'guardrails.tests.yaml': TESTS.replace('title', 'titel') },
+      'guardrails.tests.yaml:2:7: tests[0].titel: is not a field: the nearest is title',
+    ],
+    [
+      'an alias',
+      { 'guardrails.rego': REGO, 'guardrails.tests.yaml': 'tests: &x []\n' },
+      "guardrails.tests.yaml:1:11: tests: the anchor 'x' is not read",
+    ],
+    [
+      'an identity that takes them for its conditions',
+      { 'guardrails.rego': REGO, 'guardrails.yaml': GOOD },
+      'guardrails.yaml:1:1: needs another name: guardrails.rego beside it is the guardrails, not its conditions',
+    ],
+    [
+      'a folder of theirs',
+      { 'team/guardrails.rego': REGO },
+      'team/guardrails.rego:1:1: belongs to no identity: there is no team/guardrails.yaml',
+    ],
+  ] as const) {
+    test(`are refused: ${reason}`, () => {
+      write({ 'deploy.yaml': GOOD, ...files })
+      if ('guardrails.yaml' in files) rmSync(join(folder, 'deploy.yaml'))
+
+      assert.ok(problems().includes(told), problems().join('\n'))
+    })
+  }
+
+  test('are not read through a link', () => {
+    write({ 'deploy.yaml': GOOD, 'other.txt': REGO })
+    symlinkSync(join(folder, 'other.txt'), join(folder, 'guardrails.rego'))
+
+    assert.deepEqual(problems(), ['guardrails.rego:1:1: is no regular file, and links are not followed'])
+  })
+})

@@ -9,7 +9,7 @@ import {
 import { createProgressBar } from '../progress-bar.ts'
 import { AT_ONCE, makePlan } from './make-plan.ts'
 import { openPolicyFolder } from './open-folder.ts'
-import { type Change, readPlan } from './plan-file.ts'
+import { type Changes, readPlan } from './plan-file.ts'
 import {
   CLIENT_FLAGS,
   CLIENT_OPTIONS,
@@ -46,16 +46,16 @@ export const applyCommand: ClientCommand = {
   operands: ['[FOLDER]'],
   async run(context) {
     const client = createServiceClient(context.config, context.flags)
-    const { changes, unchanged } = await plannedChanges(client, context)
-    if (changes.length > 0) {
-      const refusal = await apply(client, changes, pathWith(context.flags))
+    const { unchanged, ...planned } = await plannedChanges(client, context)
+    if (planned.changes.length > 0 || planned.guardrails !== undefined) {
+      const refusal = await apply(client, planned, pathWith(context.flags))
       if (refusal !== undefined) {
         process.stderr.write(`${refusal.message}\n`)
         return refusal.status === CONFLICT ? FOUND_SOMETHING : COULD_NOT_RUN
       }
     }
     const shown =
-      context.flags.json === true ? `${JSON.stringify({ changes })}\n` : describeApplied(changes, unchanged)
+      context.flags.json === true ? `${JSON.stringify(planned)}\n` : describeApplied(planned, unchanged)
     process.stdout.write(shown)
     return DONE
   },
@@ -80,14 +80,14 @@ async function plannedChanges(client: ServiceClient, { config, flags, operands: 
   if (flags.prune === true)
     throw new Error('--prune goes with a FOLDER: a plan says already what is deleted.')
   const plan = readPlan(String(flags.plan))
-  if (plan.url === client.url) return { changes: plan.changes, unchanged: 0 }
+  if (plan.url === client.url) return { changes: plan.changes, guardrails: plan.guardrails, unchanged: 0 }
   throw new Error(`This plan was made for ${plan.url}, not for ${client.url}.`)
 }
 
 /** Undefined where all changes were made. */
 async function apply(
   client: ServiceClient,
-  changes: readonly Change[],
+  { changes, guardrails }: Changes,
   path: string,
 ): Promise<ServiceError | undefined> {
   const wanted = changes.map(({ action, email, etag, after }) => ({
@@ -96,15 +96,16 @@ async function apply(
     etag,
     workloadIdentity: after,
   }))
+  const beside = guardrails && { guardrails: { ...guardrails.after, etag: guardrails.etag } }
   const progress = createProgressBar(process.stderr)
   try {
     // Compiled a few at a time, lest the answer be waited for too long; then the apply itself finds it all done.
     for (let from = 0; from < wanted.length && wanted.length > AT_ONCE; from += AT_ONCE) {
       const some = wanted.slice(from, from + AT_ONCE)
-      await client.post(path, { changes: some, validateOnly: true })
+      await client.post(path, { changes: some, ...beside, validateOnly: true })
       progress.show(`${from + some.length} changes checked`, (from + some.length) / wanted.length)
     }
-    await client.post(path, { changes: wanted })
+    await client.post(path, { changes: wanted, ...beside })
     return undefined
   } catch (error) {
     if (error instanceof ServiceError) return error
@@ -114,6 +115,7 @@ async function apply(
   }
 }
 
-function describeApplied(changes: readonly Change[], unchanged: number): string {
-  return `${describePlan(changes, unchanged)}${changes.length === 0 ? 'There was nothing to do.' : 'Done.'}\n`
+function describeApplied(planned: Changes, unchanged: number): string {
+  const isNothing = planned.changes.length === 0 && planned.guardrails === undefined
+  return `${describePlan(planned, unchanged)}${isNothing ? 'There was nothing to do.' : 'Done.'}\n`
 }

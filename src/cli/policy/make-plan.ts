@@ -1,41 +1,52 @@
 import type { z } from 'zod'
 import type { PolicyProblem } from '../../policy/policy-problem.ts'
 import type { FileProblem } from '../../policy-file/file-problem.ts'
+import type { GuardrailsFiles } from '../../policy-file/read-guardrails-files.ts'
 import type { PolicyFile } from '../../policy-file/read-policy-file.ts'
 import { createProgressBar } from '../progress-bar.ts'
-import { placeProblem } from './offline-policies.ts'
+import { placeGuardrailsProblem, placeProblem } from './offline-policies.ts'
 import { PolicyFileError } from './open-folder.ts'
-import { type Change, planAnswer } from './plan-file.ts'
+import { type Change, type Changes, type GuardrailsChange, planAnswer } from './plan-file.ts'
 import { type ServiceClient, ServiceError } from './service-client.ts'
+
+/** What a folder says; without `guardrails` they are left alone. */
+type Folder = { readonly files: readonly PolicyFile[]; readonly guardrails: GuardrailsFiles | undefined }
 
 /** Asks a service what these files would change there. Throws `PolicyFileError` with what it says of any of them. */
 export async function makePlan(
   client: ServiceClient,
-  files: readonly PolicyFile[],
+  { files, guardrails }: Folder,
   prune: boolean,
-): Promise<{ readonly changes: readonly Change[]; readonly unchanged: number }> {
+): Promise<Changes & { readonly unchanged: number }> {
+  if (prune && files.length === 0) {
+    throw new Error('--prune would delete all identities: there is no file of one in the folder.')
+  }
   const changes: Change[] = []
   const emails: string[] = []
   const problems: FileProblem[] = []
+  let guardrailsChange: GuardrailsChange | undefined
+  const wanted = guardrails && { source: guardrails.source, tests: guardrails.tests }
   const progress = createProgressBar(process.stderr)
   try {
-    for (let from = 0; from < files.length; from += AT_ONCE) {
+    // Once even without files, for the guardrails; and with each of them, as identities' tests are run beside them.
+    for (let from = 0; from === 0 || from < files.length; from += AT_ONCE) {
       const some = files.slice(from, from + AT_ONCE)
       const isLast = from + AT_ONCE >= files.length
       const keep = prune && isLast ? { keep: emails } : {}
-      const body = { workloadIdentities: some.map(toWanted), ...keep }
-      const answer = await ask(client, body, some, problems)
+      const body = { workloadIdentities: some.map(toWanted), ...keep, guardrails: wanted }
+      const answer = await ask(client, body, { files: some, guardrails }, problems)
+      guardrailsChange = answer.guardrails
       problems.push(...findRepeated(some, answer.emails, emails))
       changes.push(...answer.changes)
       emails.push(...answer.emails)
-      progress.show(`${from + some.length} identities`, (from + some.length) / files.length)
+      progress.show(`${from + some.length} identities`, (from + some.length) / Math.max(1, files.length))
     }
   } finally {
     progress.end()
   }
   if (problems.length > 0) throw new PolicyFileError(problems)
   const changed = changes.filter(({ action }) => action !== 'DELETE').length
-  return { changes, unchanged: emails.length - changed }
+  return { changes, guardrails: guardrailsChange, unchanged: emails.length - changed }
 }
 
 /** What is compiled within the time that a proxy waits, on a machine that has other things to do. */
@@ -47,12 +58,15 @@ type PlanAnswer = z.infer<typeof planAnswer>
 async function ask(
   client: ServiceClient,
   body: object,
-  files: readonly PolicyFile[],
+  { files, guardrails }: Folder,
   problems: FileProblem[],
 ): Promise<PlanAnswer> {
   try {
     return planAnswer.parse(await client.post('/v1/workspaces/default:planPolicies', body))
   } catch (error) {
+    // They are the same for all.
+    const wrong = error instanceof ServiceError ? placedInGuardrails(error, guardrails) : []
+    if (wrong.length > 0) throw new PolicyFileError(wrong)
     const found = error instanceof ServiceError ? placed(error, files) : []
     if (found.length === 0) throw error
     problems.push(...found)
@@ -84,6 +98,26 @@ type EntryProblem = {
   readonly field: string
   readonly message: string
   readonly problems: readonly PolicyProblem[]
+}
+
+type GuardrailsDetails = {
+  readonly problems?: readonly (PolicyProblem | EntryProblem)[]
+  readonly tests?: readonly { readonly title: string; readonly message: string }[]
+}
+
+function placedInGuardrails(
+  error: ServiceError,
+  guardrails: GuardrailsFiles | undefined,
+): readonly FileProblem[] {
+  const [details] = error.details as readonly [GuardrailsDetails?]
+  if (guardrails === undefined || details === undefined) return []
+  const { problems = [], tests = [] } = details
+  return [
+    ...problems.flatMap((problem) =>
+      'index' in problem ? [] : [placeGuardrailsProblem(problem, guardrails)],
+    ),
+    ...tests.map(({ title, message }) => guardrails.problemOfTest(title, message)),
+  ]
 }
 
 /** What the service says of one of the files stands where that file says it. */

@@ -1,16 +1,21 @@
+import { z } from 'zod'
 import { BUILT_IN_ROLES } from '../../access/built-in-roles.ts'
 import type { ClientConfig } from '../../config/env.ts'
 import { isResourceId } from '../../fields/resource-id.ts'
+import { guardrailsBody } from '../../guardrails/guardrails-schema.ts'
 import { checkIdentityId, emailOf } from '../../identity/identity-email.ts'
 import { findIdentityProblems } from '../../identity/parse-workload-identity.ts'
 import { configSchema, workloadIdentitySchema } from '../../identity/workload-identity-schema.ts'
 import { type FileProblem, showFileProblem } from '../../policy-file/file-problem.ts'
 import { createPolicyFileSchema } from '../../policy-file/policy-file-schema.ts'
-import type { PolicyFile, PolicyFileReader } from '../../policy-file/read-policy-file.ts'
-import { readPolicyFolder } from '../../policy-file/read-policy-folder.ts'
+import type { GuardrailsTestsSchema } from '../../policy-file/read-guardrails-files.ts'
+import type { PolicyFileReader } from '../../policy-file/read-policy-file.ts'
+import { type PolicyFolder, readPolicyFolder } from '../../policy-file/read-policy-folder.ts'
 
 /** The API's shapes, by which files are read. */
 export const SHAPES = { identity: workloadIdentitySchema.shape, config: configSchema.shape }
+
+const GUARDRAILS_TESTS = z.strictObject({ tests: guardrailsBody.shape.tests.unwrap() })
 
 /** Files with mistakes, each of them named. */
 export class PolicyFileError extends Error {
@@ -23,21 +28,23 @@ export class PolicyFileError extends Error {
   }
 }
 
-/** The identities of a folder, or of one file. Throws `PolicyFileError` with every mistake that can be seen in it. */
-export function openPolicyFolder(config: ClientConfig, path: string): readonly PolicyFile[] {
-  const { files, problems } = readPolicyFolder(policyFileReader(config), path)
+/** The identities and guardrails of a folder, or the identity of one file. Throws `PolicyFileError` with every mistake that can be seen in it. */
+export function openPolicyFolder(config: ClientConfig, path: string): Omit<PolicyFolder, 'problems'> {
+  const { files, guardrails, problems } = readPolicyFolder(policyFileReader(config), path)
   if (problems.length > 0) throw new PolicyFileError(problems)
-  return files
+  return { files, guardrails }
 }
 
 /** Reads files as the API reads requests. */
 export function policyFileReader(
   config: Pick<ClientConfig, 'identityDomain' | 'tokenLifetimeSeconds'>,
-): PolicyFileReader {
+): PolicyFileReader & { readonly guardrailsTests: GuardrailsTestsSchema } {
   return {
     ...config,
     shapes: SHAPES,
     schema: createPolicyFileSchema(SHAPES),
+    // What was parsed of YAML without tags holds nothing else than what JSON may.
+    guardrailsTests: GUARDRAILS_TESTS as GuardrailsTestsSchema,
     knownRoles: Object.keys(BUILT_IN_ROLES),
     findIdentityProblems,
     checkId: checkIdentityId,

@@ -24,17 +24,39 @@ const change = z.strictObject({
   ),
 })
 
+const guardrails = z.strictObject({
+  source: z.string(),
+  tests: z.array(z.looseObject({ title: z.string() })),
+})
+const guardrailsChange = z.strictObject({ etag: z.string(), before: guardrails, after: guardrails })
+
 /** What the service answers to a plan. */
-export const planAnswer = z.object({ changes: z.array(change), emails: z.array(z.string()) })
+export const planAnswer = z.object({
+  changes: z.array(change),
+  emails: z.array(z.string()),
+  guardrails: guardrailsChange.optional(),
+})
 
 /** A plan as a file: for which service it was made, and what is to be changed there. It holds no secret. */
-const planFile = z.strictObject({ version: z.literal(1), url: z.string(), changes: z.array(change) })
+const planFile = z.strictObject({
+  version: z.literal(1),
+  url: z.string(),
+  changes: z.array(change),
+  guardrails: guardrailsChange.optional(),
+})
 
 export type Change = z.infer<typeof change>
-export type Plan = { readonly url: string; readonly changes: readonly Change[] }
+export type GuardrailsChange = z.infer<typeof guardrailsChange>
 
-export function writtenPlan({ url, changes }: Plan): string {
-  return `${JSON.stringify({ version: 1, url, changes }, null, 2)}\n`
+/** `guardrails`: absent where they stay as they are. */
+export type Changes = {
+  readonly changes: readonly Change[]
+  readonly guardrails?: GuardrailsChange | undefined
+}
+export type Plan = Changes & { readonly url: string }
+
+export function writtenPlan({ url, changes, guardrails }: Plan): string {
+  return `${JSON.stringify({ version: 1, url, changes, guardrails }, null, 2)}\n`
 }
 
 /** Throws a sentence where the file is no plan. */

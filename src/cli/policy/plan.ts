@@ -10,7 +10,7 @@ import { describePlan } from './show-plan.ts'
 export const planCommand: ClientCommand = {
   name: 'plan',
   usage: 'FOLDER --url URL [OPTIONS]',
-  does: 'says what the identities of a folder would change in a service; changes nothing',
+  does: 'says what the identities and guardrails of a folder would change in a service; changes nothing',
   options: [
     ...CLIENT_OPTIONS,
     ['--prune', 'also delete all identities that have no file in the folder'],
@@ -26,15 +26,15 @@ export const planCommand: ClientCommand = {
   operands: ['FOLDER'],
   async run({ config, flags, operands: [folder = ''] }) {
     const client = createServiceClient(config, flags)
-    const files = openPolicyFolder(config, folder)
-    const { changes, unchanged } = await makePlan(client, files, flags.prune === true)
+    const opened = openPolicyFolder(config, folder)
+    const { changes, guardrails, unchanged } = await makePlan(client, opened, flags.prune === true)
     if (typeof flags.output === 'string')
-      writeFileSync(flags.output, writtenPlan({ url: client.url, changes }))
+      writeFileSync(flags.output, writtenPlan({ url: client.url, changes, guardrails }))
     process.stdout.write(
       flags.json === true
-        ? `${JSON.stringify({ url: client.url, changes, unchanged })}\n`
-        : describePlan(changes, unchanged),
+        ? `${JSON.stringify({ url: client.url, changes, guardrails, unchanged })}\n`
+        : describePlan({ changes, guardrails }, unchanged),
     )
-    return changes.length === 0 ? DONE : FOUND_SOMETHING
+    return changes.length === 0 && guardrails === undefined ? DONE : FOUND_SOMETHING
   },
 }

@@ -1,8 +1,10 @@
+import type { ClientConfig } from '../../config/env.ts'
 import { type FileProblem, showFileProblem, sortFileProblems } from '../../policy-file/file-problem.ts'
-import type { PolicyFile } from '../../policy-file/read-policy-file.ts'
+import type { GuardrailsFiles } from '../../policy-file/read-guardrails-files.ts'
+import type { PolicyFolder } from '../../policy-file/read-policy-folder.ts'
 import { type ClientCommand, DONE, FOUND_SOMETHING } from '../command.ts'
 import { createProgressBar } from '../progress-bar.ts'
-import { type OfflinePolicies, openOfflinePolicies } from './offline-policies.ts'
+import { openOfflinePolicies } from './offline-policies.ts'
 import { openPolicyFolder, PolicyFileError } from './open-folder.ts'
 
 /** `claimgate policy check`: what is wrong with the identities of a folder, without a service. */
@@ -13,44 +15,41 @@ export const policyCheckCommand: ClientCommand = {
   flags: { json: { type: 'boolean' } },
   operands: ['FOLDER'],
   async run({ config, flags, operands: [path = ''] }) {
-    const { files, problems } = await check(
-      () => openPolicyFolder(config, path),
-      () => openOfflinePolicies(config),
-    )
+    const { files, guardrails, problems } = await check(config, path)
     process.stdout.write(
       flags.json === true
-        ? `${JSON.stringify({ files: files.map(({ file }) => file), problems })}\n`
-        : `${[...problems.map(showFileProblem), summary(files.length, problems.length)].join('\n')}\n`,
+        ? `${JSON.stringify({ files: files.map(({ file }) => file), ...(guardrails && { guardrails: guardrails.file }), problems })}\n`
+        : `${[...problems.map(showFileProblem), summary(files.length, guardrails, problems.length)].join('\n')}\n`,
     )
     return problems.length === 0 ? DONE : FOUND_SOMETHING
   },
 }
 
-type Checked = { readonly files: readonly PolicyFile[]; readonly problems: readonly FileProblem[] }
+type Checked = Omit<PolicyFolder, 'guardrails'> & { readonly guardrails?: GuardrailsFiles | undefined }
 
-async function check(
-  open: () => readonly PolicyFile[],
-  openPolicies: () => Promise<OfflinePolicies>,
-): Promise<Checked> {
-  let files: readonly PolicyFile[] = []
+async function check(config: ClientConfig, path: string): Promise<Checked> {
+  let opened: Omit<PolicyFolder, 'problems'>
   try {
-    files = open()
+    opened = openPolicyFolder(config, path)
   } catch (error) {
-    return { files, problems: problemsOf(error) }
+    return { files: [], problems: problemsOf(error) }
   }
-  const policies = await openPolicies()
+  const { files, guardrails } = opened
+  const policies = await openOfflinePolicies(config, guardrails)
   const progress = createProgressBar(process.stderr)
   let done = 0
   try {
-    const problems = await Promise.all(
-      files.map(async (file) => {
+    const ofGuardrails = policies.prepareGuardrails().then(() => [], problemsOf)
+    const problems = await Promise.all([
+      ofGuardrails,
+      ...files.map(async (file) => {
         const found = await policies.prepare(file).then(() => [], problemsOf)
         done += 1
         progress.show(`${done} policies`, done / files.length)
         return found
       }),
-    )
-    return { files, problems: sortFileProblems(problems.flat()) }
+    ])
+    return { files, guardrails, problems: sortFileProblems(problems.flat()) }
   } finally {
     progress.end()
     await policies.close()
@@ -63,7 +62,8 @@ export function problemsOf(error: unknown): readonly FileProblem[] {
   throw error
 }
 
-function summary(files: number, problems: number): string {
+function summary(files: number, guardrails: GuardrailsFiles | undefined, problems: number): string {
   if (problems > 0) return `${problems} problem${problems === 1 ? '' : 's'}.`
-  return `${files} identit${files === 1 ? 'y' : 'ies'}, no problem.`
+  const beside = guardrails === undefined ? '' : ' and the guardrails'
+  return `${files} identit${files === 1 ? 'y' : 'ies'}${beside}, no problem.`
 }

@@ -12,14 +12,22 @@ export const policyShowCommand: ClientCommand = {
   flags: { json: { type: 'boolean' } },
   operands: ['FOLDER'],
   async run({ config, flags, operands: [path = ''] }) {
-    const files = openPolicyFolder(config, path)
-    const policies = await openOfflinePolicies(config)
+    const { files, guardrails } = openPolicyFolder(config, path)
+    const policies = await openOfflinePolicies(config, guardrails)
     try {
       const shown = files.map((file) => ({ file, policy: policies.gather(file) }))
+      const beside = policies.gatherGuardrails()
+      const all = [
+        ...(guardrails && beside ? [describe(guardrails.file, 'the guardrails', beside)] : []),
+        ...shown.map(({ file, policy }) => describe(file.file, file.email, policy)),
+      ]
       process.stdout.write(
         flags.json === true
-          ? `${JSON.stringify({ policies: shown.map(({ file, policy }) => asJson(file, policy)) })}\n`
-          : shown.map(({ file, policy }) => describe(file, policy)).join('\n'),
+          ? `${JSON.stringify({
+              policies: shown.map(({ file, policy }) => asJson(file, policy)),
+              ...(guardrails && beside && { guardrails: { file: guardrails.file, ...policyJson(beside) } }),
+            })}\n`
+          : all.join('\n'),
       )
       return DONE
     } finally {
@@ -28,13 +36,17 @@ export const policyShowCommand: ClientCommand = {
   },
 }
 
-function asJson({ file, email }: PolicyFile, { digest, compiler, entrypoint, modules }: PolicyModules) {
-  return { file, email, digest, compiler, entrypoint, modules }
+function asJson({ file, email }: PolicyFile, policy: PolicyModules) {
+  return { file, email, ...policyJson(policy) }
+}
+
+function policyJson({ digest, compiler, entrypoint, modules }: PolicyModules) {
+  return { digest, compiler, entrypoint, modules }
 }
 
 /** The modules that are its own; what is the same for all stands in `policies/claimgate`. */
-function describe({ file, email }: PolicyFile, { digest, modules }: PolicyModules): string {
+function describe(file: string, what: string, { digest, modules }: PolicyModules): string {
   const own = modules.filter(({ path }) => !path.startsWith('claimgate/'))
   const texts = own.map(({ path, source }) => `# ${path}\n${source}`)
-  return `# ${file}: ${email}\n# ${digest}\n${texts.join('\n')}`
+  return `# ${file}: ${what}\n# ${digest}\n${texts.join('\n')}`
 }

@@ -4,7 +4,7 @@ import { type ClientCommand, DONE, FOUND_SOMETHING } from '../command.ts'
 import { openOfflinePolicies } from './offline-policies.ts'
 import { openPolicyFolder } from './open-folder.ts'
 
-type FileResults = { readonly file: string; readonly email: string; readonly tests: readonly TestResult[] }
+type FileResults = { readonly file: string; readonly email?: string; readonly tests: readonly TestResult[] }
 
 /** `claimgate policy test`: runs the tests of a folder's identities, without a service. */
 export const policyTestCommand: ClientCommand = {
@@ -14,14 +14,19 @@ export const policyTestCommand: ClientCommand = {
   flags: { json: { type: 'boolean' } },
   operands: ['FOLDER'],
   async run({ config, flags, operands: [path = ''] }) {
-    const files = openPolicyFolder(config, path)
-    const policies = await openOfflinePolicies(config)
+    const { files, guardrails } = openPolicyFolder(config, path)
+    const policies = await openOfflinePolicies(config, guardrails)
     try {
-      const results = await Promise.all(
+      const ofGuardrails =
+        guardrails === undefined
+          ? []
+          : [{ file: guardrails.file, tests: await policies.runGuardrailsTests() }]
+      const ofIdentities = await Promise.all(
         files.map(async (file): Promise<FileResults> => {
           return { file: file.file, email: file.email, tests: await policies.runTests(file) }
         }),
       )
+      const results: readonly FileResults[] = [...ofGuardrails, ...ofIdentities]
       process.stdout.write(
         flags.json === true ? `${JSON.stringify({ files: results })}\n` : describe(results),
       )

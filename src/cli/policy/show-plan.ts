@@ -1,17 +1,52 @@
 import { isDeepStrictEqual, styleText } from 'node:util'
 import { fieldPath } from '../../fields/field-path.ts'
-import type { Change } from './plan-file.ts'
+import { diffModules } from '../../policy/diff-modules.ts'
+import { GUARDRAILS_REGO } from '../../policy-file/read-guardrails-files.ts'
+import type { Change, Changes, GuardrailsChange } from './plan-file.ts'
 
 const CONFIG = 'workloadIdentityConfig'
 const SIGNS = { CREATE: '+', UPDATE: '~', DELETE: '-' } as const
 const GRADE_COLOURS = { CRITICAL: 'red', WARNING: 'yellow', NOTE: 'cyan' } as const
 const COLOURS = { CREATE: 'green', UPDATE: 'yellow', DELETE: 'red' } as const
 
-/** A plan as one reads it: each identity, and each field of it that changes; lines that sum up. */
-export function describePlan(changes: readonly Change[], unchanged: number): string {
+/** A plan as one reads it: the guardrails, each identity, and each field of it that changes; lines that sum up. */
+export function describePlan({ changes, guardrails }: Changes, unchanged: number): string {
   const count = (action: Change['action']) => changes.filter((change) => change.action === action).length
-  const sum = `${count('CREATE')} to create, ${count('UPDATE')} to change, ${count('DELETE')} to delete, ${unchanged} unchanged.`
-  return `${[...changes.flatMap(describeChange), sum].join('\n')}\n`
+  const beside = guardrails === undefined ? '' : '; the guardrails change'
+  const sum = `${count('CREATE')} to create, ${count('UPDATE')} to change, ${count('DELETE')} to delete, ${unchanged} unchanged${beside}.`
+  const first = guardrails === undefined ? [] : describeGuardrails(guardrails)
+  return `${[...first, ...changes.flatMap(describeChange), sum].join('\n')}\n`
+}
+
+function describeGuardrails({ before, after }: GuardrailsChange): readonly string[] {
+  const action = before.source === '' ? 'CREATE' : after.source === '' ? 'DELETE' : 'UPDATE'
+  const diffs = diffModules(moduleOf(before.source), moduleOf(after.source))
+  return [
+    styleText(COLOURS[action], `${SIGNS[action]} guardrails`),
+    ...diffs.flatMap(({ diff }) => diff.trimEnd().split('\n').map(shownLine)),
+    ...differences({ tests: byTitle(before.tests) }, { tests: byTitle(after.tests) }).map(
+      (line) => `    ${line}`,
+    ),
+    '',
+  ]
+}
+
+function moduleOf(source: string) {
+  return source === '' ? [] : [{ path: GUARDRAILS_REGO, source }]
+}
+
+/** A line of a diff, of which no character moves the cursor or turns the text around. */
+function shownLine(line: string): string {
+  const shown = line.replace(/[^\P{C}\t]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`)
+  return `    ${shown}`
+}
+
+/** A test is told by its title; of several with the same, those after the first by a number too. */
+function byTitle(tests: GuardrailsChange['after']['tests']): readonly object[] {
+  return tests.map(({ title, ...test }, index) => {
+    const before = tests.slice(0, index).filter((other) => other.title === title).length
+    return { id: before === 0 ? title : `${title} (${before + 1})`, ...test }
+  })
 }
 
 function describeChange({ action, email, before, after, notices, findings }: Change): readonly string[] {
@@ -43,7 +78,8 @@ function describeFinding({ code, grade, rule, message, change }: Change['finding
 function differences(before: unknown, after: unknown, path: readonly PropertyKey[] = []): readonly string[] {
   if (isDeepStrictEqual(before, after)) return []
   const [old, now] = [membersOf(before), membersOf(after)]
-  if (now === undefined || (old === undefined && before !== undefined)) {
+  const isNew = before === undefined && now?.size === 0
+  if (now === undefined || isNew || (old === undefined && before !== undefined)) {
     return [describeField(path, before, after)]
   }
   const former = old ?? new Map<PropertyKey, unknown>()
