@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import type { TestResult } from '../../src/policy-test/policy-test.ts'
+import { processEnv } from '../support/service-process.ts'
 
 const MAIN = join(import.meta.dirname, '../../src/main.ts')
 
@@ -54,7 +55,7 @@ afterEach(() => rmSync(folder, { recursive: true }))
 
 function run(...args: readonly string[]) {
   // What a job may have for something else is not read.
-  const env = { PATH: process.env.PATH, OPA_BIN: process.env.OPA_BIN, DATABASE_URL: 'none', PORT: 'none' }
+  const env = { ...processEnv(), OPA_BIN: process.env.OPA_BIN, DATABASE_URL: 'none', PORT: 'none' }
   const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], { env, encoding: 'utf8' })
   return { status, stdout, stderr }
 }

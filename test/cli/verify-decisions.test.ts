@@ -16,11 +16,11 @@ import { openDatabase } from '../../src/db/open-database.ts'
 import { createLog } from '../../src/log.ts'
 import { gitlabClaims } from '../support/gitlab-claims.ts'
 import { processEnv } from '../support/service-process.ts'
-import { createMigratedDatabase, DATABASES, startWorld, type World } from '../support/world.ts'
+import { createMigratedDatabase, ONE_DATABASE, startWorld, type World } from '../support/world.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 const MAIN_BRANCH = [{ type: 'BRANCH', pattern: 'main' }]
-for (const kind of DATABASES) {
+for (const kind of ONE_DATABASE) {
   describe(`verifying decisions on ${kind}`, () => {
     const dataDir = mkdtempSync(join(tmpdir(), 'claimgate-verify-'))
     let database: Awaited<ReturnType<typeof createMigratedDatabase>> | undefined

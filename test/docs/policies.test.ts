@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
 import { parse } from 'yaml'
 import { gitlabClaims, mergeRequest } from '../support/gitlab-claims.ts'
+import { processEnv } from '../support/service-process.ts'
 import { startWorld, type World } from '../support/world.ts'
 import { codeBlocks } from './code-blocks.ts'
 import { CANNOT_RUN, runShell } from './run-shell.ts'
@@ -18,7 +19,7 @@ type Outcome = { readonly status: number | null; readonly stdout: string; readon
 
 /** Beside the service, which runs in this process. */
 function run(args: readonly string[], more: Record<string, string> = {}): Promise<Outcome> {
-  const env = { PATH: process.env.PATH, OPA_BIN: process.env.OPA_BIN, ...more }
+  const env = { ...processEnv(), OPA_BIN: process.env.OPA_BIN, ...more }
   const child = spawn(process.execPath, [MAIN, ...args], { env })
   const out = { stdout: '', stderr: '' }
   child.stdout.on('data', (text) => (out.stdout += text))

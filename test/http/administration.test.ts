@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { assertProblem } from '../support/answers.ts'
 import { identityBody } from '../support/identity-body.ts'
-import { DATABASES, IDENTITY_DOMAIN, startWorld, type World } from '../support/world.ts'
+import { IDENTITY_DOMAIN, ONE_DATABASE, startWorld, type World } from '../support/world.ts'
 
 const IDENTITIES = '/v1/workspaces/default/workloadIdentities'
 const RULE = { group: 'acme', project: 'app', refs: [{ type: 'BRANCH', pattern: 'main' }] }
 
-for (const kind of DATABASES) {
+for (const kind of ONE_DATABASE) {
   describe(`administration on ${kind}`, () => {
     let world: World
 

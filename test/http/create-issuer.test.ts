@@ -3,11 +3,11 @@ import { generateKeyPairSync } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
 import { assertProblem } from '../support/answers.ts'
 import { gitlabClaims } from '../support/gitlab-claims.ts'
-import { DATABASES, startWorld, type World } from '../support/world.ts'
+import { ONE_DATABASE, startWorld, type World } from '../support/world.ts'
 
 const RULE = { group: 'acme', project: 'app', refs: [{ type: 'BRANCH', pattern: 'main' }] }
 
-for (const kind of DATABASES) {
+for (const kind of ONE_DATABASE) {
   describe(`registering issuers on ${kind}`, () => {
     let world: World
 

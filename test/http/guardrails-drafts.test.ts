@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { assertProblem, verdictOf } from '../support/answers.ts'
 import { type Claims, gitlabClaims } from '../support/gitlab-claims.ts'
-import { DATABASES, IDENTITY_DOMAIN, startWorld, type World } from '../support/world.ts'
+import { IDENTITY_DOMAIN, ONE_DATABASE, startWorld, type World } from '../support/world.ts'
 
 const RULE = { id: 'deploy', group: 'acme', project: 'app', roles: ['roles/gitopsServiceAgent'] }
 const HOSTED = requiring('hosted_runner', 'input.claims.runner_environment == "gitlab-hosted"')
@@ -14,7 +14,7 @@ function requiring(code: string, condition: string): string {
   return `package claimgate.guardrails\n\nrequired := {"${code}": "It must be."}\n\nmet contains "${code}" if ${condition}\n`
 }
 
-for (const kind of DATABASES) {
+for (const kind of ONE_DATABASE) {
   describe(`drafts of the guardrails on ${kind}`, () => {
     let world: World
 

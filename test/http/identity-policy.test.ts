@@ -15,7 +15,7 @@ import {
   mergeRequest,
   tag,
 } from '../support/gitlab-claims.ts'
-import { DATABASES, IDENTITY_DOMAIN, startWorld, type World } from '../support/world.ts'
+import { IDENTITY_DOMAIN, ONE_DATABASE, startWorld, type World } from '../support/world.ts'
 
 const OPA = process.env.OPA_BIN ?? fileURLToPath(new URL('../../.tools/opa', import.meta.url))
 
@@ -56,7 +56,7 @@ const TOKENS: readonly Claims[] = [
   { ref: 7, ref_path: undefined, pipeline_source: [] },
 ]
 
-for (const kind of DATABASES) {
+for (const kind of ONE_DATABASE) {
   describe(`the policy of an identity on ${kind}`, () => {
     let world: World
     let email: string

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { assertProblem } from '../support/answers.ts'
-import { DATABASES, startWorld, type World } from '../support/world.ts'
+import { ONE_DATABASE, startWorld, type World } from '../support/world.ts'
 
 const RULES = [{ id: 'deploy', group: 'acme' }]
 
-for (const kind of DATABASES) {
+for (const kind of ONE_DATABASE) {
   describe(`etags on ${kind}`, () => {
     let world: World
 

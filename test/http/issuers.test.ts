@@ -5,11 +5,11 @@ import type { App } from '../../src/app.ts'
 import { assertProblem, assertSafeHeaders } from '../support/answers.ts'
 import { gitlabClaims } from '../support/gitlab-claims.ts'
 import { publicJwk } from '../support/token-issuer.ts'
-import { type Answer, DATABASES, startWorld, type World } from '../support/world.ts'
+import { type Answer, ONE_DATABASE, startWorld, type World } from '../support/world.ts'
 
 const RULE = { group: 'acme', project: 'app', refs: [{ type: 'BRANCH', pattern: 'main' }] }
 
-for (const kind of DATABASES) {
+for (const kind of ONE_DATABASE) {
   describe(`changing issuers on ${kind}`, () => {
     let world: World
     let email: string

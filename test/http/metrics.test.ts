@@ -3,12 +3,12 @@ import { after, before, describe, test } from 'node:test'
 import { assertProblem } from '../support/answers.ts'
 import { type Exposition, parseExposition, type Sample, sumOf } from '../support/exposition.ts'
 import { type Claims, gitlabClaims } from '../support/gitlab-claims.ts'
-import { DATABASES, IDENTITY_DOMAIN, startWorld, type World } from '../support/world.ts'
+import { IDENTITY_DOMAIN, ONE_DATABASE, startWorld, type World } from '../support/world.ts'
 
 const RULE = { id: 'deploy', group: 'acme', project: 'app', refs: [{ type: 'BRANCH', pattern: 'main' }] }
 const SECRET_GROUP = 'secret-group'
 
-for (const kind of DATABASES) {
+for (const kind of ONE_DATABASE) {
   describe(`metrics on ${kind}`, () => {
     let world: World
     let email: string

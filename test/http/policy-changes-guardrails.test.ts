@@ -3,7 +3,7 @@ import { after, afterEach, before, describe, test } from 'node:test'
 import { assertProblem } from '../support/answers.ts'
 import { gitlabClaims } from '../support/gitlab-claims.ts'
 import { identityBody } from '../support/identity-body.ts'
-import { type Answer, DATABASES, IDENTITY_DOMAIN, startWorld, type World } from '../support/world.ts'
+import { type Answer, IDENTITY_DOMAIN, ONE_DATABASE, startWorld, type World } from '../support/world.ts'
 
 const PLAN = '/v1/workspaces/default:planPolicies'
 const APPLY = '/v1/workspaces/default:applyPolicies'
@@ -21,7 +21,7 @@ const TESTS = [
 ]
 const GUARDRAILS = { source: SOURCE, tests: TESTS }
 
-for (const kind of DATABASES) {
+for (const kind of ONE_DATABASE) {
   describe(`guardrails planned and applied with identities, on ${kind}`, () => {
     let world: World
 

@@ -3,7 +3,14 @@ import { after, afterEach, before, describe, test } from 'node:test'
 import { assertProblem } from '../support/answers.ts'
 import { gitlabClaims } from '../support/gitlab-claims.ts'
 import { identityBody } from '../support/identity-body.ts'
-import { type Answer, DATABASES, IDENTITY_DOMAIN, runSql, startWorld, type World } from '../support/world.ts'
+import {
+  type Answer,
+  IDENTITY_DOMAIN,
+  ONE_DATABASE,
+  runSql,
+  startWorld,
+  type World,
+} from '../support/world.ts'
 
 const PLAN = '/v1/workspaces/default:planPolicies'
 const APPLY = '/v1/workspaces/default:applyPolicies'
@@ -18,7 +25,7 @@ type Change = {
   readonly findings: readonly { readonly code: string; readonly isNew: boolean }[]
 }
 
-for (const kind of DATABASES) {
+for (const kind of ONE_DATABASE) {
   describe(`identities planned and applied together, on ${kind}`, () => {
     let world: World
 

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { assertProblem } from '../support/answers.ts'
 import { gitlabClaims } from '../support/gitlab-claims.ts'
-import { DATABASES, IDENTITY_DOMAIN, startWorld, type World } from '../support/world.ts'
+import { IDENTITY_DOMAIN, ONE_DATABASE, startWorld, type World } from '../support/world.ts'
 
 const ROLES = ['roles/auditor', 'roles/gitopsServiceAgent']
 const RULE = { id: 'deploy', group: 'acme', roles: ROLES }
 
-for (const kind of DATABASES) {
+for (const kind of ONE_DATABASE) {
   describe(`identities of a project on ${kind}`, () => {
     let world: World
 

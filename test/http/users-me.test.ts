@@ -5,12 +5,12 @@ import { assertNoToken, assertProblem, assertSafeHeaders } from '../support/answ
 import { gitlabClaims } from '../support/gitlab-claims.ts'
 import { sendRaw } from '../support/raw-http.ts'
 import { signJws } from '../support/token-issuer.ts'
-import { DATABASES, startWorld, type World } from '../support/world.ts'
+import { ONE_DATABASE, startWorld, type World } from '../support/world.ts'
 
 const RULE = { id: 'deploy', group: 'acme', roles: ['roles/gitopsServiceAgent', 'roles/auditor'] }
 const ME = '/v1/users/me'
 
-for (const kind of DATABASES) {
+for (const kind of ONE_DATABASE) {
   describe(`who an access token stands for, on ${kind}`, () => {
     let world: World
     let email: string

@@ -4,7 +4,7 @@ import { assertProblem } from '../support/answers.ts'
 import { breakPolicy } from '../support/break-policy.ts'
 import { gitlabClaims } from '../support/gitlab-claims.ts'
 import { identityBody } from '../support/identity-body.ts'
-import { DATABASES, IDENTITY_DOMAIN, runSql, startWorld, type World } from '../support/world.ts'
+import { IDENTITY_DOMAIN, ONE_DATABASE, runSql, startWorld, type World } from '../support/world.ts'
 
 const VALIDATE = '/v1/workloadIdentities:validate'
 const RULE = { group: 'acme', project: 'app', refs: [{ type: 'BRANCH', pattern: 'main' }] }
@@ -13,7 +13,7 @@ const TESTS = [
   { title: 'A push to dev', claims: gitlabClaims('18.4', { ref: 'dev' }), expect: 'DENIED' },
 ]
 
-for (const kind of DATABASES) {
+for (const kind of ONE_DATABASE) {
   describe(`validating an identity on ${kind}`, () => {
     let world: World
     before(async () => {

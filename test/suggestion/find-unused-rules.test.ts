@@ -8,7 +8,7 @@ import { createLog } from '../../src/log.ts'
 import { findUnusedRules } from '../../src/suggestion/find-unused-rules.ts'
 import { openTestDatabase, type TestDatabase } from '../db/test-database.ts'
 import { addIdentity, allowed, denied, dryRun, type Ground, NOW } from '../decision/sample-decisions.ts'
-import { DATABASES } from '../support/world.ts'
+import { ONE_DATABASE } from '../support/world.ts'
 
 /** What of a verdict tells which rules were met, as it is recorded. */
 function verdictOf(met: readonly string[], title = 'Deploy', actual: unknown = 'main'): string {
@@ -22,7 +22,7 @@ function verdictOf(met: readonly string[], title = 'Deploy', actual: unknown = '
   return JSON.stringify({ allow: met.length > 0, rules, conditions: [], guardrails: [], roles: [] })
 }
 
-for (const kind of DATABASES) {
+for (const kind of ONE_DATABASE) {
   describe(`rules that nobody used, looked for in the database, on ${kind}`, () => {
     let database: TestDatabase
     let decisions: DecisionStore
