@@ -1,3 +1,4 @@
+import { matchesStars } from '../fields/matches-stars.ts'
 import type { RuleVerdict } from '../policy/verdict.ts'
 import type { Provider } from '../provider/provider.ts'
 import { PERSONAL_CLAIMS } from '../provider/providers.ts'
@@ -132,20 +133,5 @@ function reachesBelow(base: string, ref: string): boolean {
   const wanted = base.split('/')
   const segments = ref.split('/')
   if (segments.length <= wanted.length || segments.includes('')) return false
-  return wanted.every((pattern, index) => matchesSegment(pattern, segments[index] ?? ''))
-}
-
-/** `*` is any text: its parts must follow one another, the first and last at the ends. */
-function matchesSegment(pattern: string, segment: string): boolean {
-  const parts = pattern.split('*')
-  const last = parts.pop() ?? ''
-  const first = parts.shift()
-  if (first === undefined) return segment === last
-  let position = first.length
-  for (const part of parts) {
-    const found = segment.indexOf(part, position)
-    if (found < 0) return false
-    position = found + part.length
-  }
-  return segment.startsWith(first) && segment.endsWith(last) && position <= segment.length - last.length
+  return wanted.every((pattern, index) => matchesStars(pattern, segments[index] ?? ''))
 }

@@ -13,6 +13,7 @@ import { checkRule, completeRule, findDuplicate } from './parse-rule.ts'
 import type { WorkloadIdentitySpec } from './workload-identity.ts'
 import {
   DENIAL_REASONS,
+  OUTPUT_ONLY,
   type WorkloadIdentityBody,
   workloadIdentitySchema,
 } from './workload-identity-schema.ts'
@@ -122,16 +123,7 @@ function claimsOf(tests: unknown): unknown {
 }
 
 function withoutOutputOnly(body: object): Readonly<Record<string, unknown>> {
-  const ignored = [
-    'etag',
-    'createTime',
-    'updateTime',
-    'policyDigest',
-    'acknowledgements',
-    'findings',
-    'notices',
-  ]
-  return Object.fromEntries(Object.entries(body).filter(([name]) => !ignored.includes(name)))
+  return Object.fromEntries(Object.entries(body).filter(([name]) => !OUTPUT_ONLY.includes(name)))
 }
 
 /** Rego has lines, and what else must not stand in it is said with its place. */

@@ -219,6 +219,17 @@ export const workloadIdentityPatchSchema = workloadIdentitySchema.extend({
 
 export type WorkloadIdentityPatchBody = z.infer<typeof workloadIdentityPatchSchema>
 
+/** What is ours of the resource: read back with it, and passed over. */
+export const OUTPUT_ONLY: readonly string[] = [
+  'etag',
+  'createTime',
+  'updateTime',
+  'policyDigest',
+  'acknowledgements',
+  'findings',
+  'notices',
+]
+
 /** The paths that an update may name, and the other fields; lists are replaced whole. */
 export const IDENTITY_FIELDS: MaskFields = {
   updatable: [
@@ -232,15 +243,5 @@ export const IDENTITY_FIELDS: MaskFields = {
     'workloadIdentityConfig',
     ...Object.keys(configSchema.shape).map((name) => `workloadIdentityConfig.${name}`),
   ],
-  outputOnly: [
-    'name',
-    'email',
-    'etag',
-    'createTime',
-    'updateTime',
-    'policyDigest',
-    'acknowledgements',
-    'findings',
-    'notices',
-  ],
+  outputOnly: ['name', 'email', ...OUTPUT_ONLY],
 }

@@ -13,6 +13,7 @@ const DEFAULTS = [
   'json.filter',
   'json.remove',
 ]
+const INSTEAD_OF_A_SET = 'Compare the claim itself with what it must be, or take a member with some … in.'
 const COMPREHENSIONS = ['arraycomprehension', 'setcomprehension', 'objectcomprehension']
 
 /**
@@ -60,7 +61,7 @@ function ruleProblem(rule: JsonObject): Pick<PolicyProblem, 'code' | 'message' |
   return {
     code: 'set_of_claims',
     message: `'${name}' is put together of claims, and is there and empty where they are absent.`,
-    hint: 'Compare the claim itself with what it must be, or take a member with some … in.',
+    hint: INSTEAD_OF_A_SET,
   }
 }
 
@@ -119,7 +120,7 @@ function problemOf(
     return {
       code: 'set_of_claims',
       message: 'A comprehension over claims is there and empty where they are absent.',
-      hint: 'Compare the claim itself with what it must be, or take a member with some … in.',
+      hint: INSTEAD_OF_A_SET,
     }
   }
   const call = callOf(node)

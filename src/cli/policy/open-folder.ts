@@ -5,7 +5,7 @@ import { isResourceId } from '../../fields/resource-id.ts'
 import { guardrailsBody } from '../../guardrails/guardrails-schema.ts'
 import { checkIdentityId, emailOf } from '../../identity/identity-email.ts'
 import { findIdentityProblems } from '../../identity/parse-workload-identity.ts'
-import { configSchema, workloadIdentitySchema } from '../../identity/workload-identity-schema.ts'
+import { configSchema, OUTPUT_ONLY, workloadIdentitySchema } from '../../identity/workload-identity-schema.ts'
 import { type FileProblem, showFileProblem } from '../../policy-file/file-problem.ts'
 import { createPolicyFileSchema } from '../../policy-file/policy-file-schema.ts'
 import type { GuardrailsTestsSchema } from '../../policy-file/read-guardrails-files.ts'
@@ -13,7 +13,11 @@ import type { PolicyFileReader } from '../../policy-file/read-policy-file.ts'
 import { type PolicyFolder, readPolicyFolder } from '../../policy-file/read-policy-folder.ts'
 
 /** The API's shapes, by which files are read. */
-export const SHAPES = { identity: workloadIdentitySchema.shape, config: configSchema.shape }
+export const SHAPES = {
+  identity: workloadIdentitySchema.shape,
+  config: configSchema.shape,
+  outputOnly: OUTPUT_ONLY,
+}
 
 const GUARDRAILS_TESTS = z.strictObject({ tests: guardrailsBody.shape.tests.unwrap() })
 
