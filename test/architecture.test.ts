@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 
-const LEAVES = ['errors', 'log', 'clock', 'json', 'fields', 'provider']
+const LEAVES = ['errors', 'log', 'clock', 'json', 'compiled-code', 'fields', 'provider']
 const CONCEPTS = [
   'token',
   'issuer',
@@ -39,7 +39,7 @@ const IMPORTS: Readonly<Record<string, Rights>> = {
   workers: { values: LEAVES, types: ['telemetry'] },
   app: { values: [...LEAVES, ...CONCEPTS, 'config', 'db', 'exchange', 'http', 'telemetry', 'workers'] },
   cli: { values: [...LEAVES, ...CONCEPTS, 'app', 'config', 'db', 'http', 'workers'] },
-  main: { values: ['cli'] },
+  main: { values: ['cli', 'compiled-code'] },
 }
 
 /** Where a package or a module of Node's may be imported; one that is not listed, anywhere. */

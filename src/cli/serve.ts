@@ -1,6 +1,7 @@
 import { startPrimary } from '../app/primary.ts'
 import { type App, type AppOptions, startApp } from '../app.ts'
 import { systemClock } from '../clock.ts'
+import { saveCompiledCode } from '../compiled-code.ts'
 import { findPrimary } from '../workers/primary-link.ts'
 import { DONE, type ServiceCommand } from './command.ts'
 
@@ -34,6 +35,8 @@ export const serveCommand: ServiceCommand = {
     const app = await start(options)
     // Before it says that it listens: whoever reads that may end it at once.
     const ended = untilSignalled()
+    // Now and not when it ends, as it may be killed.
+    saveCompiledCode()
     log.info({ url: app.url, metricsUrl: app.metricsUrl, publicUrl: config.publicUrl }, 'listening')
     log.info({ signal: await ended }, 'shutting down')
     await app.close()

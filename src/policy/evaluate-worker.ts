@@ -1,6 +1,7 @@
 import { setPriority } from 'node:os'
 import { parentPort, workerData } from 'node:worker_threads'
 import { loadPolicy } from '@open-policy-agent/opa-wasm'
+import { saveCompiledCode } from '../compiled-code.ts'
 import { checkGuardrailsVerdict, checkVerdict, joinVerdicts } from './check-verdict.ts'
 import {
   ENTRYPOINT,
@@ -16,6 +17,7 @@ import {
   type WorkerCommand,
   type WorkerSettings,
 } from './evaluation.ts'
+import { createInterruptible, INTERRUPTED } from './interruptible.ts'
 import type { Verdict } from './verdict.ts'
 
 /** Node has it; only the types of browsers declare it. */
@@ -31,6 +33,7 @@ type HeldPolicy = {
 
 const LOAD_DEADLINE_MS = 1000 // loading takes 3 ms, but compiling waits for a free core
 const BACKGROUND_PRIORITY = 10 // a tenth of a processor that others want, all of one that nobody does
+const INTERRUPTED_BY_THEN = 30 // deadlines: where it was not, the thread is ended from outside as any other
 const ANSWER_AFTER_MS = 5 // what is answered is safe from being run again if the next one has to be stopped
 
 /** Evaluates policies in a thread of its own, which can be stopped from outside: evaluating has no deadline itself. */
@@ -40,12 +43,17 @@ function startWorker(port: NonNullable<typeof parentPort>, settings: WorkerSetti
   if (isBackground) setPriority(BACKGROUND_PRIORITY)
   // opa-wasm prints with it what a policy prints.
   console.log = () => undefined
+  // Where policies are that do not end, each thread that was ended for one would be followed by another all the time.
+  const call = isBackground ? createInterruptible(deadlineMs) : <T>(work: () => T): T => work()
   const progress = new BigInt64Array(state)
   const held = new Map<string, HeldPolicy>()
   let work = Promise.resolve()
   port.on('message', (commands: readonly WorkerCommand[]) => {
     work = work.then(() => obey(commands))
   })
+
+  // That it is ready.
+  port.postMessage([])
 
   async function obey(commands: readonly WorkerCommand[]): Promise<void> {
     let answers: WorkerAnswer[] = []
@@ -89,8 +97,9 @@ function startWorker(port: NonNullable<typeof parentPort>, settings: WorkerSetti
     try {
       if (policy.instance === undefined) begin(id, LOAD_DEADLINE_MS)
       const instance = policy.instance ?? (await instantiate(policy))
-      begin(id, deadlineMs)
-      const answers: unknown = instance.evaluate(encode(inputText), entrypoint)
+      begin(id, isBackground ? deadlineMs * INTERRUPTED_BY_THEN : deadlineMs)
+      const answers: unknown = call(() => instance.evaluate(encode(inputText), entrypoint))
+      if (answers === INTERRUPTED) throw INTERRUPTED
       return { answer: onlyResult(answers), memoryBytes: instance.mem.buffer.byteLength }
     } catch (error) {
       // What was thrown has left the instance's stack as it was: a thousand such and it is unusable.
@@ -158,6 +167,7 @@ function onlyResult(answers: unknown): unknown {
 
 /** opa-wasm throws texts and plain objects as well as errors. */
 function failure(thrown: unknown): EvaluationResult {
+  if (thrown === INTERRUPTED) return { ok: false, reason: 'policy_timeout', cause: 'It was interrupted.' }
   const cause = (thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : messageOf(thrown)).slice(
     0,
     500,
@@ -171,4 +181,7 @@ function messageOf(thrown: unknown): string {
   return JSON.stringify(thrown) ?? String(thrown)
 }
 
-if (parentPort !== null) startWorker(parentPort, workerData as WorkerSettings)
+if (parentPort !== null) {
+  startWorker(parentPort, workerData as WorkerSettings)
+  saveCompiledCode()
+}

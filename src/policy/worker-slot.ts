@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads'
+import { threadEnvironment } from '../compiled-code.ts'
 import type { Log } from '../log.ts'
 import {
   type EvaluationRequest,
@@ -17,11 +18,17 @@ export type WorkerSlot = {
   drop(digest: string): void
   /** Evaluates in turn; the ids are the caller's, and never used twice. */
   evaluate(id: number, request: EvaluationRequest): void
+  /** Answers none of these any more: somebody else does. */
+  giveUp(ids: readonly number[]): void
+  /** Whether what comes now would wait: for an evaluation that goes on and on, or for a worker that only begins. */
+  isHeldUp(): boolean
   close(): Promise<void>
 }
 
 export type WorkerSlotEvents = {
   readonly onAnswer: (answer: WorkerAnswer) => void
+  /** `culprit` has worked for so long that it may not end; it is waited for, and `others` wait behind it. */
+  readonly onHeldUp?: (culprit: number, others: readonly number[]) => void
   /** The worker is gone, its policies with it. `culprit` is what it was stopped or died at, `others` waited. */
   readonly onLost: (
     culprit: { readonly id: number; readonly result: EvaluationResult } | undefined,
@@ -39,6 +46,8 @@ type Running = { readonly worker: Worker; readonly state: BigInt64Array }
 
 const CHECK_EVERY_MS = 10
 const MAX_TIMES_LATE = 100
+/** Of a processor's time: a thousand times what an evaluation takes, and less than anybody notices. */
+const HELD_UP_AFTER_MS = 20
 /** The WASM's memory does not count here; a verdict's text and objects do. */
 const RESOURCE_LIMITS = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 16, stackSizeMb: 4 }
 
@@ -55,6 +64,9 @@ export function createWorkerSlot(deps: WorkerSlotDeps): WorkerSlot {
   let isClosed = false
   let watch: NodeJS.Timeout | undefined
   let late: { readonly deadline: bigint; readonly times: number } | undefined
+  /** The evaluation that was seen at work for too long. */
+  let heldUpBy: number | undefined
+  let isReady = false
 
   /** Undefined where the system has no room for another thread: it is tried again when there is something to do. */
   function start(): Running | undefined {
@@ -67,18 +79,21 @@ export function createWorkerSlot(deps: WorkerSlotDeps): WorkerSlot {
   }
 
   function startWorker(): Running {
+    isReady = false
     const shared = new SharedArrayBuffer(STATE_BYTES)
     const settings: WorkerSettings = { state: shared, deadlineMs, isBackground: deps.isBackground === true }
     const worker = new Worker(new URL('./evaluate-worker.ts', import.meta.url), {
       workerData: settings,
       resourceLimits: RESOURCE_LIMITS,
-      env: {},
+      env: threadEnvironment(),
       execArgv: [],
       name: 'policy',
     })
     const state = new BigInt64Array(shared)
     worker.on('message', (answers: readonly WorkerAnswer[]) => {
-      if (running?.worker === worker) answers.forEach(settle)
+      if (running?.worker !== worker) return
+      isReady = true
+      answers.forEach(settle)
     })
     worker.on('error', (error: NodeJS.ErrnoException) => {
       if (running?.worker === worker) died({ worker, state }, error)
@@ -91,6 +106,7 @@ export function createWorkerSlot(deps: WorkerSlotDeps): WorkerSlot {
 
   function settle(answer: WorkerAnswer): void {
     if (!pending.delete(answer.id)) return
+    if (answer.id === heldUpBy) heldUpBy = undefined
     if (pending.size === 0) stopWatch()
     onAnswer(answer)
   }
@@ -108,6 +124,7 @@ export function createWorkerSlot(deps: WorkerSlotDeps): WorkerSlot {
     const others = [...pending]
     pending.clear()
     outbox = []
+    heldUpBy = undefined
     stopWatch()
     // One that died before it did anything is not followed by another at once: that one would do the same.
     running = culprit === undefined ? undefined : start()
@@ -141,25 +158,39 @@ export function createWorkerSlot(deps: WorkerSlotDeps): WorkerSlot {
   }
 
   /**
-   * Stops what is late and has worked for it: on a machine with more to do than processors, or after this process
-   * stood still, an evaluation of a hundred microseconds was seen to take a hundred milliseconds. What is found late
-   * again and again is stopped in any case.
+   * Looks at what is being evaluated; how long is told by the thread's processor time: on a machine with more to do than
+   * processors, or after this process stood still, an evaluation of a hundred microseconds was seen to take a hundred
+   * milliseconds. What is found late again and again is stopped in any case.
    */
   async function check(): Promise<void> {
     if (running === undefined) return
     const { worker, state } = running
     const deadline = Atomics.load(state, STATE_DEADLINE)
-    const isLate = deadline !== 0n && process.hrtime.bigint() > deadline
+    if (deadline === 0n) return
+    const isLate = process.hrtime.bigint() > deadline
     late = isLate ? { deadline, times: late?.deadline === deadline ? late.times + 1 : 1 } : undefined
-    if (late === undefined) return
-    if (late.times < MAX_TIMES_LATE && (await processorTimeMs(worker, state)) < deadlineMs / 2) return
+    const usedMs = await processorTimeMs(worker, state)
     if (running?.worker !== worker || Atomics.load(state, STATE_DEADLINE) !== deadline) return
+    const id = Number(Atomics.load(state, STATE_ID))
+    if (late !== undefined && (usedMs > deadlineMs / 2 || late.times >= MAX_TIMES_LATE)) stopLate(worker, id)
+    else if (usedMs > HELD_UP_AFTER_MS && heldUpBy !== id) holdUp(id)
+  }
 
+  function stopLate(worker: Worker, id: number): void {
     log?.warn({ deadlineMs }, 'policy evaluation stopped')
     running = undefined
     stop(worker)
     const cause = `It took more than ${deadlineMs} ms.`
-    replace(Number(Atomics.load(state, STATE_ID)), { ok: false, reason: 'policy_timeout', cause })
+    replace(id, { ok: false, reason: 'policy_timeout', cause })
+  }
+
+  function holdUp(id: number): void {
+    if (!pending.has(id)) return
+    heldUpBy = id
+    deps.onHeldUp?.(
+      id,
+      [...pending].filter((each) => each !== id),
+    )
   }
 
   function stop(worker: Worker): void {
@@ -175,6 +206,12 @@ export function createWorkerSlot(deps: WorkerSlotDeps): WorkerSlot {
       startWatch()
       send({ kind: 'evaluate', id, digest, guardrailsDigest, inputText })
     },
+    giveUp(ids) {
+      for (const id of ids) pending.delete(id)
+      // What the worker was told already it evaluates for nobody.
+      outbox = outbox.filter((command) => command.kind !== 'evaluate' || pending.has(command.id))
+    },
+    isHeldUp: () => running !== undefined && (heldUpBy !== undefined || !isReady),
     async close() {
       stopWatch()
       isClosed = true

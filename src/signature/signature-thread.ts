@@ -1,6 +1,7 @@
 import type { KeyObject } from 'node:crypto'
 import { Worker } from 'node:worker_threads'
 import { LRUCache } from 'lru-cache'
+import { threadEnvironment } from '../compiled-code.ts'
 import { unavailable } from '../errors.ts'
 import type { SignatureAlgorithm } from '../issuer/issuer.ts'
 import type { Log } from '../log.ts'
@@ -43,7 +44,7 @@ export function createSignatureThread({ log }: { readonly log?: Log }): Signatur
 
   function start(): Worker {
     const started = new Worker(new URL('./signature-worker.ts', import.meta.url), {
-      env: {},
+      env: threadEnvironment(),
       execArgv: [],
       resourceLimits: RESOURCE_LIMITS,
       name: 'signature',

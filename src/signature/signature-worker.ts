@@ -1,5 +1,6 @@
 import type { KeyObject } from 'node:crypto'
 import { parentPort } from 'node:worker_threads'
+import { saveCompiledCode } from '../compiled-code.ts'
 import { signJws, verifyJws } from './jws-signature.ts'
 import type { SignatureAnswer, SignatureCommand } from './signature-command.ts'
 
@@ -32,4 +33,7 @@ function answerTo(command: Work, key: KeyObject | undefined): SignatureAnswer {
   }
 }
 
-if (parentPort !== null) startWorker(parentPort)
+if (parentPort !== null) {
+  startWorker(parentPort)
+  saveCompiledCode()
+}
