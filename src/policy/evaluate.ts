@@ -73,10 +73,10 @@ const MAX_LOSSES = 3
 const MAX_SUSPECTS = 1000
 
 /**
- * Evaluates policies in worker threads, since an evaluation cannot be interrupted from within. A digest always goes to
- * the same worker; once it has had to be stopped there or ran out of memory, to one that only such policies share and
- * that gives way to all other threads, so that a policy which does not end delays no others. An instance that threw and
- * a worker that was stopped are never used again.
+ * Evaluates policies in worker threads, since an evaluation cannot be interrupted from within. A digest goes to the same
+ * worker unless another one holds that up; once it has had to be stopped or ran out of memory, to one that only such
+ * policies share and that gives way to all other threads, so that a policy which does not end delays no others. An
+ * instance that threw and a worker that was stopped are never used again.
  */
 export function createEvaluator(deps: EvaluatorDeps): Evaluator {
   const { loadWasm, log, deadlineMs = 100, maxPolicies = 500, maxBytes = 300_000_000, maxQueue = 100 } = deps
@@ -97,6 +97,8 @@ export function createEvaluator(deps: EvaluatorDeps): Evaluator {
       if (reason === 'evict') slots[place]?.drop(digest)
     },
   })
+  /** What each worker was last held up by. */
+  const slowAt: (string | undefined)[] = []
   /** The guardrails that each worker has. */
   const guardrailsAt: (string | undefined)[] = []
   const slots: WorkerSlot[] = Array.from({ length: workers }, (_, place) => createSlot(place))
@@ -113,6 +115,7 @@ export function createEvaluator(deps: EvaluatorDeps): Evaluator {
       isBackground: place === workers,
       log,
       onAnswer: (answer) => answered(answer),
+      onHeldUp: (culprit, others) => takeElsewhere(place, culprit, others),
       onLost(culprit, others) {
         replacedWorkers++
         forgetHeld(place)
@@ -141,7 +144,18 @@ export function createEvaluator(deps: EvaluatorDeps): Evaluator {
   }
 
   function placeOf(digest: string, request: EvaluationRequest): number {
-    return isSuspect({ digest, request }) ? workers : hash(digest) % workers
+    if (isSuspect({ digest, request })) return workers
+    const home = hash(digest) % workers
+    const isHeldUp = slots[home]?.isHeldUp() === true && slowAt[home] !== suspectKey({ digest, request })
+    return isHeldUp ? freeFrom(home) : home
+  }
+
+  /** This place, or the next that is not held up; this one where all are. */
+  function freeFrom(place: number): number {
+    for (let next = place; next < place + workers; next++) {
+      if (slots[next % workers]?.isHeldUp() === false) return next % workers
+    }
+    return place
   }
 
   function suspect(evaluation: Waiting): void {
@@ -228,7 +242,7 @@ export function createEvaluator(deps: EvaluatorDeps): Evaluator {
     if (request.digest !== undefined) keepCount(place, digest, memoryBytes)
     if (!result.ok) {
       log?.warn({ digest, reason: result.reason, cause: result.cause }, 'policy failed')
-      if (result.reason === 'policy_memory') suspect(evaluation)
+      if (result.reason !== 'policy_error') suspect(evaluation)
     }
     settle(id, result)
   }
@@ -242,12 +256,25 @@ export function createEvaluator(deps: EvaluatorDeps): Evaluator {
     if (!held.has(keyOf(place, digest))) slots[place]?.drop(digest)
   }
 
+  /** Others do not wait for the end of one that may not end; those of the same policy would hold up the next place. */
+  function takeElsewhere(place: number, culprit: number, others: readonly number[]): void {
+    const slow = waiting.get(culprit)
+    if (slow === undefined || place === workers || freeFrom(place) === place) return
+    slowAt[place] = suspectKey(slow)
+    const innocent = others.filter((id) => {
+      const other = waiting.get(id)
+      return other !== undefined && suspectKey(other) !== slowAt[place]
+    })
+    slotAt(place).giveUp(innocent)
+    for (const id of innocent) runElsewhere(id, true)
+  }
+
   function runElsewhere(id: number, isInnocent: boolean): void {
     const evaluation = waiting.get(id)
     if (evaluation === undefined) return
     const losses = isInnocent ? evaluation.losses : evaluation.losses + 1
     const { place } = evaluation
-    const next = isSuspect(evaluation) ? workers : (place + 1) % workers
+    const next = isSuspect(evaluation) ? workers : freeFrom((place + 1) % workers)
     if (losses >= MAX_LOSSES) {
       settle(id, failure('The worker died again and again.'))
       return

@@ -195,6 +195,26 @@ describe('a policy that does not end', () => {
     assert.equal(evaluator.stats().replacedWorkers, 1)
   })
 
+  test('keeps nobody waiting that another worker can answer, the first time already', async () => {
+    const evaluator = start({ workers: 2, deadlineMs: 2_000 })
+    const others = ['real', 'denies', 'text', 'number', 'true', 'list']
+    await Promise.all(['bomb by claim', ...others].map((name) => evaluator.evaluate(name, inputWith())))
+    const order: string[] = []
+    const ask = async (name: string, claims = {}) => {
+      await evaluator.evaluate(name, inputWith(claims))
+      order.push(name)
+    }
+
+    await Promise.all([
+      ask('bomb by claim', { ref: 'bomb' }),
+      ...others.map((name) => ask(name)),
+      ask('bomb by claim'),
+    ])
+
+    assert.deepEqual(order.slice(-2), ['bomb by claim', 'bomb by claim'])
+    assert.equal(evaluator.stats().replacedWorkers, 1)
+  })
+
   test('keeps nobody else waiting from the second time on, however often it is sent', async () => {
     const evaluator = start({ workers: 1 })
     await evaluator.evaluate('bomb', inputWith())
@@ -209,6 +229,18 @@ describe('a policy that does not end', () => {
     assert.ok(others.every((result) => result.ok && result.allow))
     assert.ok(answered < bombs.length, 'the others waited for all of them')
     assert.deepEqual(reasons(await Promise.all(bombs)), Array(5).fill('policy_timeout'))
+  })
+
+  test('costs no worker from the second time on', async () => {
+    const evaluator = start({ workers: 1 })
+    await evaluator.evaluate('bomb', inputWith())
+
+    const results = await Promise.all(
+      ['bomb', 'bomb by claim', 'bomb'].map((name) => evaluator.evaluate(name, inputWith())),
+    )
+
+    assert.deepEqual(reasons(results), ['policy_timeout', 'ok', 'policy_timeout'])
+    assert.equal(evaluator.stats().replacedWorkers, 1)
   })
 
   test('shares no worker with others from the second time on, nor does one that runs out of memory', async () => {
