@@ -85,9 +85,12 @@ export async function createPolicyCompiler(deps: {
       const authored = await readAuthored(opa, modules, schema)
       if (!authored.ok) return authored
 
-      // Side by side, as nearly every policy passes; the check's problems come first, they know their places.
+      // Side by side, as nearly every policy passes; the check's problems come first, they know their places. Where
+      // nothing is authored there is nothing to check: the base was by its tests, and the rules are a literal beside it.
       const [checked, built] = await Promise.all([
-        opa.check(modules, { schema: JSON.stringify(schema), capabilities }),
+        authored.module === undefined
+          ? { ok: true as const }
+          : opa.check(modules, { schema: JSON.stringify(schema), capabilities }),
         opa.build(modules, { entrypoint, capabilities }),
       ])
       if (authored.problems.length > 0) return refused([...authored.problems, ...beside(authored, checked)])
@@ -102,7 +105,7 @@ async function readAuthored(
   opa: Opa,
   modules: readonly PolicyModule[],
   schema: InputSchema,
-): Promise<OpaResult<CheckedModule>> {
+): Promise<OpaResult<CheckedModule & { readonly module: PolicyModule | undefined }>> {
   for (const kind of ['conditions', 'guardrails'] as const) {
     const module = modules.find(({ path }) => path === `${kind}.rego`)
     if (module === undefined) continue
@@ -110,9 +113,9 @@ async function readAuthored(
     if (unreadable !== undefined) return { ok: false, problems: [unreadable] }
     const parsed = await opa.parse(module)
     if (!parsed.ok) return parsed
-    return { ok: true, ...checkModule(parsed.tree, { kind, alwaysThere: claimsAlwaysThere(schema) }) }
+    return { ok: true, module, ...checkModule(parsed.tree, { kind, alwaysThere: claimsAlwaysThere(schema) }) }
   }
-  return { ok: true, problems: [], requirements: [] }
+  return { ok: true, module: undefined, problems: [], requirements: [] }
 }
 
 /** What the compiler says of the same module; that the base does not fit it follows from what is wrong with it. */
