@@ -60,13 +60,13 @@ export function createWorkerSlot(deps: WorkerSlotDeps): WorkerSlot {
   const pending = new Set<number>()
   const stopped = new Set<Promise<unknown>>()
   let outbox: WorkerCommand[] = []
-  let running = start()
   let isClosed = false
   let watch: NodeJS.Timeout | undefined
   let late: { readonly deadline: bigint; readonly times: number } | undefined
   /** The evaluation that was seen at work for too long. */
   let heldUpBy: number | undefined
   let isReady = false
+  let running = start()
 
   /** Undefined where the system has no room for another thread: it is tried again when there is something to do. */
   function start(): Running | undefined {
