@@ -65,7 +65,7 @@ function startWorker(port: NonNullable<typeof parentPort>, settings: WorkerSetti
     }
     for (const command of commands) {
       if (command.kind === 'drop') held.delete(command.digest)
-      else if (command.kind === 'load') held.set(command.digest, { code: Uint8Array.from(command.wasm) })
+      else if (command.kind === 'load') held.set(command.digest, { code: command.wasm })
       else {
         answers.push(await evaluate(command.id, command))
         if (performance.now() - answered > ANSWER_AFTER_MS) answer()

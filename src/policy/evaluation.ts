@@ -34,7 +34,7 @@ export type EvaluationRequest = {
 
 /** What a worker is told, in this order; everything that gathered in one tick goes in one message. */
 export type WorkerCommand =
-  | { readonly kind: 'load'; readonly digest: string; readonly wasm: Uint8Array }
+  | { readonly kind: 'load'; readonly digest: string; readonly wasm: Uint8Array<ArrayBuffer> }
   | { readonly kind: 'drop'; readonly digest: string }
   | ({ readonly kind: 'evaluate'; readonly id: number } & EvaluationRequest)
 

@@ -143,7 +143,9 @@ export function createWorkerSlot(deps: WorkerSlotDeps): WorkerSlot {
       replace(undefined, { ok: false, reason: 'policy_error', cause: '' })
       return
     }
-    running.worker.postMessage(outbox)
+    // Code goes over as it is, a copy of its own: as part of the message it would be copied twice more.
+    const code = outbox.flatMap((command) => (command.kind === 'load' ? [command.wasm.buffer] : []))
+    running.worker.postMessage(outbox, code)
     outbox = []
   }
 
@@ -199,7 +201,7 @@ export function createWorkerSlot(deps: WorkerSlotDeps): WorkerSlot {
   }
 
   return {
-    load: (digest, wasm) => send({ kind: 'load', digest, wasm }),
+    load: (digest, wasm) => send({ kind: 'load', digest, wasm: new Uint8Array(wasm) }),
     drop: (digest) => send({ kind: 'drop', digest }),
     evaluate(id, { digest, guardrailsDigest, inputText }) {
       pending.add(id)
