@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { testTime } from '../fields/test-time.ts'
 import { title } from '../fields/title.ts'
 import { PROVIDER_TYPES } from '../provider/providers.ts'
 
@@ -8,6 +9,7 @@ const testSchema = z.strictObject({
   title,
   claims: z.record(z.string(), z.unknown()).describe("A token's claims."),
   provider: z.enum(PROVIDER_TYPES).optional().describe('Whose claims they are; GITLAB where absent.'),
+  time: testTime.optional(),
   expect: z.enum(['ALLOWED', 'DENIED']),
   reason: z
     .string()

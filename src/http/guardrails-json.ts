@@ -10,6 +10,7 @@ const test = z
     title: z.string(),
     claims: z.record(z.string(), z.unknown()),
     provider: z.string().optional(),
+    time: z.string().optional().meta({ description: 'The moment at which it is decided.' }),
     expect: z.enum(['ALLOWED', 'DENIED']),
     reason: z.string().optional(),
   })
