@@ -53,8 +53,16 @@ export const guardrailsBody = z
   })
   .meta({ examples: [EXAMPLE] })
 
-/** Beside identities, in a plan: what the guardrails are to be. */
-export const wantedGuardrails = guardrailsBody.pick({ source: true, tests: true })
+/** Beside identities: what the guardrails are to be. */
+const wantedGuardrails = guardrailsBody.pick({ source: true, tests: true })
+
+/** The same in a plan. */
+export const plannedGuardrails = wantedGuardrails.extend({
+  withImpact: z
+    .boolean()
+    .optional()
+    .describe('Whether to tell what they would do to all identities: unless false, which spares time.'),
+})
 
 /** Beside identities, in an apply: that, and the etag that they must still have. */
 export const guardrailsChange = wantedGuardrails.extend({

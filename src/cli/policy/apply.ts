@@ -76,7 +76,8 @@ const CONFLICT = 409
 
 async function plannedChanges(client: ServiceClient, { config, flags, operands: [folder] }: ClientContext) {
   if ((folder === undefined) === (flags.plan === undefined)) throw new Error('Give a FOLDER, or --plan FILE.')
-  if (folder !== undefined) return makePlan(client, openPolicyFolder(config, folder), flags.prune === true)
+  if (folder !== undefined)
+    return makePlan(client, openPolicyFolder(config, folder), { prune: flags.prune === true, days: 0 })
   if (flags.prune === true)
     throw new Error('--prune goes with a FOLDER: a plan says already what is deleted.')
   const plan = readPlan(String(flags.plan))
