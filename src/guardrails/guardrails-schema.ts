@@ -50,6 +50,7 @@ export const guardrailsBody = z
     etag: z.string().optional(),
     digest: z.unknown().optional(),
     updateTime: z.unknown().optional(),
+    failingTests: z.unknown().optional(),
   })
   .meta({ examples: [EXAMPLE] })
 

@@ -86,6 +86,14 @@ const CHANGE_PROBLEMS: RouteRefusal = {
     .max(1),
 }
 
+const BLOCKED_FINDINGS: RouteRefusal = {
+  description:
+    'Nothing was changed; BLOCK_FINDINGS refuses these findings, each named by its place in the list, without acknowledge.',
+  details: z
+    .array(z.strictObject({ findings: z.array(findingAnswer.extend({ index: z.int(), email: z.string() })) }))
+    .max(1),
+}
+
 const guardrailsContent = guardrailsAnswer.pick({ source: true, tests: true })
 
 const plannedGuardrails = z
@@ -204,6 +212,7 @@ export function applyPoliciesRoute<Change>(deps: {
     }),
     refusals: {
       invalid_argument: CHANGE_PROBLEMS,
+      failed_precondition: BLOCKED_FINDINGS,
       permission_denied: { ...ENTRY_PROBLEMS, description: 'Nothing was changed; a permission is missing.' },
       aborted: {
         description: 'Nothing was changed; these are not what the plan was made for.',

@@ -15,12 +15,18 @@ type Folder = { readonly files: readonly PolicyFile[]; readonly guardrails: Guar
 /** `prune`: all other identities are to go; `days`: of how many the decisions are looked at, where the default will not do. */
 export type PlanOptions = { readonly prune: boolean; readonly days?: number | undefined }
 
+/** `fileOf`: the file of an identity by the email that it has in the service. */
+export type MadePlan = Changes & {
+  readonly unchanged: number
+  readonly fileOf: (email: string) => PolicyFile | undefined
+}
+
 /** Asks a service what these files would change there. Throws `PolicyFileError` with what it says of any of them. */
 export async function makePlan(
   client: ServiceClient,
   { files, guardrails }: Folder,
   { prune, days }: PlanOptions,
-): Promise<Changes & { readonly unchanged: number }> {
+): Promise<MadePlan> {
   if (prune && files.length === 0) {
     throw new Error('--prune would delete all identities: there is no file of one in the folder.')
   }
@@ -55,6 +61,7 @@ export async function makePlan(
     changes,
     guardrails: guardrailsChange && withoutChanged(guardrailsChange, changes),
     unchanged: emails.length - changed,
+    fileOf: (email) => files[emails.indexOf(email)],
   }
 }
 
