@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { checkBase } from '../db/check-draft.ts'
-import { type Impact, type ImpactQuery, measureImpact } from '../decision/measure-impact.ts'
+import type { Impact, ImpactQuery } from '../decision/measure-impact.ts'
 import { RequestError } from '../errors.ts'
 import type { MeasuredImpact } from '../http/impact-json.ts'
 import { createDraftStore, type Draft } from '../policy/draft-store.ts'
-import { createBatchEvaluator } from '../policy/evaluate-batches.ts'
 import { limitConcurrency } from '../policy/limit-concurrency.ts'
+import { createImpactThread } from './impact-thread.ts'
 import type { Parts } from './parts.ts'
 
 /** A draft, and which decisions of the last days it is held against, and how. */
@@ -21,10 +21,9 @@ export type ImpactQuestion = Pick<ImpactQuery, 'policies' | 'join'> & {
 
 export type MeasureDraft = (question: ImpactQuestion, caller: AbortSignal) => Promise<MeasuredImpact>
 
-const DAY_MS = 86_400_000
+/** Of a day in milliseconds. */
+export const DAY_MS = 86_400_000
 const MEASURE_WITHIN_MS = 45_000
-/** As for an exchange: what takes longer there gives no verdict here either. */
-const DEADLINE_MS = 100
 
 /**
  * Measures what drafts would do, one at a time, in a thread that gives way to all others and ends with the work: an
@@ -47,32 +46,24 @@ export function createDraftImpact(parts: Parts): MeasureDraft {
 }
 
 async function measure(
-  { policies: stored, decisions, log }: Parts,
+  parts: Parts,
   { policies, join, identity }: ImpactQuestion,
   since: Date,
   caller: AbortSignal,
 ): Promise<Impact> {
-  const evaluator = createBatchEvaluator({
-    loadWasm: stored.loadWasm,
-    log,
-    workers: 1,
-    deadlineMs: DEADLINE_MS,
-    maxPolicies: 1,
-    isBackground: true,
-  })
+  const thread = createImpactThread(parts)
   const signal = AbortSignal.any([caller, AbortSignal.timeout(MEASURE_WITHIN_MS)])
-  const stop = () => void evaluator.close()
-  signal.addEventListener('abort', stop)
   try {
-    const impact = await measureImpact(
-      { evaluate: evaluator.evaluate, findProvider: stored.findProvider, decisions },
-      { filter: { identity, since: since.getTime() }, policies, join, signal },
-    )
+    const impact = await thread.measure({
+      filter: { identity, since: since.getTime() },
+      policies,
+      join,
+      signal,
+    })
     // Nobody has seen it, so nothing may be activated on it.
     if (caller.aborted) throw new RequestError('unavailable', 'The caller is gone.')
     return impact
   } finally {
-    signal.removeEventListener('abort', stop)
-    await evaluator.close()
+    await thread.stop()
   }
 }

@@ -6,7 +6,7 @@ import {
   draftGuardrails,
   existingGuardrailsDraft,
 } from '../guardrails/draft-guardrails.ts'
-import { GUARDRAILS } from '../guardrails/guardrails.ts'
+import { GUARDRAILS, type Guardrails } from '../guardrails/guardrails.ts'
 import { guardrailsBody } from '../guardrails/guardrails-schema.ts'
 import { rollBackGuardrails } from '../guardrails/roll-back-guardrails.ts'
 import { guardrailsIn, saveGuardrails } from '../guardrails/save-guardrails.ts'
@@ -16,6 +16,7 @@ import { diffGuardrailsVersionRoute } from '../http/diff-guardrails-version.ts'
 import { getGuardrailsRoute } from '../http/get-guardrails.ts'
 import { getGuardrailsDraftRoute } from '../http/get-guardrails-draft.ts'
 import { getGuardrailsVersionRoute } from '../http/get-guardrails-version.ts'
+import type { SavedGuardrails } from '../http/guardrails-json.ts'
 import { listGuardrailsVersionsRoute } from '../http/list-guardrails-versions.ts'
 import { measureGuardrailsDraftImpactRoute } from '../http/measure-guardrails-draft-impact.ts'
 import { rollBackGuardrailsRoute } from '../http/roll-back-guardrails.ts'
@@ -29,21 +30,33 @@ import { createPolicyVersionStore } from '../policy/policy-version-store.ts'
 import type { MeasureDraft } from './draft-impact.ts'
 import { guardrailsDraftImpact } from './guardrails-draft-impact.ts'
 import type { Parts } from './parts.ts'
+import type { SearchFailingTests } from './search-failing-tests.ts'
 
 /** The guardrails, their versions and their draft; changes wait for each other. */
-export function guardrailsRoutes(parts: Parts, measureDraft: MeasureDraft): readonly Route[] {
+export function guardrailsRoutes(
+  parts: Parts,
+  measureDraft: MeasureDraft,
+  searchFailingTests: SearchFailingTests,
+): readonly Route[] {
   const drafts = createDraftStore(parts.db)
   const policyVersions = createPolicyVersionStore(parts.db)
   const deps: DraftGuardrailsDeps = { ...parts, insertPolicy, drafts, findDraft, writeDraft }
   const versions = { ...parts, subject: GUARDRAILS, policyVersions, diffModules }
   const oneAtATime = createOneAtATime()
   const inTurn = <Result>(work: () => Promise<Result>) => oneAtATime(GUARDRAILS, work)
+  /** Saves, and then tells what that does to identities' tests: others need not wait for it. */
+  const saveInTurn = async (save: () => Promise<Guardrails>): Promise<SavedGuardrails> => {
+    const [before, guardrails] = await inTurn(
+      async () => [(await parts.guardrails.current()).digest, await save()] as const,
+    )
+    return { guardrails, failingTests: await searchFailingTests({ before, after: guardrails.digest }) }
+  }
   return [
     getGuardrailsRoute(parts),
     updateGuardrailsRoute({
       guardrailsBody,
       saveGuardrails: (body, ifMatch, authorship) =>
-        inTurn(() =>
+        saveInTurn(() =>
           saveGuardrails(deps, { spec: guardrailsIn(body), etag: body.etag, ifMatch }, authorship),
         ),
     }),
@@ -52,7 +65,7 @@ export function guardrailsRoutes(parts: Parts, measureDraft: MeasureDraft): read
     diffGuardrailsVersionRoute(versions),
     rollBackGuardrailsRoute({
       rollBackGuardrails: (version, ifMatch, authorship) =>
-        inTurn(() =>
+        saveInTurn(() =>
           rollBackGuardrails(
             { ...deps, findPolicyVersion: policyVersions.get },
             version,
@@ -78,11 +91,11 @@ export function guardrailsRoutes(parts: Parts, measureDraft: MeasureDraft): read
         }),
     }),
     measureGuardrailsDraftImpactRoute({
-      measureDraftImpact: guardrailsDraftImpact(parts, drafts, measureDraft),
+      measureDraftImpact: guardrailsDraftImpact(parts, drafts, measureDraft, searchFailingTests),
     }),
     activateGuardrailsDraftRoute({
       activateDraft: (impact, ifMatch, authorship) =>
-        inTurn(() => activateGuardrailsDraft(deps, impact, ifMatch, authorship)),
+        saveInTurn(() => activateGuardrailsDraft(deps, impact, ifMatch, authorship)),
     }),
   ]
 }

@@ -28,7 +28,7 @@ export function identityDraftImpact(
         identity: email,
         policies: { digest: draft.policyDigest ?? '', guardrailsDigest: undefined },
         join: besideRecordedGuardrails,
-        notices: noticesOf(identity, draft.resource as unknown as WorkloadIdentitySpec),
+        notices: beyondThePolicy(identity, draft.resource as unknown as WorkloadIdentitySpec),
       },
       caller,
     )
@@ -36,12 +36,15 @@ export function identityDraftImpact(
 }
 
 /** Guardrails are a policy of their own: what they said stands. */
-function besideRecordedGuardrails({ guardrails }: Verdict, drafted: Verdict): Verdict {
+export function besideRecordedGuardrails({ guardrails }: Verdict, drafted: Verdict): Verdict {
   return joinVerdicts(drafted, { allow: guardrails.every(({ met }) => met), guardrails })
 }
 
 /** What a replay of the policy alone cannot tell. */
-function noticesOf(before: WorkloadIdentitySpec, after: WorkloadIdentitySpec): readonly string[] {
+export function beyondThePolicy(
+  before: WorkloadIdentitySpec,
+  after: WorkloadIdentitySpec,
+): readonly string[] {
   const beside = (['issuerUrl', 'allowedAudiences'] as const).filter(
     (field) =>
       JSON.stringify(before.workloadIdentityConfig[field]) !==

@@ -39,6 +39,7 @@ import { draftRoutes } from './draft-routes.ts'
 import type { Parts } from './parts.ts'
 import { type Beside, policyChangesRoutes } from './policy-changes-routes.ts'
 import { policyVersionRoutes } from './policy-version-routes.ts'
+import type { SearchFailingTests } from './search-failing-tests.ts'
 import { suggestionRoutes } from './suggestion-routes.ts'
 
 /** What changes of identities are made with; those of one identity wait for each other, whatever asks for them. */
@@ -50,7 +51,11 @@ export type IdentityChanges = {
 /** Whoever only asks what a save would say needs no right to give what it gives. */
 const SAVING_NOTHING = FIRST_ADMINISTRATOR
 
-export function identityRoutes(parts: Parts, measureDraft: MeasureDraft): readonly Route[] {
+export function identityRoutes(
+  parts: Parts,
+  measureDraft: MeasureDraft,
+  searchFailingTests: SearchFailingTests,
+): readonly Route[] {
   const { config, clock, db, policies, pageTokens, identities, issuers, projects } = parts
   // As they are now: no recording statement would find out that they are not.
   const evaluateBesideGuardrails = async (digest: string, input: string) =>
@@ -116,7 +121,12 @@ export function identityRoutes(parts: Parts, measureDraft: MeasureDraft): readon
         evaluateClaims({ ...judging, evaluatePolicy: evaluateBesideGuardrails }, identity, claims),
     }),
     getIdentityPolicyRoute({ identities, policies }),
-    ...policyChangesRoutes(parts, { changesOf, planning: changesOf(SAVING_NOTHING), runTests }),
+    ...policyChangesRoutes(parts, {
+      changesOf,
+      planning: changesOf(SAVING_NOTHING),
+      runTests,
+      searchFailingTests,
+    }),
     ...policyVersionRoutes(parts, { changesOf, inTurn }),
     ...draftRoutes(parts, { changesOf, inTurn }, measureDraft),
     ...suggestionRoutes(parts, changesOf(SAVING_NOTHING)),

@@ -116,6 +116,7 @@ export async function openParts(options: AppOptions, opened: AsyncDisposableStac
     guardrails,
     guardrailsCache: createGuardrailsCache(guardrails),
     prepareGuardrails: createPrepareGuardrails({
+      clock,
       compiler,
       policies,
       smokeRun: smokeRunner.run,

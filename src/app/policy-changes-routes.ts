@@ -1,6 +1,6 @@
 import type { Caller } from '../access/caller.ts'
 import { planGuardrails, prepareGuardrailsChange } from '../guardrails/guardrails-changes.ts'
-import { guardrailsChange, wantedGuardrails } from '../guardrails/guardrails-schema.ts'
+import { guardrailsChange, plannedGuardrails } from '../guardrails/guardrails-schema.ts'
 import { guardrailsIn } from '../guardrails/save-guardrails.ts'
 import { applyPoliciesRoute, planPoliciesRoute } from '../http/policy-changes.ts'
 import type { Route } from '../http/route.ts'
@@ -13,6 +13,8 @@ import { insertPolicy } from '../policy/policy-store.ts'
 import type { PreparedPolicy } from '../policy/prepare-policy.ts'
 import type { RunPolicyTestsDeps, TestedIdentity } from '../policy-test/run-policy-tests.ts'
 import type { Parts } from './parts.ts'
+import { measurePlan } from './plan-impact.ts'
+import type { SearchFailingTests } from './search-failing-tests.ts'
 
 /** The guardrails that identities' tests are run beside, and where policies are. */
 export type Beside = Pick<RunPolicyTestsDeps, 'loadWasm' | 'currentGuardrails'>
@@ -24,12 +26,13 @@ export type PolicyChangesDeps = {
   readonly runTests: (
     beside: Beside,
   ) => (identity: TestedIdentity) => ReturnType<UpdateWorkloadIdentityDeps['runTests']>
+  readonly searchFailingTests: SearchFailingTests
 }
 
 /** Many identities, and the guardrails, planned and changed together. */
 export function policyChangesRoutes(
   parts: Parts,
-  { changesOf, planning, runTests }: PolicyChangesDeps,
+  { changesOf, planning, runTests, searchFailingTests }: PolicyChangesDeps,
 ): readonly Route[] {
   const { identities, policies } = parts
   const changes = { ...parts, insertPolicy }
@@ -47,17 +50,27 @@ export function policyChangesRoutes(
   return [
     planPoliciesRoute({
       planBody: planBody.extend({
-        guardrails: wantedGuardrails.optional().describe('What they are to be; absent: they are left alone.'),
+        guardrails: plannedGuardrails
+          .optional()
+          .describe('What they are to be; absent: they are left alone.'),
       }),
-      planPolicies: ({ guardrails: wanted, workloadIdentities, keep }) =>
+      planPolicies: ({ guardrails: wanted, workloadIdentities, keep }, { days, caller }) =>
         atATime(async () => {
-          const plan = wanted && (await planGuardrails(changes, guardrailsIn(wanted)))
-          const beside = plan === undefined ? {} : testedBeside(plan.policy)
-          const planned = await planIdentities(
+          const guardrails = wanted && (await planGuardrails(changes, guardrailsIn(wanted)))
+          const beside = guardrails === undefined ? {} : testedBeside(guardrails.policy)
+          const plan = await planIdentities(
             { ...planning, identities, ...beside },
             { workloadIdentities, keep },
           )
-          return { ...planned, ...(plan !== undefined && { guardrails: plan.change }) }
+          const withGuardrails = wanted?.withImpact ?? true
+          const measured = await measurePlan(parts, searchFailingTests, {
+            plan,
+            guardrails,
+            withGuardrails,
+            days,
+            caller,
+          })
+          return { ...plan, guardrails: guardrails?.change, ...measured }
         }),
     }),
     applyPoliciesRoute({
@@ -83,7 +96,10 @@ export function policyChangesRoutes(
             asked,
             authorship,
           )
-          return { applied, guardrails: prepared?.saved() }
+          const guardrails = prepared?.saved()
+          if (prepared === undefined || guardrails === undefined) return { applied, guardrails: undefined }
+          const digests = { before: prepared.currentDigest, after: guardrails.digest }
+          return { applied, guardrails: { guardrails, failingTests: await searchFailingTests(digests) } }
         }),
     }),
   ]

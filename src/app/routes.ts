@@ -11,6 +11,7 @@ import { issuerRoutes } from './issuer-routes.ts'
 import { jobRoutes } from './job-routes.ts'
 import type { Parts } from './parts.ts'
 import { projectRoutes } from './project-routes.ts'
+import { createFailingTestsSearch } from './search-failing-tests.ts'
 
 /** What routes need that is neither a part nor made of one. */
 type Serving = {
@@ -22,12 +23,13 @@ type Serving = {
 /** Every route of the service but the description of them all. */
 export function createRoutes(parts: Parts, serving: Serving): readonly Route[] {
   const measureDraft = createDraftImpact(parts)
+  const searchFailingTests = createFailingTestsSearch(parts)
   return [
     ...jobRoutes(parts),
-    ...identityRoutes(parts, measureDraft),
+    ...identityRoutes(parts, measureDraft, searchFailingTests),
     ...projectRoutes(parts),
     ...issuerRoutes(parts),
-    ...guardrailsRoutes(parts, measureDraft),
+    ...guardrailsRoutes(parts, measureDraft, searchFailingTests),
     ...decisionRoutes(parts),
     healthRoute(),
     readinessRoute(serving),

@@ -105,7 +105,8 @@ const NOTHING_DEMANDED: EvaluationResult = {
   verdictText: '{"allow":true,"rules":[],"conditions":[],"guardrails":[],"roles":[]}',
 }
 
-function noImpact(): Impact {
+/** Of no decision at all: nothing was looked at. */
+export function noImpact(): Impact {
   const none = (): Affected => ({ count: 0, decisions: [] })
   return {
     replayed: 0,

@@ -3,7 +3,7 @@ import type { WorkloadIdentitySpec } from '../identity/workload-identity.ts'
 import type { Provider } from '../provider/provider.ts'
 import { PROVIDERS } from '../provider/providers.ts'
 import { FINDING_GRADES, type Finding, type FindingCode } from './finding.ts'
-import { type RuleReach, reachOf } from './rule-reach.ts'
+import { capitalised, type RuleReach, reachOf } from './rule-reach.ts'
 
 export type FindingContext = {
   /** The project that the identity belongs to; null where that is the workspace. */
@@ -29,7 +29,15 @@ export function findFindings(spec: WorkloadIdentitySpec, context: FindingContext
   const found = [
     ...rules.flatMap((rule) => {
       const reach = reachOf(rule, provider)
-      return findingsOf([...breadth(rule, reach, provider), ...gifts(rule, reach, provider, context)], rule)
+      return findingsOf(
+        [
+          ...breadth(rule, reach, provider),
+          ...gifts(rule, reach, provider, context),
+          ...starters(rule, reach, provider),
+          ...foreignWorkflows(rule, provider),
+        ],
+        rule,
+      )
     }),
     ...findingsOf(identityChecks(spec, provider, context)),
   ]
@@ -93,6 +101,40 @@ function breadth(
         : `Set ids.projectIds of ${at} to ${terms.projectNumber}.`,
     ],
   ]
+}
+
+/** By whom a rule's jobs are started beside those who may push. */
+function starters(rule: Rule, { place }: RuleReach, { names, sources }: Provider): readonly Check[] {
+  const asked = Object.hasOwn(rule.claims, names.source) ? rule.claims[names.source] : undefined
+  return rule.pipelineSources
+    .filter((source) => asked?.includes(source) ?? true)
+    .map((source) => {
+      const who = Object.hasOwn(sources.startedBy, source) ? sources.startedBy[source] : undefined
+      return [
+        who !== undefined,
+        'open_source',
+        `${capitalised(who?.replace('{place}', () => place) ?? '')} can start a job that gets in, by ${source}, without the right to push.`,
+        `Take ${source} out of pipelineSources of rule '${rule.id}'.`,
+      ]
+    })
+}
+
+const REUSABLE = /^([^/]+)\/([^/]+)\/.+@(.+)$/
+const COMMIT = /^[0-9a-f]{40}$/
+
+/** A workflow that another owner may change decides what the job does; one of a certain commit nobody changes. */
+function foreignWorkflows(rule: Rule, { reusable }: Provider): readonly Check[] {
+  if (reusable === undefined || Object.hasOwn(rule.claims, reusable.commit)) return []
+  const asked = Object.hasOwn(rule.claims, reusable.workflow) ? rule.claims[reusable.workflow] : undefined
+  return (asked ?? []).map((value) => {
+    const [, owner = '', repository = '', ref = ''] = REUSABLE.exec(value) ?? []
+    return [
+      owner !== '' && owner.toLowerCase() !== rule.group.toLowerCase() && !COMMIT.test(ref),
+      'foreign_workflow',
+      `Whoever may change '${ref}' of '${owner}/${repository}', which is not of '${rule.group}', decides what jobs do that get in.`,
+      `Have the jobs call that workflow by a commit, and set ${reusable.commit} among the claims of rule '${rule.id}' to it.`,
+    ]
+  })
 }
 
 /** What a rule's jobs are given. */

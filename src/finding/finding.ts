@@ -9,6 +9,8 @@ export const FINDING_GRADES = {
   shared_audience: 'WARNING',
   merge_request_membership: 'WARNING',
   administrative_role: 'WARNING',
+  open_source: 'WARNING',
+  foreign_workflow: 'WARNING',
   merge_requests: 'NOTE',
   no_id_pinned: 'NOTE',
   long_lifetime: 'NOTE',

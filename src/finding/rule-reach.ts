@@ -57,6 +57,7 @@ function placeOf({ group, project, ids }: Rule, { people }: Provider): string {
   return people.anyProject.replace('{group}', () => group)
 }
 
-function capitalised(text: string): string {
+/** As a sentence begins. */
+export function capitalised(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1)
 }

@@ -16,6 +16,8 @@ export type PlannedGuardrails = {
 /** `policy`: what would decide; undefined where there would be none. */
 export type GuardrailsPlan = {
   readonly change: PlannedGuardrails
+  /** Of those that decide now; null where there are none. */
+  readonly currentDigest: string | null
   readonly policy: PreparedPolicy | undefined
 }
 
@@ -28,14 +30,17 @@ export async function planGuardrails(
   deps: Pick<GuardrailsChangesDeps, 'guardrails' | 'prepareGuardrails'>,
   after: GuardrailsSpec,
 ): Promise<GuardrailsPlan | undefined> {
-  const { source, tests, revision } = await deps.guardrails.current()
+  const { source, tests, revision, digest: currentDigest } = await deps.guardrails.current()
   const before = { source, tests }
   if (isDeepStrictEqual(before, after)) return undefined
-  return { change: { etag: revision, before, after }, policy: await prepareSave(deps, after) }
+  const policy = await prepareSave(deps, after)
+  return { change: { etag: revision, before, after }, currentDigest, policy }
 }
 
 /** Guardrails that are about to be saved in the transaction of other changes. */
 export type PreparedGuardrails = {
+  /** Of those that decided before; null where there were none. */
+  readonly currentDigest: string | null
   readonly policy: PreparedPolicy | undefined
   /** Names the guardrails where they are not what the change was planned for; with `trx` they stay as they are. */
   readonly findStale: (trx?: Database['kysely']) => Promise<readonly string[]>
@@ -50,8 +55,10 @@ export async function prepareGuardrailsChange(
   { etag, spec }: { readonly etag: string; readonly spec: GuardrailsSpec },
 ): Promise<PreparedGuardrails> {
   const policy = await prepareSave(deps, spec)
+  const { digest: currentDigest } = await deps.guardrails.current()
   let saved: Guardrails | undefined
   return {
+    currentDigest,
     policy,
     async findStale(trx) {
       const { revision } = trx === undefined ? await deps.guardrails.current() : await lockGuardrails(trx)

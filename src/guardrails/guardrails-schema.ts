@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { testTime } from '../fields/test-time.ts'
 import { title } from '../fields/title.ts'
 import { PROVIDER_TYPES } from '../provider/providers.ts'
 
@@ -8,6 +9,7 @@ const testSchema = z.strictObject({
   title,
   claims: z.record(z.string(), z.unknown()).describe("A token's claims."),
   provider: z.enum(PROVIDER_TYPES).optional().describe('Whose claims they are; GITLAB where absent.'),
+  time: testTime.optional(),
   expect: z.enum(['ALLOWED', 'DENIED']),
   reason: z
     .string()
@@ -48,11 +50,20 @@ export const guardrailsBody = z
     etag: z.string().optional(),
     digest: z.unknown().optional(),
     updateTime: z.unknown().optional(),
+    failingTests: z.unknown().optional(),
   })
   .meta({ examples: [EXAMPLE] })
 
-/** Beside identities, in a plan: what the guardrails are to be. */
-export const wantedGuardrails = guardrailsBody.pick({ source: true, tests: true })
+/** Beside identities: what the guardrails are to be. */
+const wantedGuardrails = guardrailsBody.pick({ source: true, tests: true })
+
+/** The same in a plan. */
+export const plannedGuardrails = wantedGuardrails.extend({
+  withImpact: z
+    .boolean()
+    .optional()
+    .describe('Whether to tell what they would do to all identities: unless false, which spares time.'),
+})
 
 /** Beside identities, in an apply: that, and the etag that they must still have. */
 export const guardrailsChange = wantedGuardrails.extend({

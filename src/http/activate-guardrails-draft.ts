@@ -1,8 +1,13 @@
 import { z } from 'zod'
 import type { Authorship } from '../fields/authorship.ts'
-import type { Guardrails } from '../guardrails/guardrails.ts'
 import { authorshipOf, reasonParameter } from './authorship.ts'
-import { guardrailsAnswer, guardrailsJson, NO_GUARDRAILS_DRAFT } from './guardrails-json.ts'
+import {
+  NO_GUARDRAILS_DRAFT,
+  SAVE_GUARDRAILS_WITHIN_MS,
+  type SavedGuardrails,
+  savedGuardrailsAnswer,
+  savedGuardrailsJson,
+} from './guardrails-json.ts'
 import { defineRoute, type Route, type RouteRequest, SMALL_BODY } from './route.ts'
 import { POLICY_REFUSAL } from './save-refusals.ts'
 import { taggedAnswer } from './tagged-answer.ts'
@@ -13,7 +18,7 @@ export function activateGuardrailsDraftRoute(deps: {
     impact: string,
     ifMatch: RouteRequest['ifMatch'],
     authorship: Authorship,
-  ) => Promise<Guardrails>
+  ) => Promise<SavedGuardrails>
 }): Route {
   return defineRoute({
     method: 'POST',
@@ -33,11 +38,12 @@ export function activateGuardrailsDraftRoute(deps: {
       }),
       limit: SMALL_BODY,
     },
-    answer: guardrailsAnswer,
+    answer: savedGuardrailsAnswer,
+    answerWithinMs: SAVE_GUARDRAILS_WITHIN_MS,
     honoursIfMatch: true,
     async handle({ caller, query, body, ifMatch }) {
       const saved = await deps.activateDraft(body.impact, ifMatch, authorshipOf(caller, query))
-      return taggedAnswer(guardrailsJson(saved))
+      return taggedAnswer(savedGuardrailsJson(saved))
     },
   })
 }

@@ -2,7 +2,9 @@ import { z } from 'zod'
 import type { Guardrails } from '../guardrails/guardrails.ts'
 import type { Draft } from '../policy/draft-store.ts'
 import type { PolicyVersion } from '../policy/policy-version-store.ts'
+import type { FailingTests } from '../policy-test/find-failing-tests.ts'
 import { commonDraftJson, draftFields } from './draft-json.ts'
+import { failingTestsAnswer, failingTestsJson } from './failing-tests-json.ts'
 import type { RouteRefusal } from './route.ts'
 
 const test = z
@@ -10,6 +12,7 @@ const test = z
     title: z.string(),
     claims: z.record(z.string(), z.unknown()),
     provider: z.string().optional(),
+    time: z.string().optional().meta({ description: 'The moment at which it is decided.' }),
     expect: z.enum(['ALLOWED', 'DENIED']),
     reason: z.string().optional(),
   })
@@ -31,6 +34,20 @@ export const guardrailsAnswer = z
     updateTime: z.iso.datetime(),
   })
   .meta({ id: 'Guardrails' })
+
+/** What a save of them answers: they are there, and what they do to identities' tests. */
+export const savedGuardrailsAnswer = guardrailsAnswer
+  .extend({ failingTests: failingTestsAnswer.optional() })
+  .meta({ id: 'SavedGuardrails' })
+
+/** Guardrails that were saved a moment ago; `failingTests` undefined where there are none. */
+export type SavedGuardrails = {
+  readonly guardrails: Guardrails
+  readonly failingTests: FailingTests | undefined
+}
+
+/** It compiles, and then looks at what identities' tests say. */
+export const SAVE_GUARDRAILS_WITHIN_MS = 20_000
 
 export const guardrailsVersionAnswer = z
   .strictObject({
@@ -64,6 +81,14 @@ export const NO_GUARDRAILS_DRAFT: RouteRefusal = { description: 'There is no dra
 /** The guardrails as they are answered. */
 export function guardrailsJson({ source, tests, digest, revision, updateTime }: Guardrails) {
   return { source, tests, digest, etag: revision, updateTime: updateTime.toISOString() }
+}
+
+/** The same of guardrails that were saved a moment ago. */
+export function savedGuardrailsJson({ guardrails, failingTests }: SavedGuardrails) {
+  return {
+    ...guardrailsJson(guardrails),
+    ...(failingTests !== undefined && { failingTests: failingTestsJson(failingTests) }),
+  }
 }
 
 /** A version of them. */

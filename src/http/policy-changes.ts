@@ -3,14 +3,22 @@ import type { Caller } from '../access/caller.ts'
 import type { Permission } from '../access/permissions.ts'
 import { RequestError } from '../errors.ts'
 import type { Authorship } from '../fields/authorship.ts'
-import type { Guardrails } from '../guardrails/guardrails.ts'
 import type { PlannedGuardrails } from '../guardrails/guardrails-changes.ts'
 import type { AppliedChange } from '../identity/apply-identity-changes.ts'
 import type { AskedChanges, WantedChange, WantedIdentity } from '../identity/identity-changes.ts'
 import type { IdentitiesPlan } from '../identity/plan-identities.ts'
+import type { FailingTests } from '../policy-test/find-failing-tests.ts'
 import { authorshipOf, reasonParameter } from './authorship.ts'
+import { failingTestsAnswer, failingTestsJson } from './failing-tests-json.ts'
 import { acknowledge, findingAnswer } from './finding-json.ts'
-import { guardrailsAnswer, guardrailsJson } from './guardrails-json.ts'
+import {
+  guardrailsAnswer,
+  type SavedGuardrails,
+  savedGuardrailsAnswer,
+  savedGuardrailsJson,
+} from './guardrails-json.ts'
+import { DEFAULT_IMPACT_DAYS, planDaysParameter } from './impact-parameters.ts'
+import { type PlannedImpact, plannedImpactAnswer, plannedImpactJson } from './planned-impact-json.ts'
 import { testResultAnswer } from './policy-test-json.ts'
 import { BATCH_BODY, defineRoute, type Route, type RouteRefusal } from './route.ts'
 import { policyProblemAnswer } from './save-refusals.ts'
@@ -44,6 +52,9 @@ const plannedChange = z
     after: content.optional(),
     notices: z.array(z.string()),
     findings: z.array(plannedFinding).meta({ description: 'What it would let in that may not be meant.' }),
+    impact: plannedImpactAnswer
+      .optional()
+      .meta({ description: 'Of a change of who is let in; absent of all others, and for days=0.' }),
   })
   .meta({ id: 'PlannedChange' })
 
@@ -75,6 +86,14 @@ const CHANGE_PROBLEMS: RouteRefusal = {
     .max(1),
 }
 
+const BLOCKED_FINDINGS: RouteRefusal = {
+  description:
+    'Nothing was changed; BLOCK_FINDINGS refuses these findings, each named by its place in the list, without acknowledge.',
+  details: z
+    .array(z.strictObject({ findings: z.array(findingAnswer.extend({ index: z.int(), email: z.string() })) }))
+    .max(1),
+}
+
 const guardrailsContent = guardrailsAnswer.pick({ source: true, tests: true })
 
 const plannedGuardrails = z
@@ -82,6 +101,12 @@ const plannedGuardrails = z
     etag: z.string().meta({ description: 'Of the guardrails that there are, for the apply.' }),
     before: guardrailsContent,
     after: guardrailsContent,
+    impact: plannedImpactAnswer.optional().meta({
+      description: 'Of these guardrails alone, on all identities as they are.',
+    }),
+    failingTests: failingTestsAnswer.optional().meta({
+      description: 'Of the identities that the plan leaves alone.',
+    }),
   })
   .meta({ id: 'PlannedGuardrails' })
 
@@ -92,12 +117,20 @@ type PlanBody<Wanted> = {
 }
 
 /** `guardrails`: absent where they are what is wanted, or not asked about. */
-type PoliciesPlan = IdentitiesPlan & { readonly guardrails?: PlannedGuardrails }
+type PoliciesPlan = Pick<IdentitiesPlan, 'changes' | 'emails'> & {
+  readonly guardrails: PlannedGuardrails | undefined
+  readonly impacts: ReadonlyMap<string, PlannedImpact>
+  readonly ofGuardrails: PlannedImpact | undefined
+  readonly failingTests: FailingTests | undefined
+}
 
-/** `POST /v1/workspaces/default:planPolicies`: what an apply of these would change; changes nothing. */
+/** `POST /v1/workspaces/default:planPolicies?days=N`: what an apply of these would change, and do; changes nothing. */
 export function planPoliciesRoute<Wanted>(deps: {
   planBody: ZodType<PlanBody<Wanted>>
-  planPolicies: (asked: PlanBody<Wanted>) => Promise<PoliciesPlan>
+  planPolicies: (
+    asked: PlanBody<Wanted>,
+    options: { readonly days: number; readonly caller: AbortSignal },
+  ) => Promise<PoliciesPlan>
 }): Route {
   return defineRoute({
     method: 'POST',
@@ -106,7 +139,7 @@ export function planPoliciesRoute<Wanted>(deps: {
     summary: 'Plan: what would change if these identities were to be there, and with keep no others.',
     operationId: 'planPolicies',
     access: 'claimgate.workloadIdentities.evaluate',
-    query: {},
+    query: { days: planDaysParameter },
     body: { schema: deps.planBody, limit: BATCH_BODY },
     answer: z.strictObject({
       changes: z.array(plannedChange),
@@ -117,11 +150,37 @@ export function planPoliciesRoute<Wanted>(deps: {
     }),
     refusals: { invalid_argument: CHANGE_PROBLEMS },
     answerWithinMs: ANSWER_WITHIN_MS,
-    async handle({ caller, body }) {
+    async handle({ caller, query, body, signal = AbortSignal.timeout(ANSWER_WITHIN_MS) }) {
       if (body.guardrails !== undefined) checkHolds(caller, 'claimgate.guardrails.get')
-      return { body: await deps.planPolicies(body) }
+      return {
+        body: planJson(await deps.planPolicies(body, { days: daysFor(caller, query.days), caller: signal })),
+      }
     },
   })
+}
+
+/** Who may not read decisions is told of none, and refused only where they ask for them. */
+function daysFor(caller: Caller, asked: number | undefined): number {
+  const permission = 'claimgate.decisions.list'
+  if (asked !== undefined && asked > 0) checkHolds(caller, permission)
+  return asked ?? (caller.permissions.has(permission) ? DEFAULT_IMPACT_DAYS : 0)
+}
+
+function planJson({ changes, emails, guardrails, impacts, ofGuardrails, failingTests }: PoliciesPlan) {
+  return {
+    changes: changes.map((change) => {
+      const impact = impacts.get(change.email)
+      return { ...change, ...(impact !== undefined && { impact: plannedImpactJson(impact) }) }
+    }),
+    emails,
+    ...(guardrails !== undefined && {
+      guardrails: {
+        ...guardrails,
+        ...(ofGuardrails !== undefined && { impact: plannedImpactJson(ofGuardrails) }),
+        ...(failingTests !== undefined && { failingTests: failingTestsJson(failingTests) }),
+      },
+    }),
+  }
 }
 
 type ApplyBody<Change> = AskedChanges & { guardrails?: Change | undefined }
@@ -133,7 +192,7 @@ export function applyPoliciesRoute<Change>(deps: {
     caller: Caller,
     asked: ApplyBody<Change>,
     authorship: Authorship,
-  ) => Promise<{ applied: readonly AppliedChange[]; guardrails: Guardrails | undefined }>
+  ) => Promise<{ applied: readonly AppliedChange[]; guardrails: SavedGuardrails | undefined }>
 }): Route {
   return defineRoute({
     method: 'POST',
@@ -149,10 +208,11 @@ export function applyPoliciesRoute<Change>(deps: {
         .array(workloadIdentityAnswer)
         .meta({ description: 'What was created or changed.' }),
       deleted: z.array(z.string()).meta({ description: 'The emails of those that were deleted.' }),
-      guardrails: guardrailsAnswer.optional().meta({ description: 'Where they were changed.' }),
+      guardrails: savedGuardrailsAnswer.optional().meta({ description: 'Where they were changed.' }),
     }),
     refusals: {
       invalid_argument: CHANGE_PROBLEMS,
+      failed_precondition: BLOCKED_FINDINGS,
       permission_denied: { ...ENTRY_PROBLEMS, description: 'Nothing was changed; a permission is missing.' },
       aborted: {
         description: 'Nothing was changed; these are not what the plan was made for.',
@@ -171,7 +231,7 @@ export function applyPoliciesRoute<Change>(deps: {
         body: {
           workloadIdentities: saved.map((each) => workloadIdentityJson(each.identity, each)),
           deleted: applied.filter((change) => change.saved === undefined).map(({ email }) => email),
-          ...(guardrails !== undefined && { guardrails: guardrailsJson(guardrails) }),
+          ...(guardrails !== undefined && { guardrails: savedGuardrailsJson(guardrails) }),
         },
       }
     },

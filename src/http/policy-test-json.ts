@@ -5,6 +5,7 @@ export const policyTestAnswer = z
   .strictObject({
     title: z.string(),
     claims: z.record(z.string(), z.unknown()),
+    time: z.string().optional().meta({ description: 'The moment at which it is decided.' }),
     expect: z.enum(['ALLOWED', 'DENIED']),
     reason: z.string().optional(),
   })

@@ -1,7 +1,11 @@
 import type { Authorship } from '../fields/authorship.ts'
-import type { Guardrails } from '../guardrails/guardrails.ts'
 import { authorshipOf, reasonParameter } from './authorship.ts'
-import { guardrailsAnswer, guardrailsJson } from './guardrails-json.ts'
+import {
+  SAVE_GUARDRAILS_WITHIN_MS,
+  type SavedGuardrails,
+  savedGuardrailsAnswer,
+  savedGuardrailsJson,
+} from './guardrails-json.ts'
 import { readVersionNumber } from './policy-version-json.ts'
 import { defineRoute, type Route, type RouteRequest } from './route.ts'
 import { POLICY_REFUSAL } from './save-refusals.ts'
@@ -13,7 +17,7 @@ export function rollBackGuardrailsRoute(deps: {
     version: number,
     ifMatch: RouteRequest['ifMatch'],
     authorship: Authorship,
-  ) => Promise<Guardrails>
+  ) => Promise<SavedGuardrails>
 }): Route {
   return defineRoute({
     method: 'POST',
@@ -22,13 +26,14 @@ export function rollBackGuardrailsRoute(deps: {
     summary: 'Make of the guardrails again what they were in a version, for every exchange from the next on.',
     access: 'claimgate.guardrails.update',
     query: { reason: reasonParameter },
-    answer: guardrailsAnswer,
+    answer: savedGuardrailsAnswer,
+    answerWithinMs: SAVE_GUARDRAILS_WITHIN_MS,
     refusals: { invalid_argument: POLICY_REFUSAL },
     honoursIfMatch: true,
     async handle({ caller, params: { version = '' }, query, ifMatch }) {
       const number = readVersionNumber(version) ?? 0
       return taggedAnswer(
-        guardrailsJson(await deps.rollBackGuardrails(number, ifMatch, authorshipOf(caller, query))),
+        savedGuardrailsJson(await deps.rollBackGuardrails(number, ifMatch, authorshipOf(caller, query))),
       )
     },
   })

@@ -1,8 +1,12 @@
 import type { ZodType } from 'zod'
 import type { Authorship } from '../fields/authorship.ts'
-import type { Guardrails } from '../guardrails/guardrails.ts'
 import { authorshipOf, reasonParameter } from './authorship.ts'
-import { guardrailsAnswer, guardrailsJson } from './guardrails-json.ts'
+import {
+  SAVE_GUARDRAILS_WITHIN_MS,
+  type SavedGuardrails,
+  savedGuardrailsAnswer,
+  savedGuardrailsJson,
+} from './guardrails-json.ts'
 import { defineRoute, LARGE_BODY, type Route, type RouteRequest } from './route.ts'
 import { POLICY_REFUSAL } from './save-refusals.ts'
 import { taggedAnswer } from './tagged-answer.ts'
@@ -14,7 +18,7 @@ export function updateGuardrailsRoute<Body>(deps: {
     body: Body,
     ifMatch: RouteRequest['ifMatch'],
     authorship: Authorship,
-  ) => Promise<Guardrails>
+  ) => Promise<SavedGuardrails>
 }): Route {
   return defineRoute({
     method: 'PUT',
@@ -24,12 +28,13 @@ export function updateGuardrailsRoute<Body>(deps: {
     access: 'claimgate.guardrails.update',
     query: { reason: reasonParameter },
     body: { schema: deps.guardrailsBody, limit: LARGE_BODY },
-    answer: guardrailsAnswer,
+    answer: savedGuardrailsAnswer,
+    answerWithinMs: SAVE_GUARDRAILS_WITHIN_MS,
     refusals: { invalid_argument: POLICY_REFUSAL },
     honoursIfMatch: true,
     async handle({ caller, query, body, ifMatch }) {
       return taggedAnswer(
-        guardrailsJson(await deps.saveGuardrails(body, ifMatch, authorshipOf(caller, query))),
+        savedGuardrailsJson(await deps.saveGuardrails(body, ifMatch, authorshipOf(caller, query))),
       )
     },
   })

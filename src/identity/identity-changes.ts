@@ -1,5 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
+import type { ErrorCode } from '../errors.ts'
+import type { Finding } from '../finding/finding.ts'
 import { workloadIdentityPatchSchema } from './workload-identity-schema.ts'
 
 /** How many identities one plan may be of, and how many changes are made at once: a transaction of some seconds. */
@@ -58,9 +60,11 @@ export type EntryProblem = {
   readonly email: string
   readonly field: string
   readonly message: string
-  readonly isForbidden: boolean
+  readonly code: ErrorCode
   /** What the compiler says, where it is the policy. */
   readonly problems: readonly unknown[]
+  /** What BLOCK_FINDINGS refuses of it, where that is all that is wrong. */
+  readonly findings: readonly Finding[]
 }
 
 /** Whether all that is wanted is so already. */

@@ -71,6 +71,11 @@ export type IdentityStore = {
   findAll(emails: readonly string[]): Promise<readonly WholeIdentity[]>
   /** All that live, of the workspace and of every project, by email: how many there are is the administrators' doing. */
   listLiving(): Promise<readonly WholeIdentity[]>
+  /** Some of those that live and have tests, by internal id: those after this one. */
+  listTested(query: {
+    readonly after: string | undefined
+    readonly limit: number
+  }): Promise<readonly WholeIdentity[]>
   /** The identity that a recorded decision was made for, as it is now. */
   findByDecision(decisionId: string): Promise<StoredIdentity | undefined>
   /** By email, those that have it now; a deleted one whose email was given anew is never among them. */
@@ -115,6 +120,17 @@ export function createIdentityStore(db: Database): IdentityStore {
         .orderBy('email')
         .execute()
       return rows.map(wholeFromRow)
+    },
+
+    async listTested({ after, limit }) {
+      let select = selectWhole(db.kysely)
+        .where('superseded', '=', false)
+        .where('workload_identities.state', '<>', 'DELETED')
+        .where(sql<boolean>`json_array_length(tests) > 0`)
+        .orderBy('workload_identities.id')
+        .limit(limit)
+      if (after !== undefined) select = select.where('workload_identities.id', '>', after)
+      return (await select.execute()).map(wholeFromRow)
     },
 
     async findByDecision(decisionId) {

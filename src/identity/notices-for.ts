@@ -100,8 +100,6 @@ function projectNotices(rule: Rule, at: readonly PropertyKey[]): readonly string
 }
 
 function noticeSource(source: string, { name, sources }: Provider): string | undefined {
-  const open = Object.hasOwn(sources.open, source) ? sources.open[source] : undefined
-  if (open !== undefined) return `${source} ${open}`
   if (sources.known.includes(source)) return undefined
   return `${shownText(source)} is no pipeline source that ${name} is known to send${suggestion(source, sources.known)}`
 }

@@ -204,8 +204,14 @@ function* testsProblems(tests: readonly TestBody[]): Generator<FieldProblem> {
 }
 
 /** What came in a body is JSON, whatever its shape. */
-function completeTest({ title, claims, expect, reason }: TestBody): PolicyTest {
-  return { title, claims: claims as JsonObject, expect, ...(reason !== undefined && { reason }) }
+function completeTest({ title, claims, time, expect, reason }: TestBody): PolicyTest {
+  return {
+    title,
+    claims: claims as JsonObject,
+    ...(time !== undefined && { time }),
+    expect,
+    ...(reason !== undefined && { reason }),
+  }
 }
 
 function complete(

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { RequestError } from '../errors.ts'
 import type { Finding } from '../finding/finding.ts'
+import type { PreparedPolicy } from '../policy/prepare-policy.ts'
 import { prepareCreate } from './create-workload-identity.ts'
 import { eachEntry } from './each-entry.ts'
 import { type ChangeAction, saysTheSame, type WantedIdentity } from './identity-changes.ts'
@@ -44,7 +45,14 @@ export type IdentitiesPlan = {
   readonly changes: readonly PlannedChange[]
   /** Of those that were planned, in their order. */
   readonly emails: readonly string[]
+  /** By email, what would judge those whose policy changes: of the first of them, since it takes memory. */
+  readonly policies: ReadonlyMap<string, PreparedPolicy>
+  /** The emails of those that let jobs in now and would let in none, whatever they say. */
+  readonly closed: readonly string[]
 }
+
+/** 180 kB each, which are let go of with the answer. */
+const MAX_KEPT_POLICIES = 250
 
 /**
  * What would have to change for these identities to be what is wanted, and with `keep` no others to be there than these
@@ -67,6 +75,7 @@ export async function planIdentities(
   const stored = new Map(living.filter(({ state }) => state !== 'DELETED').map((each) => [each.email, each]))
   const entries = workloadIdentities.map((wanted, index) => ({ email: emails[index] ?? '', wanted }))
   const seen = new Set<string>()
+  const policies = new Map<string, PreparedPolicy>()
   // Findings are told, and refuse only who makes the changes without a reason.
   const planning: PlanIdentitiesDeps = {
     ...deps,
@@ -82,14 +91,20 @@ export async function planIdentities(
       const current = stored.get(email)
       return current === undefined
         ? planCreation(planning, email, wanted)
-        : planChange(planning, current, wanted.workloadIdentity)
+        : planChange(planning, current, wanted.workloadIdentity, (policy) => {
+            if (policies.size < MAX_KEPT_POLICIES) policies.set(email, policy)
+          })
     },
   )
-  const changes = planned.filter((change) => change !== undefined)
-  return {
-    changes: [...changes, ...(keep === undefined ? [] : deletionsBeside([...emails, ...keep], living))],
-    emails,
-  }
+  const deletions = keep === undefined ? [] : deletionsBeside([...emails, ...keep], living)
+  const changes = [...planned.filter((change) => change !== undefined), ...deletions]
+  const closed = changes
+    .filter(
+      ({ action, email, after }) =>
+        action !== 'CREATE' && after?.state !== 'ACTIVE' && stored.get(email)?.isActive,
+    )
+    .map(({ email }) => email)
+  return { changes, emails, policies, closed }
 }
 
 function emailOfWanted(
@@ -139,11 +154,13 @@ async function planChange(
   deps: PlanIdentitiesDeps,
   current: WholeIdentity,
   wanted: WantedIdentity['workloadIdentity'],
+  keepPolicy: (policy: PreparedPolicy) => void,
 ): Promise<PlannedChange | undefined> {
   const plan = planUpdate(deps, current, readIdentityPatch(wanted, '*'), undefined)
   const after = { ...plan.spec, state: plan.state }
   if (saysTheSame(after, current)) return undefined
-  const { issuer } = await prepareUpdate(deps, current, plan)
+  const { issuer, policy } = await prepareUpdate(deps, current, plan)
+  if (policy !== undefined) keepPolicy(policy)
   return {
     action: 'UPDATE',
     email: current.email,

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { MaskFields } from '../fields/field-mask.ts'
+import { testTime } from '../fields/test-time.ts'
 import { title } from '../fields/title.ts'
 import { PROVIDER_TYPES } from '../provider/providers.ts'
 
@@ -133,6 +134,7 @@ const testSchema = z.strictObject({
       description: 'What a token says, of whatever type.',
       examples: [{ project_path: 'my-group/my-project', ref: 'main' }],
     }),
+  time: testTime.optional(),
   expect: z.enum(['ALLOWED', 'DENIED']).describe('What an exchange with such a token must come to.'),
   reason: z
     .enum(TEST_REASONS)

@@ -5,6 +5,8 @@ import type { Verdict } from '../policy/verdict.ts'
 export type PolicyTest = {
   readonly title: string
   readonly claims: JsonObject
+  /** The moment at which it is decided; where it is absent the claims' `iat`, or else that of the run. */
+  readonly time?: string
   readonly expect: 'ALLOWED' | 'DENIED'
   /** Any will do where it is absent. */
   readonly reason?: string

@@ -53,13 +53,19 @@ const MAX_OUTPUT_BYTES = 8 * 1024 * 1024 // a syntax tree's; reading it takes 60
 const MAX_BUNDLE_BYTES = 64 * 1024 * 1024 // unpacked; a policy is 180 KB
 const RUNNING = 2
 const WAITING = 100
+const WAIT_MS = 8_000 // by then most callers have been told to try again, and nobody waits for what is compiled
 
 /**
  * Runs OPA's command line, the only file that does: a child process for each call, which is also its sandbox (empty
  * environment, a folder of its own, a deadline). Throws `unavailable` when too many wait or the process cannot run.
  */
 export function createOpa({ binary, log, timeoutMs = TIMEOUT_MS }: OpaDeps): Opa {
-  const limit = limitConcurrency(RUNNING, WAITING, 'Too many policies are being compiled; try again.')
+  const limit = limitConcurrency(
+    RUNNING,
+    WAITING,
+    'Too many policies are being compiled; try again.',
+    WAIT_MS,
+  )
   let hasWarned = false
   let versionRun: ReturnType<typeof run> | undefined
   const run = (args: readonly string[], cwd: string, within = timeoutMs) => runOpa(binary, args, cwd, within)

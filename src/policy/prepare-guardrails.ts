@@ -1,3 +1,4 @@
+import type { Clock } from '../clock.ts'
 import type { TestResult } from '../policy-test/policy-test.ts'
 import { PROVIDER_TYPES } from '../provider/providers.ts'
 import type { PolicyCompiler, PolicyModules } from './compile-policy.ts'
@@ -14,6 +15,7 @@ import { type GuardrailsTest, guardrailsInput, testGuardrails } from './test-gua
 export type PrepareGuardrails = (source: string, tests: readonly GuardrailsTest[]) => Promise<PreparedPolicy>
 
 export type PrepareGuardrailsDeps = {
+  readonly clock: Clock
   readonly compiler: PolicyCompiler
   readonly policies: Pick<PolicyStore, 'loadWasm'>
   readonly smokeRun: SmokeRun
@@ -30,7 +32,7 @@ export function createPrepareGuardrails(deps: PrepareGuardrailsDeps): PrepareGua
     const { digest, entrypoint, modules } = gathered
     const stored = await policies.loadWasm(digest)
     const wasm = stored ?? (await compileAndTryOut(deps, gathered))
-    refuseFailedTests(await testGuardrails(smokeRun, wasm, tests))
+    refuseFailedTests(await testGuardrails(smokeRun, wasm, tests, deps.clock()))
     if (stored !== undefined) return { digest }
     return { digest, policy: { digest, compiler: gathered.compiler, entrypoint, modules, wasm } }
   }

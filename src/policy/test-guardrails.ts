@@ -1,4 +1,5 @@
 import { shownText } from '../fields/field-path.ts'
+import { timeOfTest } from '../fields/test-time.ts'
 import type { PolicyTest, TestResult } from '../policy-test/policy-test.ts'
 import type { ProviderType } from '../provider/providers.ts'
 import type { EvaluationResult } from './evaluation.ts'
@@ -11,12 +12,13 @@ export type GuardrailsTest = PolicyTest & {
   readonly provider?: ProviderType
 }
 
-/** Any would do: guardrails are every identity's and every time's. */
-const SAMPLE_INPUT = { time: 0, identity: { email: 'sample@claimgate.internal', project: '' } }
+/** Any would do: guardrails are every identity's. */
+const SAMPLE_IDENTITY = { email: 'sample@claimgate.internal', project: '' }
 
 /** The input of guardrails that are tried, as JSON text. */
-export function guardrailsInput(claims: object, provider: ProviderType = 'GITLAB'): string {
-  return JSON.stringify({ claims, ...SAMPLE_INPUT, provider })
+export function guardrailsInput(claims: object, provider: ProviderType = 'GITLAB', timeMs = 0): string {
+  const time = Math.floor(timeMs / 1000)
+  return JSON.stringify({ claims, time, identity: SAMPLE_IDENTITY, provider })
 }
 
 /** Runs guardrails' tests on their policy; once it fails on one (`FAILED`), those after it may be left out. */
@@ -24,8 +26,9 @@ export async function testGuardrails(
   smokeRun: SmokeRun,
   wasm: Uint8Array,
   tests: readonly GuardrailsTest[],
+  now: number,
 ): Promise<readonly TestResult[]> {
-  const inputs = tests.map(({ claims, provider }) => guardrailsInput(claims, provider))
+  const inputs = tests.map((test) => guardrailsInput(test.claims, test.provider, timeOfTest(test, now)))
   const evaluations = await smokeRun(undefined, inputs, wasm)
   return tests.flatMap((test, index) => {
     const evaluation = evaluations[index]

@@ -2,6 +2,8 @@ import { filed, type Provider } from './provider.ts'
 
 const USUAL_EVENTS = ['push', 'workflow_dispatch', 'schedule']
 
+const ANY_PUBLIC = '{place} (where it is public: everybody on GitHub)'
+
 const PULL_REQUEST = 'is never admitted, because nothing in the token tells the pull request of a fork'
 
 /**
@@ -97,22 +99,24 @@ export const github: Provider = {
       workflow_run:
         'is never admitted, because it may follow the pull request of a fork and does not say so: leave it out, and let the job run on push or workflow_dispatch',
     },
-    open: {
-      check_run: 'is also started by checks of commits from pull requests, of forks too',
-      check_suite: 'is also started by checks of commits from pull requests, of forks too',
-      discussion: 'is started by everybody who may take part in discussions',
-      discussion_comment: 'is started by everybody who may take part in discussions',
-      fork: 'is started by everybody who may see the repository',
-      gollum: 'is started by everybody who may edit the wiki',
-      issue_comment: 'is started by everybody who may comment, on the pull requests of forks too',
-      issues: 'is started by everybody who may open an issue',
-      merge_group: 'runs code of pull requests, of forks too, before it is merged',
-      status: 'is also started by the status of commits from pull requests, of forks too',
-      watch: 'is started by everybody who may see the repository',
+    startedBy: {
+      check_run: `everybody who may open a pull request for ${ANY_PUBLIC}, by the checks of its commits,`,
+      check_suite: `everybody who may open a pull request for ${ANY_PUBLIC}, by the checks of its commits,`,
+      discussion: `everybody who may take part in discussions of ${ANY_PUBLIC}`,
+      discussion_comment: `everybody who may take part in discussions of ${ANY_PUBLIC}`,
+      fork: `everybody who may fork ${ANY_PUBLIC}`,
+      gollum: 'everybody who may edit the wiki of {place}',
+      issue_comment: `everybody who may comment on issues and pull requests of ${ANY_PUBLIC}`,
+      issues: `everybody who may open an issue of ${ANY_PUBLIC}`,
+      merge_group:
+        'everybody whose pull request is put into the merge queue of {place}, before it is merged,',
+      status: `everybody who may open a pull request for ${ANY_PUBLIC}, by the status of its commits,`,
+      watch: `everybody who may star ${ANY_PUBLIC}`,
     },
     mergeRequest: 'pull_request',
     hidden: 'workflow_run',
   },
+  reusable: { workflow: 'job_workflow_ref', commit: 'job_workflow_sha' },
   tellsForks: false,
   pinsWholeGroup: true,
   workload: {

@@ -71,10 +71,19 @@ export const gitlab: Provider = {
       'duo_workflow',
     ],
     refused: {},
-    open: {},
+    // The others are started by people who may also push, as which GitLab runs them.
+    startedBy: {
+      trigger: 'whoever holds a pipeline trigger token of {place}, whoever that is,',
+      external_pull_request_event:
+        'everybody who may open a pull request on GitHub from a branch of the repository that {place} mirrors',
+      chat: 'whoever writes in a chat that is connected to {place}, under the name of somebody who may run its pipelines,',
+      security_orchestration_policy: 'whoever may change the security policies that apply to {place}',
+      pipeline_execution_policy_schedule: 'whoever may change the security policies that apply to {place}',
+    },
     mergeRequest: 'merge_request_event',
     hidden: 'parent_pipeline',
   },
+  reusable: undefined,
   tellsForks: true,
   pinsWholeGroup: false,
   workload: {

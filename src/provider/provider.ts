@@ -50,8 +50,8 @@ export type Sources = {
   readonly known: readonly string[]
   /** What no rule may list, with the reason and the mend, in words that follow the name. */
   readonly refused: Readonly<Record<string, string>>
-  /** What may be listed but lets in more people than its author may think of, in words that follow the name. */
-  readonly open: Readonly<Record<string, string>>
+  /** Of what may be listed but is started by others than those who may push, who they are; `{place}` stands for the project. */
+  readonly startedBy: Readonly<Record<string, string>>
   /** How the one of merge requests begins. */
   readonly mergeRequest: string
   /** The one that hides whether a merge request is behind it. */
@@ -116,6 +116,8 @@ export type Provider = {
   readonly group: PathRule
   readonly project: PathRule
   readonly sources: Sources
+  /** The claims that name a workflow of another project which runs in the job's place, and its commit. */
+  readonly reusable: { readonly workflow: string; readonly commit: string } | undefined
   /** Whether a rule may admit merge requests: only where a token tells those of forks. */
   readonly tellsForks: boolean
   /** Whether the group's id is that of the whole group, so that it can be pinned without a project. */

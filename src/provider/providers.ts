@@ -14,7 +14,8 @@ export const PERSONAL_CLAIMS: readonly string[] = Object.values(PROVIDERS).flatM
   [...claims].filter(([, { file }]) => file === 'personal').map(([name]) => name),
 )
 
-/** Whose own service an issuer's URL is; undefined where it may be anybody's. */
+/** Whose own service an issuer's URL is, however its host is written; undefined where it may be anybody's. */
 export function providerOfIssuer(issuerUrl: string): ProviderType | undefined {
-  return PROVIDER_TYPES.find((type) => `${issuerUrl}/`.startsWith(`${PROVIDERS[type].issuerUrl}/`))
+  const url = issuerUrl.replace(/^[^/]*\/\/[^/]*/, (origin) => origin.toLowerCase())
+  return PROVIDER_TYPES.find((type) => `${url}/`.startsWith(`${PROVIDERS[type].issuerUrl}/`))
 }

@@ -80,3 +80,89 @@ test('guardrails are told by a diff of their Rego, of which no character moves t
   assert.match(told(none, before), /^\+ guardrails\n {4}--- \/dev\/null\n/)
   assert.match(told(before, none), /^- guardrails\n[\s\S]*\+\+\+ \/dev\/null\n/)
 })
+
+const NONE = { count: 0, decisions: [] }
+const IMPACT = {
+  since: '2026-10-25T12:00:00.000Z',
+  isComplete: true,
+  oldestDecideTime: null,
+  replayed: 20,
+  newlyAllowed: NONE,
+  newlyDenied: NONE,
+  rolesChanged: NONE,
+  errors: NONE,
+  notices: [],
+}
+const impactShown = (impact: object) =>
+  stripVTControlCharacters(
+    describePlan(
+      {
+        changes: [
+          {
+            action: 'DELETE',
+            email: 'a@b.example',
+            etag: '1',
+            notices: [],
+            findings: [],
+            impact: { ...IMPACT, ...impact },
+          },
+        ],
+      },
+      0,
+    ),
+  )
+    .split('\n')
+    .slice(1, -3)
+
+test('an impact is told by its numbers and the newest decisions, of which no character moves the cursor', () => {
+  const decision = {
+    decision: 'decisions/1',
+    identity: 'a@b.example',
+    subject: 'x\u009b2J\u202e',
+    decideTime: '2026-11-20T12:00:00.000Z',
+    explanation: 'why',
+  }
+
+  assert.deepEqual(
+    impactShown({ newlyDenied: { count: 12, decisions: [decision] }, notices: ['Not told.'] }),
+    [
+      '    impact on 20 decisions since 2026-10-25T12:00:00.000Z: 12 newly denied',
+      '      newly denied 2026-11-20T12:00:00.000Z x\\u{9b}2J\\u{202e} at a@b.example (decisions/1): why',
+      '      and 11 more newly denied',
+      '      notice Not told.',
+    ],
+  )
+  assert.deepEqual(impactShown({}), [
+    '    impact on 20 decisions since 2026-10-25T12:00:00.000Z: nothing would come out otherwise',
+  ])
+})
+
+test('an impact says where it was cut, and where nothing was looked at', () => {
+  assert.deepEqual(impactShown({ isComplete: false, oldestDecideTime: '2026-11-19T00:00:00.000Z' }), [
+    '    impact on 20 decisions since 2026-11-19T00:00:00.000Z: nothing would come out otherwise; cut there, for want of time: there are older ones',
+  ])
+  assert.deepEqual(impactShown({ isComplete: false, replayed: 0 }), [
+    '    impact: not looked at, for want of time',
+  ])
+})
+
+test('guardrails tell the tests of identities that they break', () => {
+  const guardrails = { source: 'x', tests: [] }
+  const failingTests = {
+    looked: 9,
+    isComplete: false,
+    count: 2,
+    identities: [{ email: 'a@b.example', tests: [{ title: 't', message: "Test 't' expects ALLOWED." }] }],
+  }
+
+  const told = describePlan(
+    { changes: [], guardrails: { etag: '1', before: guardrails, after: guardrails, failingTests } },
+    0,
+  )
+
+  assert.deepEqual(stripVTControlCharacters(told).split('\n').slice(1, 4), [
+    '    tests that would fail then: of 2 identities, of 9 that were looked at: there are more',
+    "      FAIL a@b.example: Test 't' expects ALLOWED.",
+    '      and of 1 more',
+  ])
+})

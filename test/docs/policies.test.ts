@@ -208,7 +208,7 @@ describe('the examples, planned and applied in a service', () => {
     assert.equal(failing.status, 2)
     assert.match(
       failing.stderr,
-      /guardrails\.tests\.yaml:10:5: tests\[2\]: Test 'a group that begins like ours'/,
+      /guardrails\.tests\.yaml:11:5: tests\[2\]: Test 'a group that begins like ours'/,
     )
     assert.equal(broken.status, 2)
     assert.match(broken.stderr, /guardrails\.rego:8:1: rego_parse_error: /)

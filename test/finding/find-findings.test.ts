@@ -42,6 +42,22 @@ const found = (
   })
 const codes = (...args: Parameters<typeof found>) => found(...args).map(({ code }) => code)
 
+/** Of GitHub alone. */
+function foreignWorkflow() {
+  const rule = {
+    ...NARROW,
+    claims: { job_workflow_ref: ['other/ci/.github/workflows/x.yml@refs/heads/main'] },
+  }
+  return found([], {
+    workloadIdentityConfig: {
+      providerType: 'GITHUB',
+      issuerUrl: 'https://token.actions.githubusercontent.com',
+      allowedAudiences: ['https://claimgate.example.com'],
+      rules: [rule],
+    },
+  })
+}
+
 describe('the findings of an identity', () => {
   test('are none where one project, named refs that are protected, its number and its own audience are asked for', () => {
     assert.deepEqual(found([NARROW]), [])
@@ -108,6 +124,28 @@ describe('the findings of an identity', () => {
     ],
     ['a role of administrators', { roles: ['roles/policyAuthor'] }, ['administrative_role']],
     ['a role that reads', { roles: ['roles/auditor'] }, []],
+    ['a source that a token starts', { pipelineSources: ['push', 'trigger'] }, ['open_source']],
+    [
+      'each source that others start',
+      { pipelineSources: ['chat', 'external_pull_request_event'] },
+      ['open_source', 'open_source'],
+    ],
+    [
+      'sources that Developers start',
+      { pipelineSources: ['webide', 'pipeline', 'parent_pipeline', 'api'] },
+      [],
+    ],
+    ['a source that others start on GitHub alone', { pipelineSources: ['issue_comment'] }, []],
+    [
+      'a source that others start and its claims leave out',
+      { pipelineSources: ['push', 'trigger'], claims: { pipeline_source: ['push'] } },
+      [],
+    ],
+    [
+      'a workflow of GitHub',
+      { claims: { job_workflow_ref: ['other/ci/.github/workflows/x.yml@refs/heads/main'] } },
+      [],
+    ],
     [
       'all of it, but disabled',
       { ...EVERY_REF, project: '', roles: ['roles/workspaceAdmin'], disabled: true },
@@ -181,7 +219,13 @@ describe('the findings of an identity', () => {
   })
 
   test('are each of their grade, a sentence about people, and a change', () => {
-    const wide = ruleWith({ ...EVERY_REF, project: '', roles: ['roles/workspaceAdmin'] })
+    const wide = ruleWith({
+      ...EVERY_REF,
+      project: '',
+      roles: ['roles/workspaceAdmin'],
+      pipelineSources: ['trigger'],
+    })
+    const foreign = foreignWorkflow()
     const all = found(
       [wide],
       {
@@ -193,8 +237,9 @@ describe('the findings of an identity', () => {
       'web',
     )
 
-    assert.deepEqual(new Set(all.map(({ code }) => code)), new Set(Object.keys(FINDING_GRADES)))
-    for (const { code, grade, message, change } of all) {
+    const every = [...all, ...foreign]
+    assert.deepEqual(new Set(every.map(({ code }) => code)), new Set(Object.keys(FINDING_GRADES)))
+    for (const { code, grade, message, change } of every) {
       assert.equal(grade, FINDING_GRADES[code])
       assert.match(message, /^(Every|Everybody|Whoever) [^\n]*\.$/, code)
       assert.match(change, /^(Set|Take|Have) [^\n]*[.\]]$/, code)
@@ -203,6 +248,7 @@ describe('the findings of an identity', () => {
 })
 
 describe('the findings of an identity of GitHub', () => {
+  const workflow = (...job_workflow_ref: readonly string[]) => ({ claims: { job_workflow_ref } })
   const GITHUB = { pipelineSources: PROVIDERS.GITHUB.sources.usual } as const
   const narrow = ruleWith({ ...GITHUB, ids: PINNED })
   const ISSUER = 'https://token.actions.githubusercontent.com'
@@ -284,6 +330,38 @@ describe('the findings of an identity of GitHub', () => {
       { ids: { projectIds: [], namespaceIds: [] }, claims: { repository_owner_id: ['72'] } },
       [],
     ],
+    ['an event that everybody may cause', { pipelineSources: ['push', 'issue_comment'] }, ['open_source']],
+    [
+      'events of people with write access',
+      { pipelineSources: ['release', 'repository_dispatch', 'label'] },
+      [],
+    ],
+    ['a workflow of its own', workflow('ACME/ci/.github/workflows/x.yml@refs/heads/main'), []],
+    [
+      'a workflow of another owner',
+      workflow('acme-evil/ci/.github/workflows/x.yml@refs/tags/v1'),
+      ['foreign_workflow'],
+    ],
+    [
+      'workflows of its own and of another owner',
+      workflow('acme/ci/.github/workflows/x.yml@refs/heads/main', 'other/ci/.github/workflows/x.yml@main'),
+      ['foreign_workflow'],
+    ],
+    [
+      "another owner's workflow at a commit",
+      workflow(`other/ci/.github/workflows/x.yml@${'0123456789'.repeat(4)}`),
+      [],
+    ],
+    [
+      "another owner's workflow with its commit",
+      {
+        claims: {
+          ...workflow('other/ci/.github/workflows/x.yml@refs/heads/main').claims,
+          job_workflow_sha: ['0123456789'.repeat(4)],
+        },
+      },
+      [],
+    ],
     [
       'a number as a claim of GitLab',
       { ids: { projectIds: [], namespaceIds: [] }, claims: { project_id: ['20'] } },
@@ -330,6 +408,21 @@ describe('the findings of an identity of GitHub', () => {
   })
 })
 
+test('who starts a job is said in words of the provider, with the place', () => {
+  const { message, change } = found([{ ...NARROW, pipelineSources: ['trigger'] }])[0] ?? {}
+  const [foreign] = foreignWorkflow()
+
+  assert.equal(
+    message,
+    "Whoever holds a pipeline trigger token of 'acme/app', whoever that is, can start a job that gets in, by trigger, without the right to push.",
+  )
+  assert.equal(change, "Take trigger out of pipelineSources of rule 'deploy'.")
+  assert.equal(
+    foreign?.message,
+    "Whoever may change 'refs/heads/main' of 'other/ci', which is not of 'acme', decides what jobs do that get in.",
+  )
+})
+
 describe('who follows the change of a finding is rid of it', () => {
   const CHANGES: readonly (readonly [FindingCode, Partial<Rule>, Partial<Rule>])[] = [
     ['whole_group_open', { ...EVERY_REF, project: '' }, { project: 'app' }],
@@ -338,6 +431,7 @@ describe('who follows the change of a finding is rid of it', () => {
     ['unprotected_refs', { protectedRefsOnly: false }, { protectedRefsOnly: true }],
     ['administrative_role', { roles: ['roles/workspaceAdmin'] }, { roles: [] }],
     ['merge_requests', EVERY_REF, { mergeRequests: 'NONE' }],
+    ['open_source', { pipelineSources: ['push', 'trigger'] }, { pipelineSources: ['push'] }],
     ['no_id_pinned', {}, { ids: PINNED }],
   ]
   for (const [code, changes, mend] of CHANGES) {

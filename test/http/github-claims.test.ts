@@ -165,6 +165,14 @@ for (const kind of ONE_DATABASE) {
         assertProblem(await create('own', { providerType: 'GITLAB', issuerUrl }), 400, 3, /must be GITHUB/)
         assertProblem(await register(issuerUrl, 'GITLAB'), 400, 3, /^providerType must be GITHUB/)
         assertProblem(await register(enterprise, 'GITLAB'), 400, 3, /^providerType must be GITHUB/)
+        const upper = issuerUrl.replace('token', 'TOKEN')
+        assertProblem(await register(upper, 'GITLAB'), 400, 3, /^providerType must be GITHUB/)
+        assertProblem(
+          await create('upper', { providerType: 'GITLAB', issuerUrl: upper }),
+          400,
+          3,
+          /must be GITHUB/,
+        )
         assertProblem(await register('https://gitlab.com', 'GITHUB'), 400, 3, /must be GITLAB/)
         assert.equal((await register(`${issuerUrl}.example.com`, 'GITLAB')).status, 200)
       })

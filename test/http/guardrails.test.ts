@@ -212,6 +212,39 @@ for (const kind of DATABASES) {
       assert.deepEqual((await get()).json, before.json)
     })
 
+    test('are decided at their time, else when their token was issued, else at the moment of the run', async () => {
+      const from2027 = (seconds: number) => `package claimgate.guardrails
+
+required := {"later": "Not before 2027."}
+
+met contains "later" if input.time >= ${seconds}
+`
+      const begin = Date.UTC(2027, 0, 1) / 1000
+      const claims = {}
+      const tests = [
+        {
+          title: 'A time',
+          claims: { ...claims, iat: begin - 1 },
+          time: '2027-01-01T01:00:00+01:00',
+          expect: 'ALLOWED',
+        },
+        { title: 'A second before', claims, time: '2026-12-31T23:59:59.999Z', expect: 'DENIED' },
+        { title: 'Issued', claims: { ...claims, iat: begin }, expect: 'ALLOWED' },
+      ]
+      const now = { title: 'Now', claims, expect: 'ALLOWED' }
+
+      const timed = await put({ source: from2027(begin), tests })
+      const tooEarly = await put({ source: from2027(begin), tests: [now] })
+      const passed = await put({ source: from2027(world.clock() / 1000), tests: [now] })
+      const noTime = await put({ source: SOURCE, tests: [{ ...now, time: '2027-02-29T00:00:00Z' }] })
+
+      assert.equal(timed.status, 200, timed.text)
+      assert.deepEqual(timed.json.tests, tests)
+      assertProblem(tooEarly, 400, 3, /Test 'Now' expects ALLOWED/)
+      assert.equal(passed.status, 200, passed.text)
+      assertProblem(noTime, 400, 3, /tests\[0\]\.time must be a time as in/)
+    })
+
     test('stand beside an identity’s policy in its tests, as in an exchange', async () => {
       await put({ source: SOURCE })
       const own = { title: 'Own', claims: gitlabClaims('18.4', SELF_HOSTED), expect: 'DENIED' }
@@ -328,7 +361,8 @@ for (const kind of DATABASES) {
 
       assertProblem(stale, 409, 10, /etag/)
       assert.equal(back.status, 200, back.text)
-      assert.deepEqual((await get()).json, back.json)
+      const { failingTests: _, ...guardrails } = back.json
+      assert.deepEqual((await get()).json, guardrails)
       assert.deepEqual(
         [back.json.source, back.json.tests, back.json.digest],
         [SOURCE, TESTS, saved.json.digest],

@@ -203,9 +203,34 @@ for (const kind of ONE_DATABASE) {
         world.request('POST', `${APPLY}${query}`, { url: strict.url, body: toApply(changes), headers })
 
       const refused = await changesNothing(() => send(''))
+      const mixed = await changesNothing(() =>
+        world.request('POST', APPLY, {
+          url: strict.url,
+          body: {
+            changes: [
+              ...toApply(changes.slice(0, 1)).changes,
+              { action: 'CREATE', email: 'c@elsewhere.example.com', workloadIdentity: changes[1]?.after },
+            ],
+          },
+          headers,
+        }),
+      )
       const acknowledged = await send('?acknowledge=A%20trial.&reason=It%20begins.')
 
-      assertProblem(refused, 400, 3, /^a@.*BLOCK_FINDINGS is warning.*acknowledge.*and 1 more problems$/)
+      assertProblem(refused, 400, 9, /^a@.*BLOCK_FINDINGS is warning.*acknowledge.*and 1 more problems$/)
+      const told = refused.json.details[0].findings
+      assert.deepEqual(
+        [...new Set(told.map(({ index, email }: Record<string, unknown>) => `${index} ${email}`))],
+        [`0 ${emailOf('a')}`, `1 ${emailOf('b')}`],
+      )
+      assert.ok(
+        told.every(({ grade, isNew }: Record<string, unknown>) => grade !== 'NOTE' && isNew === undefined),
+      )
+      assertProblem(mixed, 400, 3, /^a@.*BLOCK_FINDINGS is warning.*and 1 more problems$/)
+      assert.deepEqual(
+        mixed.json.details[0].problems.map(({ index }: { index: number }) => index),
+        [0, 1],
+      )
       assert.equal(acknowledged.status, 200, acknowledged.text)
       for (const { email, acknowledgements, findings } of acknowledged.json.workloadIdentities) {
         const path = `/v1/workloadIdentities/${email}/policyVersions`

@@ -114,6 +114,39 @@ for (const kind of ONE_DATABASE) {
       }
     })
 
+    test('are decided at their time, else when their token was issued, else at the moment of the run', async () => {
+      const from2027 = (seconds: number) => `package claimgate.conditions
+
+required := {"later": "Not before 2027."}
+
+met contains "later" if input.time >= ${seconds}
+`
+      const begin = Date.UTC(2027, 0, 1) / 1000
+      const { iat: _, ...claims } = MAIN
+      const tests = [
+        {
+          title: 'A time',
+          claims: { ...claims, iat: begin - 1 },
+          time: '2027-01-01T01:00:00+01:00',
+          expect: 'ALLOWED',
+        },
+        { title: 'A second before', claims, time: '2026-12-31T23:59:59.999Z', expect: 'DENIED' },
+        { title: 'Issued', claims: { ...claims, iat: begin }, expect: 'ALLOWED' },
+      ]
+      const now = { title: 'Now', claims, expect: 'ALLOWED' }
+
+      const timed = await create(body(tests, { conditions: from2027(begin) }))
+      const tooEarly = await create(body([now], { conditions: from2027(begin) }))
+      const passed = await create(body([now], { conditions: from2027(world.clock() / 1000) }))
+      const noTime = await create(body([{ ...now, time: '2027-02-29T00:00:00Z' }]))
+
+      assert.equal(timed.status, 200, timed.text)
+      assert.deepEqual(timed.json.tests, tests)
+      assertProblem(tooEarly, 400, 3, /Test 'Now' expects ALLOWED/)
+      assert.equal(passed.status, 200, passed.text)
+      assertProblem(noTime, 400, 3, /tests\[0\]\.time must be a time as in/)
+    })
+
     test('do not keep an identity from being disabled or from coming back', async () => {
       const email = (await create(body([GOOD]))).json.email
 

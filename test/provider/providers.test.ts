@@ -69,14 +69,14 @@ for (const type of PROVIDER_TYPES) {
     })
 
     test('has sources that may be listed, and no merge request among them', () => {
-      const { usual, known, refused, open, mergeRequest } = provider.sources
+      const { usual, known, refused, startedBy, mergeRequest } = provider.sources
 
       assert.deepEqual(
-        usual.filter((source) => !known.includes(source) || source in open),
+        usual.filter((source) => !known.includes(source) || source in startedBy),
         [],
       )
       assert.deepEqual(
-        Object.keys(open).filter((source) => !known.includes(source)),
+        Object.keys(startedBy).filter((source) => !known.includes(source)),
         [],
       )
       assert.deepEqual(

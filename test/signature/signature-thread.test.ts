@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
 import { after, describe, test } from 'node:test'
 import { CompactSign, compactVerify } from 'jose'
@@ -66,6 +67,27 @@ describe('the signature thread', () => {
     assert.ok(refused.length >= 200)
     for (const { reason } of refused) assert.ok(isUnavailable(reason))
     await assert.rejects(late, isUnavailable)
+  })
+
+  test('is unavailable, and no more than that, where the system gives it no thread', () => {
+    // A process that may have no threads at all.
+    const source = `
+      import { generateKeyPairSync } from 'node:crypto'
+      import { createSignatureThread } from '${import.meta.resolve('../../src/signature/signature-thread.ts')}'
+      const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+      const causes = []
+      const thread = createSignatureThread({ log: { error: ({ cause }) => causes.push(cause) } })
+      const told = []
+      for (const input of ['a', 'b']) await thread.sign(privateKey, input).catch((error) => told.push(error.code))
+      await thread.close()
+      console.log(JSON.stringify({ told, causes }))`
+    const args = ['--permission', '--allow-fs-read=*', '--input-type=module', '--eval', source]
+    const { told, causes } = JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' }))
+
+    assert.deepEqual(told, ['unavailable', 'unavailable'])
+    assert.equal(causes.length, 2, 'It is tried again with the next token.')
+    for (const cause of causes)
+      assert.match(cause, /ERR_ACCESS_DENIED|Access to this API has been restricted/)
   })
 })
 

@@ -1,3 +1,4 @@
+import { showFileProblem } from '../../policy-file/file-problem.ts'
 import {
   type ClientCommand,
   type ClientContext,
@@ -7,7 +8,7 @@ import {
   FOUND_SOMETHING,
 } from '../command.ts'
 import { createProgressBar } from '../progress-bar.ts'
-import { AT_ONCE, makePlan } from './make-plan.ts'
+import { AT_ONCE, type MadePlan, makePlan } from './make-plan.ts'
 import { openPolicyFolder } from './open-folder.ts'
 import { type Changes, readPlan } from './plan-file.ts'
 import {
@@ -46,12 +47,13 @@ export const applyCommand: ClientCommand = {
   operands: ['[FOLDER]'],
   async run(context) {
     const client = createServiceClient(context.config, context.flags)
-    const { unchanged, ...planned } = await plannedChanges(client, context)
+    const { unchanged, fileOf, ...planned } = await plannedChanges(client, context)
     if (planned.changes.length > 0 || planned.guardrails !== undefined) {
       const refusal = await apply(client, planned, pathWith(context.flags))
       if (refusal !== undefined) {
-        process.stderr.write(`${refusal.message}\n`)
-        return refusal.status === CONFLICT ? FOUND_SOMETHING : COULD_NOT_RUN
+        const blocked = blockedFindings(refusal, planned.changes, fileOf)
+        process.stderr.write(`${[refusal.message, ...blocked].join('\n')}\n`)
+        return refusal.status === CONFLICT || blocked.length > 0 ? FOUND_SOMETHING : COULD_NOT_RUN
       }
     }
     const shown =
@@ -74,14 +76,48 @@ function pathWith(flags: Flags): string {
 /** The service is not what the plan was made for. */
 const CONFLICT = 409
 
-async function plannedChanges(client: ServiceClient, { config, flags, operands: [folder] }: ClientContext) {
+async function plannedChanges(
+  client: ServiceClient,
+  { config, flags, operands: [folder] }: ClientContext,
+): Promise<MadePlan> {
   if ((folder === undefined) === (flags.plan === undefined)) throw new Error('Give a FOLDER, or --plan FILE.')
-  if (folder !== undefined) return makePlan(client, openPolicyFolder(config, folder), flags.prune === true)
+  if (folder !== undefined)
+    return makePlan(client, openPolicyFolder(config, folder), { prune: flags.prune === true, days: 0 })
   if (flags.prune === true)
     throw new Error('--prune goes with a FOLDER: a plan says already what is deleted.')
   const plan = readPlan(String(flags.plan))
-  if (plan.url === client.url) return { changes: plan.changes, guardrails: plan.guardrails, unchanged: 0 }
+  if (plan.url === client.url) {
+    return { changes: plan.changes, guardrails: plan.guardrails, unchanged: 0, fileOf: () => undefined }
+  }
   throw new Error(`This plan was made for ${plan.url}, not for ${client.url}.`)
+}
+
+type BlockedFinding = {
+  readonly email: string
+  readonly rule?: string
+  readonly code: string
+  readonly grade: string
+  readonly message: string
+  readonly change: string
+}
+
+/** The findings that BLOCK_FINDINGS refuses, each where the folder has what it is about. */
+function blockedFindings(
+  { details }: ServiceError,
+  changes: Changes['changes'],
+  fileOf: MadePlan['fileOf'],
+): readonly string[] {
+  const [first] = details as readonly [{ readonly findings?: readonly BlockedFinding[] }?]
+  return (first?.findings ?? []).map(({ email, rule, code, grade, message, change }) => {
+    const text = `${grade.toLowerCase()} ${code}: ${message} ${change}`
+    const file = fileOf(email)
+    if (file === undefined) return `${email}${rule === undefined ? '' : ` (${rule})`}: ${text}`
+    const config = changes.find((each) => each.email === email)?.after?.workloadIdentityConfig
+    const { rules = [] } = (config ?? {}) as { readonly rules?: readonly { readonly id: string }[] }
+    const index = rules.findIndex(({ id }) => id === rule)
+    const path = index < 0 ? [] : ['workloadIdentityConfig', 'rules', index]
+    return showFileProblem(file.problemAt(path, text))
+  })
 }
 
 /** Undefined where all changes were made. */

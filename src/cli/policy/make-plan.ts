@@ -12,12 +12,21 @@ import { type ServiceClient, ServiceError } from './service-client.ts'
 /** What a folder says; without `guardrails` they are left alone. */
 type Folder = { readonly files: readonly PolicyFile[]; readonly guardrails: GuardrailsFiles | undefined }
 
+/** `prune`: all other identities are to go; `days`: of how many the decisions are looked at, where the default will not do. */
+export type PlanOptions = { readonly prune: boolean; readonly days?: number | undefined }
+
+/** `fileOf`: the file of an identity by the email that it has in the service. */
+export type MadePlan = Changes & {
+  readonly unchanged: number
+  readonly fileOf: (email: string) => PolicyFile | undefined
+}
+
 /** Asks a service what these files would change there. Throws `PolicyFileError` with what it says of any of them. */
 export async function makePlan(
   client: ServiceClient,
   { files, guardrails }: Folder,
-  prune: boolean,
-): Promise<Changes & { readonly unchanged: number }> {
+  { prune, days }: PlanOptions,
+): Promise<MadePlan> {
   if (prune && files.length === 0) {
     throw new Error('--prune would delete all identities: there is no file of one in the folder.')
   }
@@ -33,9 +42,11 @@ export async function makePlan(
       const some = files.slice(from, from + AT_ONCE)
       const isLast = from + AT_ONCE >= files.length
       const keep = prune && isLast ? { keep: emails } : {}
-      const body = { workloadIdentities: some.map(toWanted), ...keep, guardrails: wanted }
-      const answer = await ask(client, body, { files: some, guardrails }, problems)
-      guardrailsChange = answer.guardrails
+      // What they would do to all is the same each time.
+      const beside = wanted && { ...wanted, withImpact: from === 0 }
+      const body = { workloadIdentities: some.map(toWanted), ...keep, guardrails: beside }
+      const answer = await ask(client, body, { files: some, guardrails }, problems, days)
+      guardrailsChange ??= answer.guardrails
       problems.push(...findRepeated(some, answer.emails, emails))
       changes.push(...answer.changes)
       emails.push(...answer.emails)
@@ -46,7 +57,25 @@ export async function makePlan(
   }
   if (problems.length > 0) throw new PolicyFileError(problems)
   const changed = changes.filter(({ action }) => action !== 'DELETE').length
-  return { changes, guardrails: guardrailsChange, unchanged: emails.length - changed }
+  return {
+    changes,
+    guardrails: guardrailsChange && withoutChanged(guardrailsChange, changes),
+    unchanged: emails.length - changed,
+    fileOf: (email) => files[emails.indexOf(email)],
+  }
+}
+
+/** The tests of what changes too are run as they will be; of each part of a plan the service knows that part only. */
+function withoutChanged(
+  { failingTests, ...guardrails }: GuardrailsChange,
+  changes: readonly Change[],
+): GuardrailsChange {
+  if (failingTests === undefined) return guardrails
+  const changed = new Set(changes.map(({ email }) => email))
+  const identities = failingTests.identities.filter(({ email }) => !changed.has(email))
+  const count = failingTests.count - failingTests.identities.length + identities.length
+  if (count === 0 && failingTests.isComplete) return guardrails
+  return { ...guardrails, failingTests: { ...failingTests, count, identities } }
 }
 
 /** What is compiled within the time that a proxy waits, on a machine that has other things to do. */
@@ -60,9 +89,11 @@ async function ask(
   body: object,
   { files, guardrails }: Folder,
   problems: FileProblem[],
+  days: number | undefined,
 ): Promise<PlanAnswer> {
+  const query = days === undefined ? '' : `?days=${days}`
   try {
-    return planAnswer.parse(await client.post('/v1/workspaces/default:planPolicies', body))
+    return planAnswer.parse(await client.post(`/v1/workspaces/default:planPolicies${query}`, body))
   } catch (error) {
     // They are the same for all.
     const wrong = error instanceof ServiceError ? placedInGuardrails(error, guardrails) : []

@@ -56,6 +56,7 @@ export async function openOfflinePolicies(
   const reader = policyFileReader(config)
   const judging = { recordableClaims, policyInput, checkClaims }
   const prepareSource = createPrepareGuardrails({
+    clock: systemClock,
     compiler,
     policies: { loadWasm: async () => undefined },
     smokeRun,
@@ -111,7 +112,8 @@ export async function openOfflinePolicies(
     prepareGuardrails,
     async runGuardrailsTests() {
       const policy = await prepareGuardrails()
-      return policy === undefined ? [] : testGuardrails(smokeRun, policy.policy.wasm, guardrails?.tests ?? [])
+      if (policy === undefined || guardrails === undefined) return []
+      return testGuardrails(smokeRun, policy.policy.wasm, guardrails.tests, systemClock())
     },
     close,
   }

@@ -19,7 +19,8 @@ export const SHAPES = {
   outputOnly: OUTPUT_ONLY,
 }
 
-const GUARDRAILS_TESTS = z.strictObject({ tests: guardrailsBody.shape.tests.unwrap() })
+/** The shape of the file of the guardrails' tests, as the API has them. */
+export const GUARDRAILS_TESTS = z.strictObject({ tests: guardrailsBody.shape.tests.unwrap() })
 
 /** Files with mistakes, each of them named. */
 export class PolicyFileError extends Error {

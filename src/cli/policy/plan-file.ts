@@ -5,6 +5,43 @@ import { readFields } from '../../fields/read-fields.ts'
 
 const content = z.record(z.string(), z.unknown())
 
+const affected = z.looseObject({
+  count: z.int(),
+  decisions: z.array(
+    z.looseObject({
+      decision: z.string(),
+      identity: z.string().nullable(),
+      subject: z.string().nullable(),
+      decideTime: z.string(),
+      explanation: z.string(),
+    }),
+  ),
+})
+
+const impact = z.looseObject({
+  since: z.string(),
+  isComplete: z.boolean(),
+  oldestDecideTime: z.string().nullable(),
+  replayed: z.int(),
+  newlyAllowed: affected,
+  newlyDenied: affected,
+  rolesChanged: affected,
+  errors: affected,
+  notices: z.array(z.string()),
+})
+
+const failingTests = z.looseObject({
+  looked: z.int(),
+  isComplete: z.boolean(),
+  count: z.int(),
+  identities: z.array(
+    z.looseObject({
+      email: z.string(),
+      tests: z.array(z.looseObject({ title: z.string(), message: z.string() })),
+    }),
+  ),
+})
+
 const change = z.strictObject({
   action: z.enum(['CREATE', 'UPDATE', 'DELETE']),
   email: z.string(),
@@ -22,13 +59,20 @@ const change = z.strictObject({
       isNew: z.boolean(),
     }),
   ),
+  impact: impact.optional(),
 })
 
 const guardrails = z.strictObject({
   source: z.string(),
   tests: z.array(z.looseObject({ title: z.string() })),
 })
-const guardrailsChange = z.strictObject({ etag: z.string(), before: guardrails, after: guardrails })
+const guardrailsChange = z.strictObject({
+  etag: z.string(),
+  before: guardrails,
+  after: guardrails,
+  impact: impact.optional(),
+  failingTests: failingTests.optional(),
+})
 
 /** What the service answers to a plan. */
 export const planAnswer = z.object({
@@ -47,6 +91,8 @@ const planFile = z.strictObject({
 
 export type Change = z.infer<typeof change>
 export type GuardrailsChange = z.infer<typeof guardrailsChange>
+export type PlannedImpact = z.infer<typeof impact>
+export type FailingTests = z.infer<typeof failingTests>
 
 /** `guardrails`: absent where they stay as they are. */
 export type Changes = {

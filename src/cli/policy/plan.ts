@@ -14,12 +14,14 @@ export const planCommand: ClientCommand = {
   options: [
     ...CLIENT_OPTIONS,
     ['--prune', 'also delete all identities that have no file in the folder'],
+    ['--days N', 'of how many days the decisions are looked at for its impact: 30, or 0 for none'],
     ['--output FILE', 'writes the plan, for apply --plan FILE'],
     ['--json', 'the plan as JSON'],
   ],
   flags: {
     ...CLIENT_FLAGS,
     prune: { type: 'boolean' },
+    days: { type: 'string' },
     output: { type: 'string' },
     json: { type: 'boolean' },
   },
@@ -27,7 +29,8 @@ export const planCommand: ClientCommand = {
   async run({ config, flags, operands: [folder = ''] }) {
     const client = createServiceClient(config, flags)
     const opened = openPolicyFolder(config, folder)
-    const { changes, guardrails, unchanged } = await makePlan(client, opened, flags.prune === true)
+    const options = { prune: flags.prune === true, days: readDays(flags.days) }
+    const { changes, guardrails, unchanged } = await makePlan(client, opened, options)
     if (typeof flags.output === 'string')
       writeFileSync(flags.output, writtenPlan({ url: client.url, changes, guardrails }))
     process.stdout.write(
@@ -37,4 +40,10 @@ export const planCommand: ClientCommand = {
     )
     return changes.length === 0 && guardrails === undefined ? DONE : FOUND_SOMETHING
   },
+}
+
+function readDays(flag: string | boolean | undefined): number | undefined {
+  if (flag === undefined) return undefined
+  if (typeof flag === 'string' && /^(0|[1-9]\d{0,2})$/.test(flag)) return Number(flag)
+  throw new Error('--days must be a whole number of days, or 0.')
 }

@@ -3,6 +3,8 @@ import { fieldPath } from '../../fields/field-path.ts'
 import { diffModules } from '../../policy/diff-modules.ts'
 import { GUARDRAILS_REGO } from '../../policy-file/read-guardrails-files.ts'
 import type { Change, Changes, GuardrailsChange } from './plan-file.ts'
+import { printable } from './printable.ts'
+import { describeFailingTests, describeImpact } from './show-impact.ts'
 
 const CONFIG = 'workloadIdentityConfig'
 const SIGNS = { CREATE: '+', UPDATE: '~', DELETE: '-' } as const
@@ -18,7 +20,7 @@ export function describePlan({ changes, guardrails }: Changes, unchanged: number
   return `${[...first, ...changes.flatMap(describeChange), sum].join('\n')}\n`
 }
 
-function describeGuardrails({ before, after }: GuardrailsChange): readonly string[] {
+function describeGuardrails({ before, after, impact, failingTests }: GuardrailsChange): readonly string[] {
   const action = before.source === '' ? 'CREATE' : after.source === '' ? 'DELETE' : 'UPDATE'
   const diffs = diffModules(moduleOf(before.source), moduleOf(after.source))
   return [
@@ -27,6 +29,8 @@ function describeGuardrails({ before, after }: GuardrailsChange): readonly strin
     ...differences({ tests: byTitle(before.tests) }, { tests: byTitle(after.tests) }).map(
       (line) => `    ${line}`,
     ),
+    ...describeImpact(impact),
+    ...describeFailingTests(failingTests),
     '',
   ]
 }
@@ -35,10 +39,8 @@ function moduleOf(source: string) {
   return source === '' ? [] : [{ path: GUARDRAILS_REGO, source }]
 }
 
-/** A line of a diff, of which no character moves the cursor or turns the text around. */
 function shownLine(line: string): string {
-  const shown = line.replace(/[^\P{C}\t]/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16)}}`)
-  return `    ${shown}`
+  return `    ${printable(line)}`
 }
 
 /** A test is told by its title; of several with the same, those after the first by a number too. */
@@ -49,13 +51,22 @@ function byTitle(tests: GuardrailsChange['after']['tests']): readonly object[] {
   })
 }
 
-function describeChange({ action, email, before, after, notices, findings }: Change): readonly string[] {
+function describeChange({
+  action,
+  email,
+  before,
+  after,
+  notices,
+  findings,
+  impact,
+}: Change): readonly string[] {
   const title = styleText(COLOURS[action], `${SIGNS[action]} ${email}`)
   return [
     title,
     ...differences(before ?? {}, after ?? {}).map((line) => `    ${line}`),
     ...notices.map((notice) => `    ${styleText('cyan', 'notice')} ${notice.replace(`${CONFIG}.`, '')}`),
     ...describeFindings(findings),
+    ...describeImpact(impact),
     '',
   ]
 }
