@@ -85,6 +85,7 @@ export async function openParts(options: AppOptions, opened: AsyncDisposableStac
   const issuers = createIssuerStore(db)
   const identities = createIdentityStore(db)
   const guardrails = createGuardrailsStore(db)
+  const verifyAccessToken = createAccessTokenVerifier({ ...config, keys, issuer: config.publicUrl, clock })
   return {
     ...options,
     opa,
@@ -93,10 +94,8 @@ export async function openParts(options: AppOptions, opened: AsyncDisposableStac
     adminToken: secrets.adminToken,
     pageTokens: createPageTokens(secrets.keyEncryptionKeys),
     keys,
-    findLiveToken: createFindLiveToken({
-      db,
-      verifyAccessToken: createAccessTokenVerifier({ ...config, keys, issuer: config.publicUrl, clock }),
-    }),
+    verifyAccessToken,
+    findLiveToken: createFindLiveToken({ db, verifyAccessToken }),
     decisions,
     newDecisionId,
     /** Refusals without a row of their own: those of verified tokens never share a statement with others. */
