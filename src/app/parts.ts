@@ -3,6 +3,7 @@ import type { AppOptions } from '../app.ts'
 import { readSecrets } from '../config/secrets.ts'
 import { openDatabase } from '../db/open-database.ts'
 import { createAttemptSummaries } from '../decision/attempt-summaries.ts'
+import { createTokenCounter } from '../decision/count-tokens.ts'
 import { createDecisionIds } from '../decision/decision-id.ts'
 import { createDecisionStore } from '../decision/decision-store.ts'
 import { keepHouse } from '../decision/keep-house.ts'
@@ -97,6 +98,7 @@ export async function openParts(options: AppOptions, opened: AsyncDisposableStac
     verifyAccessToken,
     findLiveToken: createFindLiveToken({ db, verifyAccessToken }),
     decisions,
+    tokenCounter: createTokenCounter({ db, clock }),
     newDecisionId,
     /** Refusals without a row of their own: those of verified tokens never share a statement with others. */
     attempts,
