@@ -50,7 +50,8 @@ function ends({ unexpiredTokens, isComplete }: TokenCount): string {
   return `ends ${isComplete ? '' : 'at least '}${some}`
 }
 
-function uncounted(log: Parts['log']): (error: unknown) => undefined {
+/** Goes on without a count, and says so in the log. */
+export function uncounted(log: Parts['log']): (error: unknown) => undefined {
   return (error) => {
     log.warn(
       { cause: String((error as Error).message) },

@@ -39,7 +39,7 @@ import { policyInput } from '../provider/policy-input.ts'
 import { checkClaims } from '../token/check-claims.ts'
 import type { MeasureDraft } from './draft-impact.ts'
 import { draftRoutes } from './draft-routes.ts'
-import { tellEndedTokens } from './ended-tokens.ts'
+import { tellEndedTokens, uncounted } from './ended-tokens.ts'
 import type { Parts } from './parts.ts'
 import { type Beside, policyChangesRoutes } from './policy-changes-routes.ts'
 import { policyVersionRoutes } from './policy-version-routes.ts'
@@ -50,6 +50,9 @@ export type IdentityChanges = {
   readonly changesOf: (caller: Caller) => UpdateWorkloadIdentityDeps
   readonly inTurn: OneAtATime
 }
+
+/** At least none. */
+const UNCOUNTED = { unexpiredTokens: 0, isComplete: false }
 
 /** Whoever only asks what a save would say needs no right to give what it gives. */
 const SAVING_NOTHING = FIRST_ADMINISTRATOR
@@ -120,8 +123,9 @@ export function identityRoutes(parts: Parts, measureDraft: MeasureDraft): readon
       revokeTokens: (caller, email, ifMatch) =>
         inTurn(email, async () => {
           const { identity, revoked } = await revokeIdentityTokens(changesOf(caller), email, ifMatch)
-          const count = await parts.tokenCounter.ofIdentity(identity, revoked)
-          return { ...count, revision: revoked.until }
+          // They are ended whether or not they can be counted.
+          const count = await parts.tokenCounter.ofIdentity(identity, revoked).catch(uncounted(parts.log))
+          return { ...(count ?? UNCOUNTED), revision: revoked.until }
         }),
     }),
     countIdentityTokensRoute(parts),

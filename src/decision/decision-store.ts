@@ -121,7 +121,7 @@ const PRUNE: readonly PreparedStatement[] = ['used_tokens', 'explained_tokens', 
 
 const ALLOWED_EXCHANGE = sql<boolean>`outcome = 'ALLOWED' and kind = 'EXCHANGE'`
 /** In a verdict's text, whose members have one order; within its texts a double quote is escaped. */
-export const MET_RULE = String.raw`\{"id":"([A-Za-z0-9_-]+)","title":"(?:[^"\\]|\\.)*","met":true,`
+const MET_RULE = String.raw`\{"id":"([A-Za-z0-9_-]+)","title":"(?:[^"\\]|\\.)*","met":true,`
 
 const RETIRE: PreparedStatement = {
   name: 'retire-decision-partition',
