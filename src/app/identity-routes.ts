@@ -105,7 +105,7 @@ export function identityRoutes(parts: Parts, measureDraft: MeasureDraft): readon
       updateWorkloadIdentity: async (caller, email, { body, mask, ifMatch }, authorship) => {
         const patch = readIdentityPatch(body, mask)
         return inTurn(email, async () => {
-          const before = await identities.find(email)
+          const before = await identities.findToJudge(email)
           const saved = await updateWorkloadIdentity(changesOf(caller), email, { patch, ifMatch, authorship })
           return tellEndedTokens(parts, before, saved)
         })

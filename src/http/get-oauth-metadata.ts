@@ -57,24 +57,21 @@ export function oauthMetadataRoutes(about: {
   }
   return [
     ...wellKnownPaths(publicUrl).map((path, index) =>
-      metadataRoute(
+      metadataRoute({
         path,
-        'Get the metadata of the authorization server (RFC 8414).',
-        metadataAnswer,
+        operationId: index === 0 ? 'getAuthorizationServer' : 'getAuthorizationServerOfPath',
+        summary: 'Get the metadata of the authorization server (RFC 8414).',
+        answer: metadataAnswer,
         metadata,
-        {
-          operationId:
-            index === 0 ? 'getAuthorizationServerMetadata' : 'getAuthorizationServerMetadataOfIssuer',
-        },
-      ),
+      }),
     ),
-    metadataRoute(
-      '/.well-known/openid-configuration',
-      'Get the same for libraries that look for it as OpenID Connect has it.',
-      openIdAnswer,
-      openId,
-      { operationId: 'getOpenIdConfiguration' },
-    ),
+    metadataRoute({
+      path: '/.well-known/openid-configuration',
+      operationId: 'getOpenIdConfiguration',
+      summary: 'Get the same for libraries that look for it as OpenID Connect has it.',
+      answer: openIdAnswer,
+      metadata: openId,
+    }),
   ]
 }
 
@@ -84,25 +81,23 @@ export function oauthMetadataRoutes(about: {
  */
 function wellKnownPaths(publicUrl: string): readonly string[] {
   const { pathname } = new URL(publicUrl)
-  return pathname === '/' ? [RFC_8414] : [RFC_8414, `${RFC_8414}${pathname}`]
+  // Other characters mean something in a route; such an issuer is found by OpenID Connect's path alone.
+  return /^(\/[\w.~-]+)+$/.test(pathname) ? [RFC_8414, `${RFC_8414}${pathname}`] : [RFC_8414]
 }
 
-function metadataRoute<Metadata>(
-  path: string,
-  summary: string,
-  answer: z.ZodType<Metadata>,
-  metadata: Metadata,
-  { operationId }: { readonly operationId: string },
-): Route {
+function metadataRoute<Metadata>({
+  metadata,
+  ...route
+}: Pick<Route, 'path' | 'operationId' | 'summary'> & {
+  readonly answer: z.ZodType<Metadata>
+  readonly metadata: Metadata
+}): Route {
   return defineRoute({
+    ...route,
     method: 'GET',
-    path,
     group: 'OAuth',
-    summary,
-    operationId,
     access: 'public',
     query: 'ignored',
-    answer,
     handle: async () => ({
       headers: { 'Cache-Control': 'public, max-age=300', 'Access-Control-Allow-Origin': '*' },
       body: metadata,

@@ -75,9 +75,8 @@ export function oauthRefusalAnswer(refusal: Refusal, isOfTarget: boolean): Route
   if (refusal.code !== 'unauthenticated' && refusal.code !== 'permission_denied') {
     return inOAuth(OAUTH_ERRORS[refusal.code], refusalAnswer(refusal))
   }
-  return inOAuth(isOfTarget ? 'invalid_target' : 'invalid_request', {
-    ...refusalAnswer({ ...refusal, code: 'invalid_argument' }),
-  })
+  const answer = refusalAnswer({ ...refusal, code: 'invalid_argument' })
+  return inOAuth(isOfTarget ? 'invalid_target' : 'invalid_request', answer)
 }
 
 /** RFC 6750 section 3: without credentials it is asked for some, and told of no error. */

@@ -12,7 +12,8 @@ const DESCRIPTION = `Trades a CI job's OIDC token for a short-lived access token
 Every answer carries \`X-Request-Id\` (the request's own, where it is harmless to repeat), \`Cache-Control: no-store\`
 unless its operation says otherwise, and \`X-Content-Type-Options: nosniff\`. HEAD is answered wherever GET is. A path
 that is not here is a 404, another method of one that is a 405, and what is no HTTP a 400, 408 or 431, all of them as
-an Error (under \`/oauth2\`, an OAuthError). A parameter or field that is not here is refused by name, unless it says that parameters are ignored.`
+an Error (under \`/oauth2\`: as an OAuthError, and what a form has besides is ignored). Elsewhere a parameter or field
+that is not here is refused by name, unless it says that parameters are ignored.`
 
 /** The groups in the order in which a reader meets them. */
 const GROUPS: Readonly<Record<RouteGroup, string>> = {

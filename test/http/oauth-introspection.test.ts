@@ -285,6 +285,17 @@ describe('the metadata', () => {
     }
   })
 
+  test('of an issuer whose path is no route stops nothing', async () => {
+    const world = await startWorld('embedded', { PUBLIC_URL: 'https://example.com/gate(1)' })
+    try {
+      const answer = await world.request('GET', PATHS[0] ?? '', { isApi: false })
+
+      assert.equal(answer.json.issuer, 'https://example.com/gate(1)')
+    } finally {
+      await world.close()
+    }
+  })
+
   test('of an issuer with a path is found where RFC 8414 has it, too', async () => {
     const world = await startWorld('embedded', { PUBLIC_URL: 'https://example.com/gate' })
     try {
