@@ -5,6 +5,7 @@ const VERBS = {
   issuers: ['create', 'get', 'list', 'update', 'delete', 'undelete', 'refresh'],
   projects: ['create', 'get', 'list', 'update', 'delete', 'undelete'],
   decisions: ['get', 'list'],
+  tokens: ['introspect', 'revoke'],
   metrics: ['get'],
 } as const satisfies Readonly<Record<string, readonly string[]>>
 

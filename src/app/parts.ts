@@ -3,6 +3,7 @@ import type { AppOptions } from '../app.ts'
 import { readSecrets } from '../config/secrets.ts'
 import { openDatabase } from '../db/open-database.ts'
 import { createAttemptSummaries } from '../decision/attempt-summaries.ts'
+import { createTokenCounter } from '../decision/count-tokens.ts'
 import { createDecisionIds } from '../decision/decision-id.ts'
 import { createDecisionStore } from '../decision/decision-store.ts'
 import { keepHouse } from '../decision/keep-house.ts'
@@ -12,6 +13,7 @@ import { createPageTokens } from '../http/page-token.ts'
 import { createIdentityCache } from '../identity/identity-cache.ts'
 import { createIdentityStore } from '../identity/identity-store.ts'
 import { createAccessTokenVerifier } from '../issuance/access-token.ts'
+import { createFindLiveToken } from '../issuance/find-live-token.ts'
 import { createKeyEncryption } from '../issuance/key-encryption.ts'
 import { loadSigningKeys } from '../issuance/signing-keys.ts'
 import { FetchError } from '../issuer/fetch-error.ts'
@@ -84,6 +86,7 @@ export async function openParts(options: AppOptions, opened: AsyncDisposableStac
   const issuers = createIssuerStore(db)
   const identities = createIdentityStore(db)
   const guardrails = createGuardrailsStore(db)
+  const verifyAccessToken = createAccessTokenVerifier({ ...config, keys, issuer: config.publicUrl, clock })
   return {
     ...options,
     opa,
@@ -92,8 +95,10 @@ export async function openParts(options: AppOptions, opened: AsyncDisposableStac
     adminToken: secrets.adminToken,
     pageTokens: createPageTokens(secrets.keyEncryptionKeys),
     keys,
-    verifyAccessToken: createAccessTokenVerifier({ ...config, keys, issuer: config.publicUrl, clock }),
+    verifyAccessToken,
+    findLiveToken: createFindLiveToken({ db, verifyAccessToken }),
     decisions,
+    tokenCounter: createTokenCounter({ db, clock }),
     newDecisionId,
     /** Refusals without a row of their own: those of verified tokens never share a statement with others. */
     attempts,

@@ -9,6 +9,7 @@ import * as providers from '../../migrations/0006-providers.ts'
 import * as identityTests from '../../migrations/0007-identity-tests.ts'
 import * as policyVersions from '../../migrations/0008-policy-versions.ts'
 import * as guardrailsVersions from '../../migrations/0009-guardrails-versions.ts'
+import * as tokenRevocation from '../../migrations/0012-token-revocation.ts'
 import { unavailable } from '../errors.ts'
 import type { Database } from './database.ts'
 
@@ -23,6 +24,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0007-identity-tests': identityTests,
   '0008-policy-versions': policyVersions,
   '0009-guardrails-versions': guardrailsVersions,
+  '0012-token-revocation': tokenRevocation,
 }
 
 /** What the service's own role may do where it does not own the tables; what is kept for ever is only added. */
@@ -30,7 +32,7 @@ export const SERVICE_RIGHTS: readonly (readonly [rights: string, on: string])[] 
   ['select, insert', 'table decisions, policies, policy_versions'],
   ['select', 'table decisions_default'],
   ['select, insert, update', 'table issuers, projects, workload_identities, signing_keys'],
-  ['select, insert, delete', 'table used_tokens, explained_tokens'],
+  ['select, insert, delete', 'table used_tokens, explained_tokens, revoked_tokens'],
   ['select, insert, update, delete', 'table drafts'],
   ['select, update', 'table readiness, guardrails'],
   ['select', 'table kysely_migration, decision_retention'],

@@ -7,7 +7,7 @@ import { invalidArgument, RequestError } from '../errors.ts'
 import { nearestName } from '../fields/nearest-name.ts'
 import type { FindCaller } from './find-caller.ts'
 import { parse, parseParameter } from './parse.ts'
-import { readJsonBody } from './read-body.ts'
+import { readFormBody, readJsonBody } from './read-body.ts'
 import { isAdministration, type Route, type RouteBody, type RouteRequest } from './route.ts'
 
 const MAX_USER_AGENT = 255
@@ -33,9 +33,15 @@ export async function readRequest(
     throw invalidArgument('The host header is missing.')
   }
   const { authorization } = request.headers
-  const caller = isAdministration(route.access)
-    ? await permittedCaller(route.access, authorization, context.findCaller)
-    : ANYBODY
+  let caller = ANYBODY
+  let body: unknown
+  try {
+    if (isAdministration(route.access)) {
+      caller = await permittedCaller(route.access, authorization, context.findCaller)
+    }
+  } catch (refusal) {
+    body = await readBodyOfBearer(route, request, refusal)
+  }
   return {
     requestId: context.requestId,
     arrivedAt: context.arrivedAt,
@@ -46,7 +52,7 @@ export async function readRequest(
     params: request.params as Record<string, string>,
     query: readQuery(route, request),
     ifMatch: readIfMatch(route, request),
-    body: route.body === undefined ? undefined : await readBody(route.body, request),
+    body: body ?? (route.body && (await readBody(route.body, request))),
     signal: context.signal,
     note: context.note,
   }
@@ -119,9 +125,22 @@ function readIfMatch(route: Route, request: Request): readonly string[] | undefi
   })
 }
 
-async function readBody({ schema, limit, isReadByHandler }: RouteBody, request: Request): Promise<unknown> {
-  const body = await readJsonBody(request, limit)
+async function readBody(
+  { schema, limit, form, isReadByHandler }: RouteBody,
+  request: Request,
+): Promise<unknown> {
+  const body = form ? await readFormBody(request, limit, form.repeatable) : await readJsonBody(request, limit)
   return isReadByHandler ? body : parse(schema, body)
+}
+
+/** The body of a caller without the permission who bears the very token that it is about; throws the refusal to others. */
+async function readBodyOfBearer(route: Route, request: Request, refusal: unknown): Promise<unknown> {
+  const { body, openToBearerOf } = route
+  if (!(refusal instanceof RequestError) || body === undefined || openToBearerOf === undefined) throw refusal
+  const read = (await readBody(body, request).catch(() => ({}))) as Readonly<Record<string, unknown>>
+  const [, bearer] = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '') ?? []
+  if (bearer === undefined || bearer !== read[openToBearerOf]) throw refusal
+  return read
 }
 
 /** The caller's own id where it is harmless to repeat, else a new one. */

@@ -37,6 +37,7 @@ export type RouteAnswer = {
 /** A part of the API as its description groups it. */
 export type RouteGroup =
   | 'Jobs'
+  | 'OAuth'
   | 'Workload identities'
   | 'Guardrails'
   | 'Issuers'
@@ -56,6 +57,8 @@ export type Route = {
   readonly operationId?: string
   /** Who may call it; a permission: whoever holds that. */
   readonly access: 'public' | 'access_token' | Permission
+  /** A field of the body: who sends as its bearer token what that field holds needs no permission. */
+  readonly openToBearerOf?: string
   /** The parameters it knows, any other is refused; 'ignored' where jobs' scripts and probes call it. */
   readonly query: Readonly<Record<string, ZodType>> | 'ignored'
   /** Absent where no body is read. */
@@ -88,6 +91,8 @@ export type RouteRefusal = {
 export type RouteBody<Body = unknown> = {
   readonly schema: ZodType<Body>
   readonly limit: BodyLimit
+  /** It is a form and not JSON; those of its fields that may stand in it several times, each as a list. */
+  readonly form?: { readonly repeatable: readonly string[] }
   /** The handler's concept reads it by this schema itself and has more to say of what does not fit. */
   readonly isReadByHandler?: true
 }

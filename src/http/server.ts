@@ -7,6 +7,7 @@ import { plainJson } from '../exchange/plain-text.ts'
 import type { JsonValue } from '../json.ts'
 import type { Log } from '../log.ts'
 import type { FindCaller } from './find-caller.ts'
+import { oauthProblemAnswer, speaksOAuth } from './oauth-error.ts'
 import { errorAnswer, MethodNotAllowed, problemAnswer } from './problem.ts'
 import { readRequest, readRequestId, readTraceparent } from './read-request.ts'
 import type { Route, RouteAnswer } from './route.ts'
@@ -115,7 +116,9 @@ async function serve(deps: HttpDeps, request: Request, response: Response, pick:
       logFault(deps.log, error, { requestId, ...traced })
       // Not the message, nor the path: a caller may have put its token there.
       if (error instanceof RequestError) logged.problem = error.code
-      const problem = problemAnswer(error, requestId)
+      const problem = speaksOAuth(request.path)
+        ? oauthProblemAnswer(error, requestId, request.headers.authorization)
+        : problemAnswer(error, requestId)
       return route?.isEchoed ? { ...problem, body: plainJson(problem.body as JsonValue) } : problem
     })
   const status = answer.status ?? 200

@@ -76,8 +76,6 @@ export type IdentityStore = {
     readonly after: string | undefined
     readonly limit: number
   }): Promise<readonly WholeIdentity[]>
-  /** The identity that a recorded decision was made for, as it is now. */
-  findByDecision(decisionId: string): Promise<StoredIdentity | undefined>
   /** By email, those that have it now; a deleted one whose email was given anew is never among them. */
   list(query: IdentityQuery): Promise<readonly WholeIdentity[]>
 }
@@ -131,15 +129,6 @@ export function createIdentityStore(db: Database): IdentityStore {
         .limit(limit)
       if (after !== undefined) select = select.where('workload_identities.id', '>', after)
       return (await select.execute()).map(wholeFromRow)
-    },
-
-    async findByDecision(decisionId) {
-      const row = await selectToJudge(db.kysely)
-        .innerJoin('decisions', 'decisions.identity_id', 'workload_identities.id')
-        .where('decisions.id', '=', decisionId)
-        .where('decisions.outcome', '=', 'ALLOWED')
-        .executeTakeFirst()
-      return row && fromRow(row)
     },
 
     async list({ projectId, filter, showDeleted, after, limit }) {
@@ -256,6 +245,25 @@ export function undeleteIdentity(
   })
 }
 
+/**
+ * Makes all that an identity, which is locked, was issued until now count no more: what is decided on an earlier
+ * revision is either decided anew or ended by it. Nothing of what its author decides changes, so there is no version.
+ */
+export async function revokeTokens(
+  trx: Kysely<Schema>,
+  { id }: StoredIdentity,
+): Promise<{ readonly from: string; readonly until: string }> {
+  const { rows } = await sql<{ from: string; until: string }>`
+    with next as (select nextval('revisions') as revision),
+      before as (select tokens_revoked_revision from workload_identities where id = ${id})
+    update workload_identities set revision = next.revision, tokens_revoked_revision = next.revision
+      from next, before where id = ${id}
+      returning before.tokens_revoked_revision as from, next.revision as until`.execute(trx)
+  const [range] = rows
+  if (range === undefined) throw new Error('The identity whose tokens are revoked is gone.')
+  return range
+}
+
 /** The unique index that a second living identity under one email runs into. */
 export const EMAIL_TAKEN = 'workload_identities_one_current_per_email'
 
@@ -359,7 +367,7 @@ function columnsOf(
 
 type IdentityRow = Omit<
   Selectable<WorkloadIdentityTable>,
-  'state_before_delete' | 'issuer_id' | 'tests' | 'acknowledgements'
+  'state_before_delete' | 'issuer_id' | 'tests' | 'acknowledgements' | 'tokens_revoked_revision'
 > & {
   project_revision: string | null
   project_state: string | null
