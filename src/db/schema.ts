@@ -158,4 +158,10 @@ export type DecisionTable = {
   project_path: string | null
   /** The claimgate project that the identity belonged to. */
   project: string | null
+  /** What an access decision is on; null in any other. */
+  caller: string | null
+  subject_type: string | null
+  permission: string | null
+  resource_type: string | null
+  resource_id: string | null
 }

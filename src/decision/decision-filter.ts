@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { invalidArgument } from '../errors.ts'
-import type { Reason } from './decision.ts'
+import type { AccessReason, Reason } from './decision.ts'
 import type { DecisionFilter } from './decision-store.ts'
 import { readTime } from './read-time.ts'
 import { OUTCOME_OF } from './reasons.ts'
@@ -9,7 +9,7 @@ import { OUTCOME_OF } from './reasons.ts'
 export const decisionParameters = {
   identity: z.string().meta({ description: 'The email that was asked for.' }),
   outcome: z.enum(['ALLOWED', 'DENIED', 'FAILED']),
-  reason: z.enum(Object.keys(OUTCOME_OF) as [Reason, ...Reason[]]),
+  reason: z.enum(Object.keys(OUTCOME_OF) as [Reason, ...(Reason | AccessReason)[]]),
   kind: z.enum(['EXCHANGE', 'DRY_RUN', 'ACCESS']),
   project: z.string().transform(readProject).meta({
     description:

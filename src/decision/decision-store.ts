@@ -2,7 +2,7 @@ import { type Selectable, sql } from 'kysely'
 import type { Database, PreparedStatement } from '../db/database.ts'
 import type { DecisionTable } from '../db/schema.ts'
 import type { AttemptSummary } from './attempt-summaries.ts'
-import type { DecisionKind, EarlierUse, Outcome, Reason } from './decision.ts'
+import type { AccessReason, DecisionKind, EarlierUse, Outcome, Reason } from './decision.ts'
 import { firstIdAt } from './decision-id.ts'
 import { OUTCOME_OF } from './reasons.ts'
 
@@ -12,7 +12,7 @@ export type StoredDecision = Selectable<DecisionTable>
 export type DecisionFilter = {
   readonly identity?: string | undefined
   readonly outcome?: Outcome | undefined
-  readonly reason?: Reason | undefined
+  readonly reason?: Reason | AccessReason | undefined
   readonly kind?: DecisionKind | undefined
   /** In lower case. */
   readonly projectPath?: string | undefined

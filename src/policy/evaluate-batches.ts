@@ -2,8 +2,9 @@ import { LRUCache } from 'lru-cache'
 import { unavailable } from '../errors.ts'
 import type { Log } from '../log.ts'
 import {
+  type AnyEvaluation,
   type EvaluationRequest,
-  type EvaluationResult,
+  type FailedEvaluation,
   INITIAL_PAGES,
   PAGE_BYTES,
   type WorkerAnswer,
@@ -15,13 +16,13 @@ export type BatchEvaluator = {
    * Runs an identity's policy, guardrails, or both beside each other on many inputs in JSON text: what each of them
    * gives, in their order. Spreads them over all threads. Throws what `loadWasm` throws, and `unavailable` once it is closed.
    */
-  evaluate(policies: Policies, inputTexts: readonly string[]): Promise<readonly EvaluationResult[]>
+  evaluate(policies: Policies, inputTexts: readonly string[]): Promise<readonly AnyEvaluation[]>
   /** Ends the threads at once, whatever they are at. */
   close(): Promise<void>
 }
 
 /** At least one of the two. */
-export type Policies = Pick<EvaluationRequest, 'digest' | 'guardrailsDigest'>
+export type Policies = Pick<EvaluationRequest, 'digest' | 'guardrailsDigest' | 'isAccess'>
 
 export type BatchEvaluatorDeps = {
   /** The WASM of a digest; undefined if there is none: then each input fails with `policy_error`. */
@@ -44,8 +45,8 @@ const MAX_LOSSES = 3
 type Chunk = {
   readonly policies: Policies
   readonly inputTexts: readonly string[]
-  readonly results: (EvaluationResult | undefined)[]
-  readonly resolve: (results: readonly EvaluationResult[]) => void
+  readonly results: (AnyEvaluation | undefined)[]
+  readonly resolve: (results: readonly AnyEvaluation[]) => void
   readonly reject: (error: unknown) => void
   left: number
   /** How many threads died under it without any of its inputs being at fault. */
@@ -96,7 +97,7 @@ export function createBatchEvaluator(deps: BatchEvaluatorDeps): BatchEvaluator {
   }
 
   function evaluateChunk(policies: Policies, inputTexts: readonly string[], index: number) {
-    return new Promise<readonly EvaluationResult[]>((resolve, reject) => {
+    return new Promise<readonly AnyEvaluation[]>((resolve, reject) => {
       const chunk = { policies, inputTexts, results: [], resolve, reject, left: inputTexts.length, losses: 0 }
       chunks.add(chunk)
       placeAt(index).queue.push(chunk)
@@ -150,7 +151,7 @@ export function createBatchEvaluator(deps: BatchEvaluatorDeps): BatchEvaluator {
       for (const digest of digestsOf(chunk)) if (place.held.delete(digest)) place.slot.drop(digest)
     }
     end(place, chunk)
-    chunk.resolve(chunk.results as readonly EvaluationResult[])
+    chunk.resolve(chunk.results as readonly AnyEvaluation[])
   }
 
   /** The thread is another one: what it had in hand is loaded and begun anew, but for what was answered. */
@@ -183,7 +184,7 @@ export function createBatchEvaluator(deps: BatchEvaluatorDeps): BatchEvaluator {
   return {
     async evaluate(policies, inputTexts) {
       if (isClosed) throw closed()
-      const results: Promise<readonly EvaluationResult[]>[] = []
+      const results: Promise<readonly AnyEvaluation[]>[] = []
       // A small batch of a policy always goes to the same thread, which has loaded it then.
       const home = inputTexts.length > CHUNK ? next++ : homeOf(policies)
       for (let from = 0; from < inputTexts.length; from += CHUNK) {
@@ -215,6 +216,6 @@ function closed(): Error {
   return unavailable('The evaluation was given up.')
 }
 
-function failure(cause: string): EvaluationResult {
+function failure(cause: string): FailedEvaluation {
   return { ok: false, reason: 'policy_error', cause }
 }

@@ -170,10 +170,10 @@ export function createWorkerSlot(deps: WorkerSlotDeps): WorkerSlot {
   return {
     load: (digest, wasm) => send({ kind: 'load', digest, wasm }),
     drop: (digest) => send({ kind: 'drop', digest }),
-    evaluate(id, { digest, guardrailsDigest, inputText }) {
+    evaluate(id, request) {
       pending.add(id)
       startWatch()
-      send({ kind: 'evaluate', id, digest, guardrailsDigest, inputText })
+      send({ kind: 'evaluate', id, ...request })
     },
     async close() {
       stopWatch()
