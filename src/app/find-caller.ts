@@ -4,13 +4,11 @@ import { createAdministratorCheck } from '../http/is-administrator.ts'
 import type { Parts } from './parts.ts'
 
 /** Who administers: whoever has the admin token, and jobs whose identity gives them a role of claimgate's own. */
-export function findCaller({ adminToken, verifyAccessToken, identities, issuers }: Parts): FindCaller {
+export function findCaller({ adminToken, findLiveToken }: Parts): FindCaller {
   return createFindCaller({
     isAdministrator: createAdministratorCheck(adminToken),
     firstAdministrator: FIRST_ADMINISTRATOR,
-    verifyAccessToken,
-    findIdentityOfToken: ({ decisionId }) => identities.findByDecision(decisionId),
-    isActiveIssuer: async (issuerUrl) => (await issuers.findByUrl(issuerUrl))?.state === 'ACTIVE',
+    findLiveToken,
     permissionsOf,
   })
 }

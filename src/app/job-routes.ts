@@ -25,10 +25,7 @@ export function jobRoutes(parts: Parts): readonly Route[] {
         parts.telemetry.exchange('DRY_RUN', () => explainToken(exchange, request), dryRunSeen),
       isEmail,
     }),
-    getCurrentUserRoute({
-      verifyAccessToken: parts.verifyAccessToken,
-      findIdentityOfToken: ({ decisionId }) => parts.identities.findByDecision(decisionId),
-    }),
+    getCurrentUserRoute(parts),
     getJwksRoute(keys),
   ]
 }

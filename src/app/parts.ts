@@ -12,6 +12,7 @@ import { createPageTokens } from '../http/page-token.ts'
 import { createIdentityCache } from '../identity/identity-cache.ts'
 import { createIdentityStore } from '../identity/identity-store.ts'
 import { createAccessTokenVerifier } from '../issuance/access-token.ts'
+import { createFindLiveToken } from '../issuance/find-live-token.ts'
 import { createKeyEncryption } from '../issuance/key-encryption.ts'
 import { loadSigningKeys } from '../issuance/signing-keys.ts'
 import { FetchError } from '../issuer/fetch-error.ts'
@@ -92,7 +93,10 @@ export async function openParts(options: AppOptions, opened: AsyncDisposableStac
     adminToken: secrets.adminToken,
     pageTokens: createPageTokens(secrets.keyEncryptionKeys),
     keys,
-    verifyAccessToken: createAccessTokenVerifier({ ...config, keys, issuer: config.publicUrl, clock }),
+    findLiveToken: createFindLiveToken({
+      db,
+      verifyAccessToken: createAccessTokenVerifier({ ...config, keys, issuer: config.publicUrl, clock }),
+    }),
     decisions,
     newDecisionId,
     /** Refusals without a row of their own: those of verified tokens never share a statement with others. */

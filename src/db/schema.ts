@@ -14,6 +14,7 @@ export type Schema = {
   signing_keys: SigningKeyTable
   used_tokens: UsedTokenTable
   explained_tokens: ExplainedTokenTable
+  revoked_tokens: RevokedTokenTable
   readiness: { one: boolean; check_time: Date }
   decisions: DecisionTable
   guardrails: GuardrailsTable
@@ -116,6 +117,8 @@ export type WorkloadIdentityTable = {
   last_rule_number: number
   issuer_id: string
   policy_digest: string
+  /** Tokens of decisions on earlier revisions are dead. */
+  tokens_revoked_revision: Generated<string>
   revision: Generated<string>
   create_time: Date
   update_time: Date
@@ -141,6 +144,12 @@ export type UsedTokenTable = {
 export type ExplainedTokenTable = {
   identity: string
   token_hash: Buffer
+  decision_id: string
+  keep_until: Date
+}
+
+/** By their `jti`, which is their decision's id. */
+export type RevokedTokenTable = {
   decision_id: string
   keep_until: Date
 }
@@ -187,4 +196,6 @@ export type DecisionTable = {
   permission: string | null
   resource_type: string | null
   resource_id: string | null
+  /** Null where the identity was not looked at, and in what was recorded before this was. */
+  identity_revision: Generated<string | null>
 }

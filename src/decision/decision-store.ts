@@ -94,7 +94,7 @@ export type DecisionStore = {
    * far as the database's own clock has come. Nothing while another instance does the same.
    */
   retire(nowMs: number): Promise<readonly string[]>
-  /** Forgets used and explained tokens that can no longer be presented; nothing while another instance does the same. */
+  /** Forgets used, explained and revoked tokens that can no longer be presented; nothing while another instance does the same. */
   pruneUsedTokens(nowMs: number): Promise<void>
 }
 
@@ -104,9 +104,10 @@ export const MONTHS_AHEAD = 2
 /** An hour's tokens in one statement could take longer than a statement may. */
 const PRUNE_AT_ONCE = 10_000
 /** By the earlier of two clocks: one that is ahead must not make tokens usable again. */
-const PRUNE: readonly PreparedStatement[] = ['used_tokens', 'explained_tokens'].map((table) => ({
-  name: `prune-${table}`,
-  text: `
+const PRUNE: readonly PreparedStatement[] = ['used_tokens', 'explained_tokens', 'revoked_tokens'].map(
+  (table) => ({
+    name: `prune-${table}`,
+    text: `
     with mine as materialized (select pg_try_advisory_xact_lock(hashtext('claimgate.pruning')) as alone),
     pruned as (
       delete from ${table}
@@ -115,7 +116,8 @@ const PRUNE: readonly PreparedStatement[] = ['used_tokens', 'explained_tokens'].
         returning decision_id
     )
     select count(*)::integer as pruned from pruned`,
-}))
+  }),
+)
 
 const ALLOWED_EXCHANGE = sql<boolean>`outcome = 'ALLOWED' and kind = 'EXCHANGE'`
 /** In a verdict's text, whose members have one order; within its texts a double quote is escaped. */

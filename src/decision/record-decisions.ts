@@ -201,6 +201,7 @@ const COLUMNS = {
   user_agent: 'text',
   project_path: 'text',
   project: 'text',
+  identity_revision: 'bigint',
 } as const
 
 /** What the statement needs beside the columns: to check revisions, to claim the token, to say what was issued. */
@@ -210,7 +211,6 @@ const INSTRUCTIONS = {
   reason: 'text',
   subject_token_hash: 'text',
   check_identity: 'boolean',
-  identity_revision: 'bigint',
   project_revision: 'bigint',
   issuer_revision: 'bigint',
   guardrails_revision: 'bigint',

@@ -1,7 +1,5 @@
 import type { Caller } from '../access/caller.ts'
-import type { StoredIdentity } from '../identity/identity-store.ts'
-import type { AccessTokenClaims } from '../issuance/access-token.ts'
-import { rolesStillGranted } from './roles-still-granted.ts'
+import type { FindLiveToken } from '../issuance/find-live-token.ts'
 
 /** Whom an Authorization header stands for; undefined where it carries nothing that is good here. */
 export type FindCaller = (authorization: string | undefined) => Promise<Caller | undefined>
@@ -9,10 +7,7 @@ export type FindCaller = (authorization: string | undefined) => Promise<Caller |
 export type FindCallerDeps = {
   readonly isAdministrator: (authorization: string | undefined) => boolean
   readonly firstAdministrator: Caller
-  readonly verifyAccessToken: (token: string) => Promise<AccessTokenClaims | undefined>
-  readonly findIdentityOfToken: (claims: AccessTokenClaims) => Promise<StoredIdentity | undefined>
-  /** Whether tokens of this issuer are accepted now. */
-  readonly isActiveIssuer: (issuerUrl: string) => Promise<boolean>
+  readonly findLiveToken: FindLiveToken
   readonly permissionsOf: (roles: readonly string[]) => Caller['permissions']
 }
 
@@ -24,12 +19,10 @@ export function createFindCaller(deps: FindCallerDeps): FindCaller {
   return async (authorization) => {
     if (deps.isAdministrator(authorization)) return deps.firstAdministrator
     const [, token] = /^Bearer +([\w.-]+)$/i.exec(authorization ?? '') ?? []
-    const claims = token === undefined ? undefined : await deps.verifyAccessToken(token)
-    const identity = claims && (await deps.findIdentityOfToken(claims))
-    if (claims === undefined || !identity?.isActive || identity.email !== claims.email) return undefined
-    if (!(await deps.isActiveIssuer(identity.workloadIdentityConfig.issuerUrl))) return undefined
+    const live = token === undefined ? undefined : await deps.findLiveToken(token, 'ours')
+    if (live === undefined) return undefined
     // A project's identities have their roles in it only, and none of the workspace's.
-    const roles = identity.project === null ? rolesStillGranted(claims.roles, claims, identity) : []
-    return { name: `workloadIdentities/${identity.email}`, permissions: deps.permissionsOf(roles) }
+    const roles = live.identity.project === null ? live.roles : []
+    return { name: `workloadIdentities/${live.identity.email}`, permissions: deps.permissionsOf(roles) }
   }
 }

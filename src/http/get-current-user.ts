@@ -1,8 +1,6 @@
 import { z } from 'zod'
 import { RequestError } from '../errors.ts'
-import type { StoredIdentity } from '../identity/identity-store.ts'
-import type { AccessTokenClaims } from '../issuance/access-token.ts'
-import { rolesStillGranted } from './roles-still-granted.ts'
+import type { FindLiveToken } from '../issuance/find-live-token.ts'
 import { defineRoute, type Route } from './route.ts'
 
 const userAnswer = z
@@ -21,10 +19,7 @@ const userAnswer = z
   .meta({ id: 'User' })
 
 /** `GET /v1/users/me`: who an access token stands for, read anew each time. */
-export function getCurrentUserRoute(deps: {
-  verifyAccessToken: (token: string) => Promise<AccessTokenClaims | undefined>
-  findIdentityOfToken: (claims: AccessTokenClaims) => Promise<StoredIdentity | undefined>
-}): Route {
+export function getCurrentUserRoute(deps: { findLiveToken: FindLiveToken }): Route {
   return defineRoute({
     method: 'GET',
     path: '/v1/users/me',
@@ -35,9 +30,9 @@ export function getCurrentUserRoute(deps: {
     query: 'ignored',
     answer: userAnswer,
     async handle({ authorization, note }) {
-      const claims = await deps.verifyAccessToken(readBearer(authorization))
-      const identity = claims && (await deps.findIdentityOfToken(claims))
-      if (claims === undefined || !identity?.isActive) throw invalidToken()
+      const live = await deps.findLiveToken(readBearer(authorization), 'ours')
+      if (live === undefined) throw invalidToken()
+      const { identity, roles, projects } = live
       note({ identity: identity.email })
       return {
         body: {
@@ -47,11 +42,8 @@ export function getCurrentUserRoute(deps: {
           state: 'ACTIVE',
           userType: 'WORKLOAD_IDENTITY',
           workspace: 'workspaces/default',
-          roles: rolesStillGranted(claims.roles, claims, identity),
-          projects: claims.projects.map(({ name, roles }) => ({
-            name,
-            roles: rolesStillGranted(roles, claims, identity),
-          })),
+          roles,
+          projects,
         },
       }
     },
@@ -77,6 +69,6 @@ function readBearer(authorization: string | undefined): string {
 function invalidToken(): RequestError {
   return new RequestError(
     'unauthenticated',
-    'The access token is invalid or expired, or its identity is no longer active.',
+    'The access token is invalid, expired or revoked, or its identity, issuer or rule is no longer active.',
   )
 }

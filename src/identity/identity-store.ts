@@ -71,8 +71,6 @@ export type IdentityStore = {
   findAll(emails: readonly string[]): Promise<readonly WholeIdentity[]>
   /** All that live, of the workspace and of every project, by email: how many there are is the administrators' doing. */
   listLiving(): Promise<readonly WholeIdentity[]>
-  /** The identity that a recorded decision was made for, as it is now. */
-  findByDecision(decisionId: string): Promise<StoredIdentity | undefined>
   /** By email, those that have it now; a deleted one whose email was given anew is never among them. */
   list(query: IdentityQuery): Promise<readonly WholeIdentity[]>
 }
@@ -115,15 +113,6 @@ export function createIdentityStore(db: Database): IdentityStore {
         .orderBy('email')
         .execute()
       return rows.map(wholeFromRow)
-    },
-
-    async findByDecision(decisionId) {
-      const row = await selectToJudge(db.kysely)
-        .innerJoin('decisions', 'decisions.identity_id', 'workload_identities.id')
-        .where('decisions.id', '=', decisionId)
-        .where('decisions.outcome', '=', 'ALLOWED')
-        .executeTakeFirst()
-      return row && fromRow(row)
     },
 
     async list({ projectId, filter, showDeleted, after, limit }) {
@@ -343,7 +332,7 @@ function columnsOf(
 
 type IdentityRow = Omit<
   Selectable<WorkloadIdentityTable>,
-  'state_before_delete' | 'issuer_id' | 'tests' | 'acknowledgements'
+  'state_before_delete' | 'issuer_id' | 'tests' | 'acknowledgements' | 'tokens_revoked_revision'
 > & {
   project_revision: string | null
   project_state: string | null

@@ -50,40 +50,51 @@ function encodeJson(value: unknown): string {
   return Buffer.from(JSON.stringify(value)).toString('base64url')
 }
 
-/** What one of our own tokens says, once it is verified. */
+/** What one of our own tokens says, once it is verified. Times in seconds since the epoch. */
 export type AccessTokenClaims = {
   readonly email: string
+  readonly audience: string
+  readonly issueTime: number
+  readonly expireTime: number
   readonly decisionId: string
   readonly roles: readonly string[]
   readonly projects: readonly ProjectRoles[]
   readonly rules: readonly string[]
+  readonly workload: Readonly<Record<string, string>>
 }
 
-/** Makes the check of our own access tokens, for our own use; undefined for anything that is not one, or no longer. */
+/** Whether a token has to be for us, as whatever is asked of us with it must, or may be for a service behind us. */
+export type Audience = 'ours' | 'any'
+
+/** Makes the check of our own access tokens; undefined for anything that is not one, or no longer. */
 export function createAccessTokenVerifier(deps: {
   keys: SigningKeys
   issuer: string
   clock: Clock
   clockSkewSeconds: number
-}): (token: string) => Promise<AccessTokenClaims | undefined> {
+}): (token: string, audience: Audience) => Promise<AccessTokenClaims | undefined> {
   const findKey = createLocalJWKSet({ keys: [...deps.keys.jwks.keys] })
-  return async (token) => {
+  return async (token, audience) => {
     try {
       const { payload } = await jwtVerify(token, findKey, {
         algorithms: [SIGNING_ALGORITHM],
         typ: ACCESS_TOKEN_TYPE,
         issuer: deps.issuer,
-        audience: deps.issuer,
-        requiredClaims: ['sub', 'client_id', 'jti', 'iat', 'nbf', 'exp', 'roles', 'rules'],
+        ...(audience === 'ours' && { audience: deps.issuer }),
+        requiredClaims: ['sub', 'aud', 'client_id', 'jti', 'iat', 'nbf', 'exp', 'roles', 'rules', 'workload'],
         currentDate: new Date(deps.clock()),
         clockTolerance: deps.clockSkewSeconds,
       })
       return {
         email: String(payload.sub),
+        audience: String(payload.aud),
+        issueTime: Number(payload.iat),
+        expireTime: Number(payload.exp),
         decisionId: String(payload.jti),
         roles: payload.roles as string[],
         projects: (payload.projects as ProjectRoles[] | undefined) ?? [],
         rules: payload.rules as string[],
+        workload: payload.workload as Record<string, string>,
       }
     } catch (error) {
       if (error instanceof errors.JOSEError) return undefined

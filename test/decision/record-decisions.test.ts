@@ -69,6 +69,7 @@ for (const kind of DATABASES) {
         user_agent: 'curl/8',
         project_path: 'acme/app',
         project: null,
+        identity_revision: ground.identityRevision,
         count: 1,
       })
     })

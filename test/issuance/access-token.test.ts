@@ -53,13 +53,13 @@ const signing = () => ({
 })
 
 /** Whether a token is ours at a moment; seconds after NOW. */
-const verifyAt = (seconds: number, token: string) =>
+const verifyAt = (seconds: number, token: string, audience: 'ours' | 'any' = 'ours') =>
   createAccessTokenVerifier({
     keys,
     issuer: ISSUER,
     clock: () => NOW + seconds * 1000,
     clockSkewSeconds: SKEW,
-  })(token)
+  })(token, audience)
 
 const claims = (more: JWTPayload = {}): JWTPayload => ({
   iss: ISSUER,
@@ -72,6 +72,7 @@ const claims = (more: JWTPayload = {}): JWTPayload => ({
   jti: randomUUID(),
   roles: [],
   rules: [],
+  workload: {},
   ...more,
 })
 
@@ -90,11 +91,22 @@ describe('an access token', () => {
     assert.equal(decisionId, decision.id)
     assert.deepEqual(await verifyAt(0, accessToken), {
       email: GROUND.email,
+      audience: ISSUER,
+      issueTime: decision.grant.issueTime,
+      expireTime: decision.grant.expireTime,
       decisionId: decision.id,
       roles: ['roles/gitopsServiceAgent'],
       projects: [],
       rules: ['a', 'b'],
+      workload: decision.grant.workload,
     })
+  })
+
+  test('for a service behind us is one of ours only to who asks about any', async () => {
+    const token = await forge(claims({ aud: 'urn:service' }))
+
+    assert.equal(await verifyAt(0, token), undefined)
+    assert.equal((await verifyAt(0, token, 'any'))?.audience, 'urn:service')
   })
 
   test('says the roles in a project under projects alone, and names none where there is no project', async () => {
@@ -179,6 +191,7 @@ describe('not an access token of ours is', () => {
       const token = await make()
 
       assert.equal(await verifyAt(0, token), undefined)
+      if (name !== 'one for another audience') assert.equal(await verifyAt(0, token, 'any'), undefined)
     })
   }
 
