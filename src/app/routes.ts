@@ -4,6 +4,7 @@ import { metricsRoute } from '../http/get-metrics.ts'
 import { healthRoute, type Readiness, readinessRoute } from '../http/health.ts'
 import { listDecisionsRoute } from '../http/list-decisions.ts'
 import type { Route } from '../http/route.ts'
+import { accessRoutes } from './access-routes.ts'
 import { createDraftImpact } from './draft-impact.ts'
 import { guardrailsRoutes } from './guardrails-routes.ts'
 import { identityRoutes } from './identity-routes.ts'
@@ -28,6 +29,7 @@ export function createRoutes(parts: Parts, serving: Serving): readonly Route[] {
     ...projectRoutes(parts),
     ...issuerRoutes(parts),
     ...guardrailsRoutes(parts, measureDraft),
+    ...accessRoutes(parts),
     ...decisionRoutes(parts),
     healthRoute(),
     readinessRoute(serving),

@@ -59,7 +59,7 @@ export async function measureImpact(
 ): Promise<Impact> {
   const impact = noImpact()
   const read = (before?: string) => {
-    const rows = deps.decisions.listReplayable({ ...filter, before, limit: PAGE })
+    const rows = deps.decisions.listReplayable({ ...filter, isOfExchanges: true, before, limit: PAGE })
     // Where the work ends before, nobody waits for it.
     rows.catch(() => undefined)
     return rows

@@ -165,6 +165,7 @@ const BESIDE_THE_POLICY: ReadonlySet<string> = new Set([
   'token_audience',
   'audience_not_allowed',
   'token_replayed',
+  'resource_unknown',
 ])
 
 function allows(verdict: string): boolean {

@@ -33,9 +33,12 @@ export async function readRequest(
     throw invalidArgument('The host header is missing.')
   }
   const { authorization } = request.headers
-  const caller = isAdministration(route.access)
-    ? await permittedCaller(route.access, authorization, context.findCaller)
-    : ANYBODY
+  const askedForItself = route.isForItself && (await readForItself(route, request, authorization))
+  const caller =
+    isAdministration(route.access) && askedForItself?.isForItself !== true
+      ? await permittedCaller(route.access, authorization, context.findCaller)
+      : ANYBODY
+  if (askedForItself?.problem !== undefined) throw askedForItself.problem
   return {
     requestId: context.requestId,
     arrivedAt: context.arrivedAt,
@@ -46,7 +49,7 @@ export async function readRequest(
     params: request.params as Record<string, string>,
     query: readQuery(route, request),
     ifMatch: readIfMatch(route, request),
-    body: route.body === undefined ? undefined : await readBody(route.body, request),
+    body: askedForItself?.body ?? (route.body && (await readBody(route.body, request))),
     signal: context.signal,
     note: context.note,
   }
@@ -119,9 +122,30 @@ function readIfMatch(route: Route, request: Request): readonly string[] | undefi
   })
 }
 
+/** Who needs no permission shows in the body; what is wrong with that is told to those alone who may ask at all. */
+async function readForItself(
+  { body, isForItself }: Pick<Route, 'body' | 'isForItself'>,
+  request: Request,
+  authorization: string | undefined,
+) {
+  try {
+    const read = body && (await readBody(body, request))
+    const [, token] = /^Bearer +([\w.-]+)$/i.exec(authorization ?? '') ?? []
+    return { body: read, isForItself: token !== undefined && isForItself?.(read, token) === true }
+  } catch (problem) {
+    return { body: undefined, isForItself: false, problem }
+  }
+}
+
 async function readBody({ schema, limit, isReadByHandler }: RouteBody, request: Request): Promise<unknown> {
   const body = await readJsonBody(request, limit)
   return isReadByHandler ? body : parse(schema, body)
+}
+
+/** The caller's own id as it was sent, where it sent one. */
+export function givenRequestId(request: Request): string | undefined {
+  const given = request.headers['x-request-id']
+  return typeof given === 'string' && given !== '' ? given : undefined
 }
 
 /** The caller's own id where it is harmless to repeat, else a new one. */

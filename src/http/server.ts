@@ -7,8 +7,8 @@ import { plainJson } from '../exchange/plain-text.ts'
 import type { JsonValue } from '../json.ts'
 import type { Log } from '../log.ts'
 import type { FindCaller } from './find-caller.ts'
-import { errorAnswer, MethodNotAllowed, problemAnswer } from './problem.ts'
-import { readRequest, readRequestId, readTraceparent } from './read-request.ts'
+import { errorAnswer, MethodNotAllowed, problemAnswer, textProblemAnswer } from './problem.ts'
+import { givenRequestId, readRequest, readRequestId, readTraceparent } from './read-request.ts'
 import type { Route, RouteAnswer } from './route.ts'
 
 export type HttpDeps = {
@@ -115,11 +115,13 @@ async function serve(deps: HttpDeps, request: Request, response: Response, pick:
       logFault(deps.log, error, { requestId, ...traced })
       // Not the message, nor the path: a caller may have put its token there.
       if (error instanceof RequestError) logged.problem = error.code
+      if (route?.errorsAs === 'text') return textProblemAnswer(error, requestId)
       const problem = problemAnswer(error, requestId)
       return route?.isEchoed ? { ...problem, body: plainJson(problem.body as JsonValue) } : problem
     })
   const status = answer.status ?? 200
-  send(response, answer, { requestId, isLast: deps.isDraining?.() === true })
+  const answeredId = route?.echoesRequestId ? givenRequestId(request) : undefined
+  send(response, answer, { requestId: answeredId ?? requestId, isLast: deps.isDraining?.() === true })
   watch.end({ method: route?.method, route: route?.path, status, notes: logged })
   deps.log.info(
     {
