@@ -142,6 +142,12 @@ async function readBody({ schema, limit, isReadByHandler }: RouteBody, request: 
   return isReadByHandler ? body : parse(schema, body)
 }
 
+/** The caller's own id where it is one line that can be read and stored, for routes whose callers choose it freely. */
+export function readWideRequestId(request: Request): string | undefined {
+  const given = givenRequestId(request)
+  return given !== undefined && /^[ -~]{1,128}$/.test(given) ? given : undefined
+}
+
 /** The caller's own id as it was sent, where it sent one. */
 export function givenRequestId(request: Request): string | undefined {
   const given = request.headers['x-request-id']

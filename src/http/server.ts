@@ -8,7 +8,13 @@ import type { JsonValue } from '../json.ts'
 import type { Log } from '../log.ts'
 import type { FindCaller } from './find-caller.ts'
 import { errorAnswer, MethodNotAllowed, problemAnswer, textProblemAnswer } from './problem.ts'
-import { givenRequestId, readRequest, readRequestId, readTraceparent } from './read-request.ts'
+import {
+  givenRequestId,
+  readRequest,
+  readRequestId,
+  readTraceparent,
+  readWideRequestId,
+} from './read-request.ts'
 import type { Route, RouteAnswer } from './route.ts'
 
 export type HttpDeps = {
@@ -94,7 +100,7 @@ function expressPath(path: string): string {
 /** One request, from its headers to its log line. Nothing that happens inside leaves it without an answer. */
 async function serve(deps: HttpDeps, request: Request, response: Response, pick: () => Route): Promise<void> {
   const arrivedAt = performance.now()
-  const requestId = readRequestId(request)
+  let requestId = readRequestId(request)
   const watch = deps.watchRequest?.(readTraceparent(request)) ?? UNWATCHED
   const logged: Logged = {}
   const traced = watch.traceId === undefined ? {} : { trace_id: watch.traceId }
@@ -103,6 +109,7 @@ async function serve(deps: HttpDeps, request: Request, response: Response, pick:
     route = pick()
     logged.route = route.path
     const { answerWithinMs } = route
+    if (route.echoesRequestId) requestId = readWideRequestId(request) ?? requestId
     if (answerWithinMs !== undefined) allow(answerWithinMs)
     const signal = answerWithinMs === undefined ? undefined : signalOfCaller(response)
     const { findCaller } = deps
@@ -218,7 +225,12 @@ function send(
       'Content-Type': type,
       'Content-Length': Buffer.byteLength(body),
     })
-    .end(body)
+    // Beside a text Node writes headers in its encoding; what is not ASCII must leave as it came, in Latin-1.
+    .end(isAscii(requestId) ? body : Buffer.from(body))
+}
+
+function isAscii(text: string): boolean {
+  return /^[ -~]*$/.test(text)
 }
 
 /** What Node's parser refuses never becomes a request; it gets an answer of the same form. */
