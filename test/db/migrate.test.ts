@@ -25,6 +25,8 @@ const ALL = [
   '0008-policy-versions',
   '0009-guardrails-versions',
   '0010-roles',
+  '0011-access-decisions',
+  '0012-token-revocation',
 ]
 
 for (const kind of DATABASES) {
