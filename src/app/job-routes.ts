@@ -1,3 +1,4 @@
+import type { ExchangeRequest } from '../exchange/decide.ts'
 import { type ExchangeResult, exchangeToken } from '../exchange/exchange-token.ts'
 import { type ExplainResult, explainToken } from '../exchange/explain-token.ts'
 import { exchangeTokenRoute } from '../http/exchange-token.ts'
@@ -7,26 +8,29 @@ import { getJwksRoute } from '../http/get-jwks.ts'
 import type { Route } from '../http/route.ts'
 import { parseEmail } from '../identity/identity-email.ts'
 import { exchangeDeps } from './exchange-deps.ts'
+import { oauthRoutes } from './oauth-routes.ts'
 import type { Parts } from './parts.ts'
 
 /** What jobs call, and services that are handed an access token. */
 export function jobRoutes(parts: Parts): readonly Route[] {
   const { keys } = parts
-  const exchange = exchangeDeps(parts)
+  const deps = exchangeDeps(parts)
   const isEmail = (text: string) => parseEmail(text) !== undefined
+  const exchange = {
+    exchangeToken: (request: ExchangeRequest) =>
+      parts.telemetry.exchange('EXCHANGE', () => exchangeToken(deps, request), exchangeSeen),
+    isEmail,
+  }
   return [
-    exchangeTokenRoute({
-      exchangeToken: (request) =>
-        parts.telemetry.exchange('EXCHANGE', () => exchangeToken(exchange, request), exchangeSeen),
-      isEmail,
-    }),
+    exchangeTokenRoute(exchange),
     explainTokenRoute({
       explainToken: (request) =>
-        parts.telemetry.exchange('DRY_RUN', () => explainToken(exchange, request), dryRunSeen),
+        parts.telemetry.exchange('DRY_RUN', () => explainToken(deps, request), dryRunSeen),
       isEmail,
     }),
     getCurrentUserRoute(parts),
     getJwksRoute(keys),
+    ...oauthRoutes(parts, exchange),
   ]
 }
 

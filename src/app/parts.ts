@@ -106,6 +106,7 @@ export async function openParts(options: AppOptions, opened: AsyncDisposableStac
     adminToken: secrets.adminToken,
     pageTokens: createPageTokens(secrets.keyEncryptionKeys),
     keys,
+    verifyAccessToken,
     findLiveToken: createFindLiveToken({ db, verifyAccessToken }),
     /** For what is recorded only while it is still so. */
     liveTokens: createLiveTokenCache({

@@ -1,4 +1,5 @@
 import type { OpenApi, Operation } from './openapi-document.ts'
+import type { JsonSchema } from './openapi-schemas.ts'
 
 /** A call as one types it: words in capitals stand for values, `$ADMIN_TOKEN` and `$ACCESS_TOKEN` for the caller's own. */
 export function curlCommand(api: OpenApi, method: string, path: string, operation: Operation): string {
@@ -15,14 +16,23 @@ export function curlCommand(api: OpenApi, method: string, path: string, operatio
       ),
     ...(operation.requestBody === undefined
       ? []
-      : [`-H 'Content-Type: application/json'`, `-d ${bodyOf(operation)}`]),
+      : Object.entries(operation.requestBody.content).flatMap(([type, { schema }]) =>
+          type === 'application/json'
+            ? [`-H 'Content-Type: ${type}'`, `-d ${bodyOf(schema)}`]
+            : formOf(schema),
+        )),
   ]
   return lines.join(' \\\n  ')
 }
 
-function bodyOf({ requestBody }: Operation): string {
-  const [content] = Object.values(requestBody?.content ?? {})
-  const [example] = (content?.schema.examples ?? []) as readonly unknown[]
+/** curl's own way to send a form. */
+function formOf(schema: JsonSchema): readonly string[] {
+  const [example = {}] = (schema.examples ?? []) as readonly object[]
+  return Object.entries(example).map(([name, value]) => `--data-urlencode '${name}=${value}'`)
+}
+
+function bodyOf(schema: JsonSchema): string {
+  const [example] = (schema.examples ?? []) as readonly unknown[]
   if (example === undefined) return '@body.json'
   const line = JSON.stringify(example)
   const text = line.length > 80 ? JSON.stringify(example, null, 2) : line

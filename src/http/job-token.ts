@@ -11,10 +11,11 @@ export const jobTokenFields = {
 export function readJobToken(
   { token, email }: { readonly token?: string | undefined; readonly email?: string | undefined },
   isEmail: (text: string) => boolean,
+  names = { token: 'token', email: 'email' },
 ): { readonly token: string; readonly email: string } {
-  if (!token) throw invalidArgument('token is required')
-  if (!email) throw invalidArgument('email is required')
+  if (!token) throw invalidArgument(`${names.token} is required`)
+  if (!email) throw invalidArgument(`${names.email} is required`)
   if (!isEmail(email))
-    throw invalidArgument("email is malformed: it must be the workload identity's email address")
+    throw invalidArgument(`${names.email} is malformed: it must be the workload identity's email address`)
   return { token, email }
 }

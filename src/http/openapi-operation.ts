@@ -1,4 +1,5 @@
 import type { ErrorCode } from '../errors.ts'
+import { speaksOAuth } from './oauth-error.ts'
 import type { OpenApi, Operation, Parameter, Response } from './openapi-document.ts'
 import { COMMON_REFUSALS, type OwnRefusal, refusalsOf } from './openapi-refusals.ts'
 import { isRequired, type JsonSchema } from './openapi-schemas.ts'
@@ -7,6 +8,7 @@ import { PROBLEMS, TEXT_TYPE } from './problem.ts'
 import { isAdministration, type Route } from './route.ts'
 
 const JSON_TYPE = 'application/json'
+const FORM_TYPE = 'application/x-www-form-urlencoded'
 
 /** Any one of them will do. */
 function securityOf(access: Route['access']): Operation['security'] {
@@ -43,7 +45,10 @@ export function describeOperation(route: Route, schemaOf: (name: string) => Json
     security: securityOf(route.access),
     ...(parameters.length > 0 && { parameters }),
     ...(route.body !== undefined && {
-      requestBody: { required: true, content: { [JSON_TYPE]: { schema: schemaOf(`${id} body`) } } },
+      requestBody: {
+        required: true,
+        content: { [route.body.form ? FORM_TYPE : JSON_TYPE]: { schema: schemaOf(`${id} body`) } },
+      },
     }),
     responses: {
       ...(route.answer.type !== 'never' && {
@@ -52,23 +57,33 @@ export function describeOperation(route: Route, schemaOf: (name: string) => Json
       ...Object.fromEntries(
         [...refusalsOf(route)].map(([status, own]) => [
           status,
-          route.errorsAs === 'text'
-            ? textRefusal(status)
-            : refusal(status, own, (code) => schemaOf(`${id} ${code}`)),
+          speaksOAuth(route.path)
+            ? oauthRefusal(status, own)
+            : route.errorsAs === 'text'
+              ? textRefusal(status)
+              : refusal(status, own, (code) => schemaOf(`${id} ${code}`)),
         ]),
       ),
     },
   }
 }
 
-/** The refusals that operations share, by the names that they refer to them by. */
+/** The refusals that operations share, by the names that they refer to them by: as ours, and as OAuth's. */
 export function commonResponses(): OpenApi['components']['responses'] {
   return Object.fromEntries(
-    Object.entries(COMMON_REFUSALS).map(([status, { name, description, errors }]) => [
-      name,
-      response(Number(status), description, JSON_TYPE, errorSchema(errors, NO_DETAILS)),
+    Object.entries(COMMON_REFUSALS).flatMap(([status, { name, description, errors }]) => [
+      [name, response(Number(status), description, JSON_TYPE, errorSchema(errors, NO_DETAILS))],
+      [`OAuth${name}`, response(Number(status), description, JSON_TYPE, OAUTH_ERROR)],
     ]),
   )
+}
+
+const OAUTH_ERROR: JsonSchema = { $ref: '#/components/schemas/OAuthError' }
+
+function oauthRefusal(status: number, own: readonly OwnRefusal[]): Response {
+  const { name } = COMMON_REFUSALS[status] ?? unknownStatus(status)
+  if (own.length === 0) return { $ref: `#/components/responses/OAuth${name}` }
+  return response(status, own.map(({ description }) => description).join(' '), JSON_TYPE, OAUTH_ERROR)
 }
 
 /** What an operation refuses with a status: as all do, but for the errors that it describes itself. */
@@ -138,7 +153,10 @@ const IF_MATCH: Parameter = {
 
 export const HEADERS: OpenApi['components']['headers'] = {
   'X-Request-Id': { description: 'The request, as the log has it.', schema: { type: 'string' } },
-  'WWW-Authenticate': { description: 'RFC 6750.', schema: { type: 'string', const: 'Bearer' } },
+  'WWW-Authenticate': {
+    description: 'How to authenticate (RFC 6750), and under `/oauth2` what is wrong with what was sent.',
+    schema: { type: 'string', pattern: '^[A-Za-z][A-Za-z0-9-]*( [a-z]+="[a-z_]+")?$' },
+  },
   'Retry-After': { description: 'Seconds.', schema: { type: 'string', pattern: '^[1-9][0-9]*$' } },
   Allow: { description: 'The methods of this path.', schema: { type: 'string' } },
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { ErrorCode } from '../errors.ts'
+import { OAUTH_ERROR_NAMES } from './oauth-error.ts'
 import { PROBLEMS } from './problem.ts'
 import { isAdministration, type Route, type RouteRefusal } from './route.ts'
 
@@ -13,6 +14,20 @@ export const errorAnswerSchema = z
     details: z.array(z.record(z.string(), z.unknown())),
   })
   .meta({ id: 'Error', description: 'What every refusal answers.' })
+
+/** What every refusal says under `/oauth2`. */
+export const oauthErrorSchema = z
+  .strictObject({
+    error: z.enum(OAUTH_ERROR_NAMES),
+    error_description: z.string().meta({
+      description: 'What is wrong and how to mend it, in the characters that RFC 6749 allows.',
+      pattern: String.raw`^[\x20-\x21\x23-\x5b\x5d-\x7e]*$`,
+    }),
+    details: z.array(z.record(z.string(), z.unknown())).optional().meta({
+      description: 'Of a refused exchange, as those of `/v1/auth:exchangeToken`.',
+    }),
+  })
+  .meta({ id: 'OAuthError', description: 'What every refusal under `/oauth2` answers (RFC 6749).' })
 
 /** The refusals that many operations have, by status: each with the errors that lead to it. */
 export const COMMON_REFUSALS: Readonly<
@@ -47,7 +62,7 @@ export const COMMON_REFUSALS: Readonly<
   413: { name: 'PayloadTooLarge', description: 'The body is too large.', errors: ['payload_too_large'] },
   415: {
     name: 'UnsupportedMediaType',
-    description: 'The body is not JSON in UTF-8, or is compressed.',
+    description: 'The body is not of the type that is asked for, not in UTF-8, or compressed.',
     errors: ['unsupported_media_type'],
   },
   429: {

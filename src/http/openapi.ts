@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { ZodType } from 'zod'
 import type { OpenApi } from './openapi-document.ts'
 import { commonResponses, describeOperation, HEADERS } from './openapi-operation.ts'
-import { errorAnswerSchema } from './openapi-refusals.ts'
+import { errorAnswerSchema, oauthErrorSchema } from './openapi-refusals.ts'
 import { type JsonSchema, toJsonSchemas } from './openapi-schemas.ts'
 import { operationIdOf } from './operation-id.ts'
 import type { Route, RouteGroup } from './route.ts'
@@ -12,11 +12,13 @@ const DESCRIPTION = `Trades a CI job's OIDC token for a short-lived access token
 Every answer carries \`X-Request-Id\` (the request's own, where it is harmless to repeat), \`Cache-Control: no-store\`
 unless its operation says otherwise, and \`X-Content-Type-Options: nosniff\`. HEAD is answered wherever GET is. A path
 that is not here is a 404, another method of one that is a 405, and what is no HTTP a 400, 408 or 431, all of them as
-an Error. A parameter or field that is not here is refused by name, unless it says that parameters are ignored.`
+an Error (under \`/oauth2\`, an OAuthError). A parameter or field that is not here is refused by name, unless it says that parameters are ignored.`
 
 /** The groups in the order in which a reader meets them. */
 const GROUPS: Readonly<Record<RouteGroup, string>> = {
   Jobs: 'What a CI job calls, and what services do that are handed its access token.',
+  OAuth:
+    'The same exchange, and what an access token is worth, as the libraries of OAuth 2.0 ask. Errors are as RFC 6749 has them.',
   'Workload identities':
     'Who may come: identities, the rules that let jobs in, and the policies they become.',
   Guardrails: 'What the organisation demands of every job, beside every identity.',
@@ -34,7 +36,10 @@ export function createOpenApi(
   routes: readonly Route[],
   about: { readonly publicUrl: string; readonly version: string },
 ): OpenApi {
-  const answers = toJsonSchemas({ ...collect(routes, answerSchemas), Error: errorAnswerSchema }, 'output')
+  const answers = toJsonSchemas(
+    { ...collect(routes, answerSchemas), Error: errorAnswerSchema, OAuthError: oauthErrorSchema },
+    'output',
+  )
   const requests = toJsonSchemas(collect(routes, requestSchemas), 'input')
   const twofold = Object.keys(requests.shared).filter(
     (id) => Object.hasOwn(answers.shared, id) && !isDeepStrictEqual(answers.shared[id], requests.shared[id]),

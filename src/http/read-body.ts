@@ -13,10 +13,7 @@ const BYTES_PER_MEMBER = 10
  * Throws a `RequestError` that says what is wrong with it.
  */
 export async function readJsonBody(request: IncomingMessage, limit: BodyLimit): Promise<JsonValue> {
-  refuseOtherContent(request)
-  const bytes = await readBytes(request, limit)
-  const text = decodeUtf8(bytes)
-  if (text === undefined) throw invalidArgument('The body is not UTF-8.')
+  const text = await readText(request, JSON_TYPE, limit)
   const parsed = parseJsonStrictly(text, { maxDepth: MAX_DEPTH, maxMembers: limit / BYTES_PER_MEMBER })
   if (!parsed.ok) throw invalidArgument(`The body ${parsed.problem}.`)
   if (typeof parsed.value !== 'object' || parsed.value === null || Array.isArray(parsed.value)) {
@@ -25,14 +22,62 @@ export async function readJsonBody(request: IncomingMessage, limit: BodyLimit): 
   return parsed.value
 }
 
-function refuseOtherContent(request: IncomingMessage): void {
+/**
+ * Reads a form (RFC 6749 section 3.1: `application/x-www-form-urlencoded`) of at most `limit` bytes. A field without a
+ * value is as one that is not there. Throws a `RequestError` for one that is given twice and is not among `repeatable`,
+ * which are lists.
+ */
+export async function readFormBody(
+  request: IncomingMessage,
+  limit: BodyLimit,
+  repeatable: readonly string[],
+): Promise<Readonly<Record<string, string | readonly string[]>>> {
+  const text = await readText(request, FORM_TYPE, limit)
+  if (!isUtf8Encoded(text)) throw invalidArgument('The body is not a form in UTF-8.')
+  const fields = new Map<string, string | readonly string[]>()
+  for (const [name, values] of Map.groupBy(new URLSearchParams(text), ([name]) => name)) {
+    const given = values.map(([, value]) => value).filter((value) => value !== '')
+    const [value] = given
+    if (values.length > 1 && !repeatable.includes(name)) {
+      throw invalidArgument(`The parameter '${name}' is given ${values.length} times.`)
+    }
+    if (value !== undefined) fields.set(name, repeatable.includes(name) ? given : value)
+  }
+  return Object.fromEntries(fields)
+}
+
+/** `URLSearchParams` would replace in silence what is not. */
+function isUtf8Encoded(form: string): boolean {
+  try {
+    decodeURIComponent(form)
+    return true
+  } catch {
+    return false
+  }
+}
+
+const JSON_TYPE = 'application/json'
+const FORM_TYPE = 'application/x-www-form-urlencoded'
+
+async function readText(
+  request: IncomingMessage,
+  type: typeof JSON_TYPE | typeof FORM_TYPE,
+  limit: BodyLimit,
+): Promise<string> {
+  refuseOtherContent(request, type)
+  const text = decodeUtf8(await readBytes(request, limit))
+  if (text === undefined) throw invalidArgument('The body is not UTF-8.')
+  return text
+}
+
+function refuseOtherContent(request: IncomingMessage, wanted: string): void {
   const [type = '', ...parameters] = (request.headers['content-type'] ?? '').toLowerCase().split(';')
   const charsets = parameters
     .map((parameter) => parameter.trim())
     .filter((text) => text.startsWith('charset='))
   const isUtf8 = charsets.every((charset) => /^charset="?utf-8"?$/.test(charset))
-  if (type.trim() !== 'application/json' || !isUtf8) {
-    throw new RequestError('unsupported_media_type', 'Content-Type must be application/json in UTF-8.')
+  if (type.trim() !== wanted || !isUtf8) {
+    throw new RequestError('unsupported_media_type', `Content-Type must be ${wanted} in UTF-8.`)
   }
   if ((request.headers['content-encoding'] ?? 'identity').toLowerCase() !== 'identity') {
     throw new RequestError(

@@ -7,7 +7,7 @@ import { invalidArgument, RequestError } from '../errors.ts'
 import { nearestName } from '../fields/nearest-name.ts'
 import type { FindCaller } from './find-caller.ts'
 import { parse, parseParameter } from './parse.ts'
-import { readJsonBody } from './read-body.ts'
+import { readFormBody, readJsonBody } from './read-body.ts'
 import { isAdministration, type Route, type RouteBody, type RouteRequest } from './route.ts'
 
 const MAX_USER_AGENT = 255
@@ -130,15 +130,18 @@ async function readForItself(
 ) {
   try {
     const read = body && (await readBody(body, request))
-    const [, token] = /^Bearer +([\w.-]+)$/i.exec(authorization ?? '') ?? []
+    const [, token] = /^Bearer +(\S+)$/i.exec(authorization ?? '') ?? []
     return { body: read, isForItself: token !== undefined && isForItself?.(read, token) === true }
   } catch (problem) {
     return { body: undefined, isForItself: false, problem }
   }
 }
 
-async function readBody({ schema, limit, isReadByHandler }: RouteBody, request: Request): Promise<unknown> {
-  const body = await readJsonBody(request, limit)
+async function readBody(
+  { schema, limit, form, isReadByHandler }: RouteBody,
+  request: Request,
+): Promise<unknown> {
+  const body = form ? await readFormBody(request, limit, form.repeatable) : await readJsonBody(request, limit)
   return isReadByHandler ? body : parse(schema, body)
 }
 

@@ -37,6 +37,7 @@ export type RouteAnswer = {
 /** A part of the API as its description groups it. */
 export type RouteGroup =
   | 'Jobs'
+  | 'OAuth'
   | 'Workload identities'
   | 'Guardrails'
   | 'Issuers'
@@ -95,6 +96,8 @@ export type RouteRefusal = {
 export type RouteBody<Body = unknown> = {
   readonly schema: ZodType<Body>
   readonly limit: BodyLimit
+  /** It is a form and not JSON; those of its fields that may stand in it several times, each as a list. */
+  readonly form?: { readonly repeatable: readonly string[] }
   /** The handler's concept reads it by this schema itself and has more to say of what does not fit. */
   readonly isReadByHandler?: true
 }

@@ -7,6 +7,7 @@ import { plainJson } from '../exchange/plain-text.ts'
 import type { JsonValue } from '../json.ts'
 import type { Log } from '../log.ts'
 import type { FindCaller } from './find-caller.ts'
+import { oauthProblemAnswer, speaksOAuth } from './oauth-error.ts'
 import { errorAnswer, MethodNotAllowed, problemAnswer, textProblemAnswer } from './problem.ts'
 import {
   givenRequestId,
@@ -123,7 +124,9 @@ async function serve(deps: HttpDeps, request: Request, response: Response, pick:
       // Not the message, nor the path: a caller may have put its token there.
       if (error instanceof RequestError) logged.problem = error.code
       if (route?.errorsAs === 'text') return textProblemAnswer(error, requestId)
-      const problem = problemAnswer(error, requestId)
+      const problem = speaksOAuth(request.path)
+        ? oauthProblemAnswer(error, requestId, request.headers.authorization)
+        : problemAnswer(error, requestId)
       return route?.isEchoed ? { ...problem, body: plainJson(problem.body as JsonValue) } : problem
     })
   const status = answer.status ?? 200

@@ -41,7 +41,7 @@ export function createAnswerCheck(api: OpenApi): FindUndescribed {
     const call = `${method} ${path}${found ? ` (${found.operationId})` : ''} answered ${answer.status}`
     const response = found
       ? responseOf(api, found, answer.status)
-      : generalResponse(api, answer.status, here.length > 0)
+      : generalResponse(api, path, answer.status, here.length > 0)
     if (response === undefined) return `${call}, which the API's description does not have.`
     for (const name of Object.keys(response.headers)) {
       const value = answer.headers.get(name)
@@ -67,10 +67,16 @@ function responseOf(api: OpenApi, operation: Operation, status: number): FullRes
 }
 
 /** What is answered where no operation is asked for: by another method, another path, or by what is no HTTP. */
-function generalResponse(api: OpenApi, status: number, isPath: boolean): FullResponse | undefined {
-  if (status === 400 || status === 431) return resolved(api, { $ref: 'BadRequest' })
-  if (status === 405 && isPath) return resolved(api, { $ref: 'MethodNotAllowed' })
-  return status === 404 && !isPath ? resolved(api, { $ref: 'NotFound' }) : undefined
+function generalResponse(
+  api: OpenApi,
+  path: string,
+  status: number,
+  isPath: boolean,
+): FullResponse | undefined {
+  const form = /^\/oauth2(\/|$)/.test(path) && status !== 431 ? 'OAuth' : ''
+  if (status === 400 || status === 431) return resolved(api, { $ref: `${form}BadRequest` })
+  if (status === 405 && isPath) return resolved(api, { $ref: `${form}MethodNotAllowed` })
+  return status === 404 && !isPath ? resolved(api, { $ref: `${form}NotFound` }) : undefined
 }
 
 function resolved(api: OpenApi, response: Response | undefined): FullResponse | undefined {
