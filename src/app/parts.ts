@@ -1,4 +1,6 @@
+import { createGrantStore } from '../access/grant-store.ts'
 import { createProjectStore } from '../access/project-store.ts'
+import { createRoleStore } from '../access/role-store.ts'
 import type { AppOptions } from '../app.ts'
 import { readSecrets } from '../config/secrets.ts'
 import { openDatabase } from '../db/open-database.ts'
@@ -124,6 +126,8 @@ export async function openParts(options: AppOptions, opened: AsyncDisposableStac
     identities,
     identityCache: createIdentityCache(identities),
     projects: createProjectStore(db),
+    roles: createRoleStore(db),
+    grants: createGrantStore(db),
   }
 }
 
