@@ -1,5 +1,7 @@
 import type { Database, PreparedStatement } from '../db/database.ts'
 import { createRowCache } from '../db/row-cache.ts'
+import { BUILT_IN_ROLES } from './built-in-roles.ts'
+import { ROLE_PREFIX } from './role.ts'
 
 /** What every role there is gives, by the role's name. */
 export type RolePermissions = {
@@ -20,12 +22,13 @@ type Permissions = Readonly<Record<string, readonly string[]>>
 
 const KEY = 'current'
 
-/** Remembers what all roles give until an access decision finds their revision gone; `builtIn` are in no table. */
-export function createRolePermissions(db: Pick<Database, 'run'>, builtIn: Permissions): RolePermissionsCache {
+/** Remembers what all roles give until an access decision finds their revision gone. */
+export function createRolePermissions(db: Pick<Database, 'run'>): RolePermissionsCache {
+  const builtIn = BUILT_IN_ROLES.map(({ id, permissions }) => [`${ROLE_PREFIX}${id}`, permissions] as const)
   const read = async () => {
     const [row] = await db.run<{ revision: string; custom: Permissions }>(READ_ROLES, [])
     if (row === undefined) throw new Error('The table role_changes has no row.')
-    return rolePermissions(row.revision, { ...row.custom, ...builtIn })
+    return rolePermissions(row.revision, { ...row.custom, ...Object.fromEntries(builtIn) })
   }
   const rows = createRowCache({ max: 1, load: read })
   return {
@@ -52,6 +55,6 @@ function rolePermissions(revision: string, roles: Permissions): RolePermissions 
 const READ_ROLES: PreparedStatement = {
   name: 'read-role-permissions',
   text: `
-    select revision, (select coalesce(json_object_agg('roles/' || id, permissions), '{}') from roles) as custom
+    select revision, (select coalesce(json_object_agg('${ROLE_PREFIX}' || id, permissions), '{}') from roles) as custom
       from role_changes`,
 }

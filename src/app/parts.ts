@@ -1,8 +1,9 @@
-import { ROLE_PERMISSIONS } from '../access/built-in-roles.ts'
+import { createGrantStore } from '../access/grant-store.ts'
 import { createMembershipCache } from '../access/membership-cache.ts'
 import { createMembershipStore } from '../access/membership-store.ts'
 import { createProjectStore } from '../access/project-store.ts'
 import { createRolePermissions } from '../access/role-permissions-store.ts'
+import { createRoleStore } from '../access/role-store.ts'
 import type { AppOptions } from '../app.ts'
 import { readSecrets } from '../config/secrets.ts'
 import { openDatabase } from '../db/open-database.ts'
@@ -129,7 +130,7 @@ export async function openParts(options: AppOptions, opened: AsyncDisposableStac
     fallbackPolicyDigests: fallbacks as Readonly<Record<ProviderType, string>>,
     accessPolicyDigest: access.digest,
     membershipCache: createMembershipCache(createMembershipStore(db)),
-    rolePermissions: createRolePermissions(db, ROLE_PERMISSIONS),
+    rolePermissions: createRolePermissions(db),
     issuers,
     issuerCache: createIssuerCache(issuers),
     keyCache: createKeyCache({
@@ -151,6 +152,8 @@ export async function openParts(options: AppOptions, opened: AsyncDisposableStac
     identities,
     identityCache: createIdentityCache(identities),
     projects: createProjectStore(db),
+    roles: createRoleStore(db),
+    grants: createGrantStore(db),
   }
 }
 

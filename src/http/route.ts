@@ -42,6 +42,7 @@ export type RouteGroup =
   | 'Guardrails'
   | 'Issuers'
   | 'Projects'
+  | 'Roles'
   | 'Access decisions'
   | 'Decisions'
   | 'Operation'

@@ -6,8 +6,8 @@ import { invalidArgument, RequestError, unavailable } from '../errors.ts'
 import { plainJson } from '../exchange/plain-text.ts'
 import type { JsonValue } from '../json.ts'
 import type { Log } from '../log.ts'
-import type { FindCaller } from './find-caller.ts'
 import { oauthProblemAnswer, speaksOAuth } from './oauth-error.ts'
+import type { PermittedCallerDeps } from './permitted-caller.ts'
 import { errorAnswer, MethodNotAllowed, problemAnswer, textProblemAnswer } from './problem.ts'
 import {
   givenRequestId,
@@ -21,7 +21,7 @@ import type { Route, RouteAnswer } from './route.ts'
 export type HttpDeps = {
   readonly routes: readonly Route[]
   readonly trustProxy: number | readonly string[]
-  readonly findCaller: FindCaller
+  readonly callers: PermittedCallerDeps
   /** Whether this server is about to end, so that senders are told to use another connection. */
   readonly isDraining?: () => boolean
   /** Counts, times and traces requests; each from its headers on. */
@@ -113,9 +113,9 @@ async function serve(deps: HttpDeps, request: Request, response: Response, pick:
     if (route.echoesRequestId) requestId = readWideRequestId(request) ?? requestId
     if (answerWithinMs !== undefined) allow(answerWithinMs)
     const signal = answerWithinMs === undefined ? undefined : signalOfCaller(response)
-    const { findCaller } = deps
+    const { callers } = deps
     const note = (fields: Logged) => Object.assign(logged, fields)
-    return route.handle(await readRequest(route, request, { requestId, arrivedAt, findCaller, signal, note }))
+    return route.handle(await readRequest(route, request, { requestId, arrivedAt, callers, signal, note }))
   }
   const answer = await watch
     .run(() => answerInTime(work))
