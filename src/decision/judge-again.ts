@@ -30,8 +30,8 @@ export async function judgeAgain(
   const results: AnyEvaluation[] = []
   // By provider too, which follows from the policy that a decision was made with.
   const keyOf = (decision: Replayable) => {
-    const { digest, guardrailsDigest } = policiesOf(decision)
-    return [digest, guardrailsDigest, digest ?? decision.policy_digest].join(' ')
+    const { digest, guardrailsDigest, isAccess } = policiesOf(decision)
+    return [digest, guardrailsDigest, digest ?? decision.policy_digest, isAccess].join(' ')
   }
   const groups = [...Map.groupBy(decisions.keys(), (place) => keyOf(at(decisions, place))).values()]
   const judgeGroups = async () => {
