@@ -18,11 +18,11 @@ import { createGuardrailsStore } from '../guardrails/guardrails-store.ts'
 import { createPageTokens } from '../http/page-token.ts'
 import { createIdentityCache } from '../identity/identity-cache.ts'
 import { createIdentityStore } from '../identity/identity-store.ts'
-import { createAccessTokenVerifier } from '../issuance/access-token.ts'
 import { createFindLiveToken, findTokenIdentity } from '../issuance/find-live-token.ts'
 import { createKeyEncryption } from '../issuance/key-encryption.ts'
 import { createLiveTokenCache } from '../issuance/live-token-cache.ts'
 import { loadSigningKeys } from '../issuance/signing-keys.ts'
+import { createAccessTokenVerifier } from '../issuance/verify-access-token.ts'
 import { FetchError } from '../issuer/fetch-error.ts'
 import { createGuardedFetch } from '../issuer/guarded-fetch.ts'
 import { createIssuerCache } from '../issuer/issuer-cache.ts'
@@ -98,7 +98,13 @@ export async function openParts(options: AppOptions, opened: AsyncDisposableStac
   const issuers = createIssuerStore(db)
   const identities = createIdentityStore(db)
   const guardrails = createGuardrailsStore(db)
-  const verifyAccessToken = createAccessTokenVerifier({ ...config, keys, issuer: config.publicUrl, clock })
+  const verifyAccessToken = createAccessTokenVerifier({
+    ...config,
+    keys,
+    issuer: config.publicUrl,
+    clock,
+    verifySignature: signatures.verify,
+  })
   return {
     ...options,
     opa,
