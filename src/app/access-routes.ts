@@ -1,5 +1,11 @@
+import type { AccessAnswer } from '../access-evaluation/answer-access.ts'
 import { type EvaluateAccessDeps, evaluateAccess } from '../access-evaluation/evaluate-access.ts'
-import { evaluateAccessRoute, evaluateManyAccessRoute } from '../http/evaluate-access.ts'
+import { OUTCOME_OF } from '../decision/reasons.ts'
+import {
+  type EvaluateAccessRouteDeps,
+  evaluateAccessRoute,
+  evaluateManyAccessRoute,
+} from '../http/evaluate-access.ts'
 import { getAuthzenConfigurationRoute } from '../http/get-authzen-configuration.ts'
 import type { Route } from '../http/route.ts'
 import type { Parts } from './parts.ts'
@@ -7,16 +13,22 @@ import type { Parts } from './parts.ts'
 /** What services behind us ask: AuthZEN, and where it is. */
 export function accessRoutes(parts: Parts): readonly Route[] {
   const deps = evaluateAccessDeps(parts)
-  const evaluate = {
-    evaluateAccess: (
-      ...asked: Parameters<typeof evaluateAccess> extends [unknown, ...infer Rest] ? Rest : never
-    ) => evaluateAccess(deps, ...asked),
+  const evaluate: EvaluateAccessRouteDeps = {
+    async evaluateAccess(request, questions, semantic) {
+      const answers = await evaluateAccess(deps, request, questions, semantic)
+      for (const answer of answers) count(parts, answer)
+      return answers
+    },
   }
   return [
     evaluateAccessRoute(evaluate),
     evaluateManyAccessRoute(evaluate),
     getAuthzenConfigurationRoute(parts.config),
   ]
+}
+
+function count({ telemetry }: Parts, { context }: AccessAnswer): void {
+  if ('reason' in context) telemetry.metrics.countAccess(OUTCOME_OF[context.reason], context.reason)
 }
 
 function evaluateAccessDeps(parts: Parts): EvaluateAccessDeps {
