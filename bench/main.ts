@@ -14,6 +14,7 @@ import { measureExchange } from './scenarios/exchange.ts'
 import { measureFlood } from './scenarios/flood.ts'
 import { historyScenario } from './scenarios/history.ts'
 import { measureIdentities } from './scenarios/identities.ts'
+import { measureIntrospection } from './scenarios/introspection.ts'
 import { measureReplay } from './scenarios/replay.ts'
 import type { Findings, Scenario } from './scenarios/scenario.ts'
 import { measureSoak } from './scenarios/soak.ts'
@@ -24,6 +25,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   exchange: measureExchange,
   evaluations: measureEvaluations,
   identities: measureIdentities,
+  introspection: measureIntrospection,
   flood: measureFlood,
   bombs: measureBombs,
   soak: measureSoak,

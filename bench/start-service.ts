@@ -9,6 +9,7 @@ import { type ServerProcess, startProcess } from './start-process.ts'
 export type Service = ServerProcess & {
   readonly name: string
   readonly databaseUrl: string
+  readonly adminToken: string
   /** A request as an administrator; throws unless it is answered with 200. */
   // biome-ignore lint/suspicious/noExplicitAny: the bench looks into a few members of answers
   admin(method: string, path: string, body?: unknown): Promise<any>
@@ -73,6 +74,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     ...server,
     name,
     databaseUrl,
+    adminToken,
     admin,
     async createIdentity(id) {
       const rule = {

@@ -13,6 +13,8 @@ export type RequestSource =
   | { readonly kind: 'exchange'; readonly emails: readonly string[]; readonly series: string }
   /** Exchanges whose signature is wrong, each from another of as many addresses. */
   | { readonly kind: 'forged'; readonly email: string; readonly addresses: number }
+  /** Questions about one of these access tokens each, at random. */
+  | { readonly kind: 'introspection'; readonly tokens: readonly string[]; readonly adminToken: string }
   /** Questions to OPA's server, each about another job. */
   | { readonly kind: 'evaluation'; readonly email: string }
 

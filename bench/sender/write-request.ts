@@ -8,9 +8,9 @@ export function createRequestWriter(
   tokens: Tokens,
   nextToken: (series: string) => string | undefined,
 ): () => string | undefined {
-  const head = `POST ${path} HTTP/1.1\r\nHost: ${new URL(url).host}\r\nContent-Type: application/json\r\n`
-  const write = (body: string, headers = '') =>
-    `${head}${headers}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
+  const head = `POST ${path} HTTP/1.1\r\nHost: ${new URL(url).host}\r\n`
+  const write = (body: string, headers = '', type = 'application/json') =>
+    `${head}${headers}Content-Type: ${type}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
   switch (requests.kind) {
     case 'exchange': {
       const { emails, series } = requests
@@ -26,6 +26,13 @@ export function createRequestWriter(
         const header = `X-Forwarded-For: 203.0.${address >> 8}.${address & 255}\r\n`
         return write(JSON.stringify({ token: tokens.forged(), email }), header)
       }
+    }
+    case 'introspection': {
+      const authorization = `Authorization: Bearer ${requests.adminToken}\r\n`
+      const requestOf = (token: string) =>
+        write(`token=${token}`, authorization, 'application/x-www-form-urlencoded')
+      const written = requests.tokens.map(requestOf)
+      return () => written[random(written.length)]
     }
     case 'evaluation': {
       const claims = gitlabClaims('18.9', { iss: tokens.issuerUrl, aud: tokens.issuerUrl, job_id: 'JOB' })

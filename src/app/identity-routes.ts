@@ -4,12 +4,14 @@ import { type Caller, FIRST_ADMINISTRATOR } from '../access/caller.ts'
 import { roleProblem } from '../access/role.ts'
 import { createOneAtATime, type OneAtATime } from '../db/one-at-a-time.ts'
 import { findFindings } from '../finding/find-findings.ts'
+import { countIdentityTokensRoute } from '../http/count-tokens.ts'
 import { createWorkloadIdentityRoutes } from '../http/create-workload-identity.ts'
 import { deleteWorkloadIdentityRoute } from '../http/delete-workload-identity.ts'
 import { evaluateClaimsRoute } from '../http/evaluate-claims.ts'
 import { getIdentityPolicyRoute } from '../http/get-identity-policy.ts'
 import { getWorkloadIdentityRoute } from '../http/get-workload-identity.ts'
 import { listWorkloadIdentitiesRoutes } from '../http/list-workload-identities.ts'
+import { revokeIdentityTokensRoute } from '../http/revoke-identity-tokens.ts'
 import type { Route } from '../http/route.ts'
 import { undeleteWorkloadIdentityRoute } from '../http/undelete-workload-identity.ts'
 import { updateWorkloadIdentityRoute } from '../http/update-workload-identity.ts'
@@ -18,6 +20,7 @@ import { createWorkloadIdentity } from '../identity/create-workload-identity.ts'
 import { readIdentityPatch } from '../identity/identity-patch.ts'
 import { recordableClaims } from '../identity/recordable-claims.ts'
 import { deleteWorkloadIdentity, undeleteWorkloadIdentity } from '../identity/remove-workload-identity.ts'
+import { revokeIdentityTokens } from '../identity/revoke-identity-tokens.ts'
 import {
   type UpdateWorkloadIdentityDeps,
   updateWorkloadIdentity,
@@ -38,6 +41,7 @@ import { policyInput } from '../provider/policy-input.ts'
 import { checkClaims } from '../token/check-claims.ts'
 import type { MeasureDraft } from './draft-impact.ts'
 import { draftRoutes } from './draft-routes.ts'
+import { tellEndedTokens, uncounted } from './ended-tokens.ts'
 import type { Parts } from './parts.ts'
 import { type Beside, policyChangesRoutes } from './policy-changes-routes.ts'
 import { policyVersionRoutes } from './policy-version-routes.ts'
@@ -49,6 +53,9 @@ export type IdentityChanges = {
   readonly changesOf: (caller: Caller) => Promise<UpdateWorkloadIdentityDeps>
   readonly inTurn: OneAtATime
 }
+
+/** At least none. */
+const UNCOUNTED = { unexpiredTokens: 0, isComplete: false }
 
 /** Whoever only asks what a save would say needs no right to give what it gives. */
 const SAVING_NOTHING = FIRST_ADMINISTRATOR
@@ -105,9 +112,15 @@ export function identityRoutes(parts: Parts, measureDraft: MeasureDraft): readon
       identityFields: IDENTITY_FIELDS,
       updateWorkloadIdentity: async (caller, email, { body, mask, ifMatch }, authorship) => {
         const patch = readIdentityPatch(body, mask)
-        return inTurn(email, async () =>
-          updateWorkloadIdentity(await changesOf(caller), email, { patch, ifMatch, authorship }),
-        )
+        return inTurn(email, async () => {
+          const before = await identities.find(email)
+          const saved = await updateWorkloadIdentity(await changesOf(caller), email, {
+            patch,
+            ifMatch,
+            authorship,
+          })
+          return tellEndedTokens(parts, before, saved)
+        })
       },
     }),
     deleteWorkloadIdentityRoute({
@@ -122,6 +135,16 @@ export function identityRoutes(parts: Parts, measureDraft: MeasureDraft): readon
           undeleteWorkloadIdentity(await changesOf(caller), email, ifMatch, authorship),
         ),
     }),
+    revokeIdentityTokensRoute({
+      revokeTokens: (caller, email, ifMatch) =>
+        inTurn(email, async () => {
+          const { identity, revoked } = await revokeIdentityTokens(await changesOf(caller), email, ifMatch)
+          // They are ended whether or not they can be counted.
+          const count = await parts.tokenCounter.ofIdentity(identity, revoked).catch(uncounted(parts.log))
+          return { ...(count ?? UNCOUNTED), revision: revoked.until }
+        }),
+    }),
+    countIdentityTokensRoute(parts),
     evaluateClaimsRoute({
       identities,
       evaluateClaims: (identity, claims) =>

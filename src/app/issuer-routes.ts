@@ -1,4 +1,5 @@
 import { createOneAtATime } from '../db/one-at-a-time.ts'
+import { countIssuerTokensRoute } from '../http/count-tokens.ts'
 import { createIssuerRoute } from '../http/create-issuer.ts'
 import { deleteIssuerRoute } from '../http/delete-issuer.ts'
 import { getIssuerRoute } from '../http/get-issuer.ts'
@@ -11,6 +12,7 @@ import { deleteIssuer, undeleteIssuer, updateIssuer } from '../issuer/change-iss
 import { createIssuer } from '../issuer/create-issuer.ts'
 import { ISSUER_FIELDS, issuerBody, issuerPatch } from '../issuer/issuer-fields.ts'
 import { refreshKeys } from '../issuer/refresh-keys.ts'
+import { tellEndedTokensOfIssuer } from './ended-tokens.ts'
 import type { Parts } from './parts.ts'
 
 export function issuerRoutes(parts: Parts): readonly Route[] {
@@ -26,10 +28,14 @@ export function issuerRoutes(parts: Parts): readonly Route[] {
     }),
     listIssuersRoute({ issuers, keyStatus, pageTokens }),
     getIssuerRoute({ issuers, keyStatus }),
+    countIssuerTokensRoute(parts),
     updateIssuerRoute({
       issuerPatch,
       issuerFields: ISSUER_FIELDS,
-      updateIssuer: (id, update) => inTurn(id, () => updateIssuer(change, id, update)),
+      updateIssuer: (id, update) =>
+        inTurn(id, async () =>
+          tellEndedTokensOfIssuer(parts, await updateIssuer(change, id, update), update.body),
+        ),
       keyStatus,
     }),
     deleteIssuerRoute({ deleteIssuer: (id, ifMatch) => inTurn(id, () => deleteIssuer(change, id, ifMatch)) }),

@@ -8,6 +8,7 @@ import type { AppOptions } from '../app.ts'
 import { readSecrets } from '../config/secrets.ts'
 import { openDatabase } from '../db/open-database.ts'
 import { createAttemptSummaries } from '../decision/attempt-summaries.ts'
+import { createTokenCounter } from '../decision/count-tokens.ts'
 import { createDecisionIds } from '../decision/decision-id.ts'
 import { createDecisionStore } from '../decision/decision-store.ts'
 import { keepHouse } from '../decision/keep-house.ts'
@@ -121,6 +122,7 @@ export async function openParts(options: AppOptions, opened: AsyncDisposableStac
       findTokenIdentity: (decisionId) => findTokenIdentity(db, decisionId),
     }),
     decisions,
+    tokenCounter: createTokenCounter({ db, clock }),
     newDecisionId,
     recordDecision: recordInTwoLanes(() =>
       createDecisionRecorder({ db, log, onBatch: telemetry.metrics.countBatch }),

@@ -245,6 +245,25 @@ export function undeleteIdentity(
   })
 }
 
+/**
+ * Makes all that an identity, which is locked, was issued until now count no more: what is decided on an earlier
+ * revision is either decided anew or ended by it. Nothing of what its author decides changes, so there is no version.
+ */
+export async function revokeTokens(
+  trx: Kysely<Schema>,
+  { id }: StoredIdentity,
+): Promise<{ readonly from: string; readonly until: string }> {
+  const { rows } = await sql<{ from: string; until: string }>`
+    with next as (select nextval('revisions') as revision),
+      before as (select tokens_revoked_revision from workload_identities where id = ${id})
+    update workload_identities set revision = next.revision, tokens_revoked_revision = next.revision
+      from next, before where id = ${id}
+      returning before.tokens_revoked_revision as from, next.revision as until`.execute(trx)
+  const [range] = rows
+  if (range === undefined) throw new Error('The identity whose tokens are revoked is gone.')
+  return range
+}
+
 /** The unique index that a second living identity under one email runs into. */
 export const EMAIL_TAKEN = 'workload_identities_one_current_per_email'
 

@@ -147,6 +147,22 @@ for (const kind of DATABASES) {
       assert.deepEqual([inTime?.hasRow, afterwards?.hasRow], [false, true])
     })
 
+    test('outlive what tells which access tokens were revoked, which is forgotten as used tokens are', async () => {
+      const revoke = (keepUntil: number) =>
+        database.query(`insert into revoked_tokens (decision_id, keep_until)
+          values (gen_random_uuid(), to_timestamp(${keepUntil / 1000}))`)
+      const known = () => database.query('select keep_until from revoked_tokens order by keep_until')
+      await revoke(NOW + 1_000)
+      await revoke(NOW + 2_000)
+
+      await decisions.pruneUsedTokens(NOW + 1_000)
+      const inTime = await known()
+      await decisions.pruneUsedTokens(NOW + 1_001)
+
+      assert.equal(inTime.length, 2)
+      assert.deepEqual(await known(), [{ keep_until: new Date(NOW + 2_000) }])
+    })
+
     test('outlive used tokens, which a clock that is ahead does not make usable again', async () => {
       const jtiHash = sha256('a-jti-of-tomorrow')
       const keepUntil = Date.now() + 3_600_000
