@@ -8,6 +8,7 @@ import { chart } from './report/chart.ts'
 import { describeMachine } from './report/machine.ts'
 import { summarizeProfiles } from './report/summarize-profile.ts'
 import { figureTable, measurementTable } from './report/table.ts'
+import { measureAccess } from './scenarios/access.ts'
 import { measureBombs } from './scenarios/bombs.ts'
 import { measureEvaluations } from './scenarios/evaluations.ts'
 import { measureExchange } from './scenarios/exchange.ts'
@@ -26,6 +27,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   evaluations: measureEvaluations,
   identities: measureIdentities,
   introspection: measureIntrospection,
+  access: measureAccess,
   flood: measureFlood,
   bombs: measureBombs,
   soak: measureSoak,

@@ -21,6 +21,7 @@ const CONCEPTS = [
   'decision',
   'issuance',
   'access',
+  'access-evaluation',
   'change',
   'signature',
 ]

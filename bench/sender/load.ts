@@ -15,6 +15,14 @@ export type RequestSource =
   | { readonly kind: 'forged'; readonly email: string; readonly addresses: number }
   /** Questions about one of these access tokens each, at random. */
   | { readonly kind: 'introspection'; readonly tokens: readonly string[]; readonly adminToken: string }
+  /** Whether one of these access tokens may do this in one of the projects `p-1`, `p-2`, …, each at random. */
+  | {
+      readonly kind: 'access'
+      readonly tokens: readonly string[]
+      readonly adminToken: string
+      readonly projects: number
+      readonly permission: string
+    }
   /** Questions to OPA's server, each about another job. */
   | { readonly kind: 'evaluation'; readonly email: string }
 

@@ -34,6 +34,15 @@ export function createRequestWriter(
       const written = requests.tokens.map(requestOf)
       return () => written[random(written.length)]
     }
+    case 'access': {
+      const { projects, permission, adminToken } = requests
+      const authorization = `Authorization: Bearer ${adminToken}\r\n`
+      return () => {
+        const subject = { type: 'token', id: requests.tokens[random(requests.tokens.length)] }
+        const resource = { type: 'project', id: `p-${1 + random(projects)}` }
+        return write(JSON.stringify({ subject, action: { name: permission }, resource }), authorization)
+      }
+    }
     case 'evaluation': {
       const claims = gitlabClaims('18.9', { iss: tokens.issuerUrl, aud: tokens.issuerUrl, job_id: 'JOB' })
       const identity = { email: requests.email, project: '' }

@@ -1,7 +1,5 @@
 import type { AllowedDecision, Recorded } from '../decision/decision.ts'
-import { createDecisionRecorder, type RecordDecision } from '../decision/record-decisions.ts'
 import type { ExchangeDeps } from '../exchange/exchange-token.ts'
-import { createRefusalLimits } from '../exchange/refusal-limits.ts'
 import { createClaimReport } from '../identity/claim-report.ts'
 import { recordableClaims, unknownClaims } from '../identity/recordable-claims.ts'
 import { signAccessToken } from '../issuance/access-token.ts'
@@ -12,7 +10,7 @@ import type { Parts } from './parts.ts'
 
 /** What an exchange is made with: its functions, wrapped by what watches them. */
 export function exchangeDeps(parts: Parts): ExchangeDeps {
-  const { config, clock, log, db, keys, decisions, attempts, telemetry, signatures } = parts
+  const { config, clock, log, keys, decisions, attempts, telemetry, signatures } = parts
   const { guardrailsCache, identities, identityCache, issuerCache, keyCache } = parts
   const reportClaims = createClaimReport(log)
   const verifyDeps = {
@@ -39,13 +37,10 @@ export function exchangeDeps(parts: Parts): ExchangeDeps {
     fallbackPolicyDigests: parts.fallbackPolicyDigests,
     publicUrl: config.publicUrl,
     signingKeyId: keys.active.kid,
-    refusalLimits: createRefusalLimits(clock),
+    refusalLimits: parts.refusalLimits,
     countAttempt: (origin, attempt) =>
       (origin.isVerified ? attempts.verified : attempts.unverified).count(origin, attempt),
-    recordDecision: telemetry.step(
-      'record',
-      inTwoLanes(() => createDecisionRecorder({ db, log, onBatch: telemetry.metrics.countBatch })),
-    ),
+    recordDecision: telemetry.step('record', parts.recordDecision),
     signAccessToken: telemetry.step('sign', (decision: Recorded<AllowedDecision>) =>
       signAccessToken({ keys, issuer: config.publicUrl, sign: signatures.sign }, decision),
     ),
@@ -56,11 +51,4 @@ export function exchangeDeps(parts: Parts): ExchangeDeps {
       if (decision.issuerUrl !== null) issuerCache.forget(decision.issuerUrl)
     },
   }
-}
-
-/** Refusals of tokens that did not verify never share a statement with decisions on those that did. */
-function inTwoLanes(createLane: () => RecordDecision): RecordDecision {
-  const [verified, unverified] = [createLane(), createLane()]
-  return (decision, options) =>
-    (decision.decidedOn.identityRevision === undefined ? unverified : verified)(decision, options)
 }

@@ -1,5 +1,7 @@
-import { ADMINISTRATIVE_ROLES, BUILT_IN_ROLES } from '../access/built-in-roles.ts'
-import { authorityOf, type Caller, FIRST_ADMINISTRATOR } from '../access/caller.ts'
+import { authorityOf } from '../access/authority.ts'
+import { administrativeRoles } from '../access/built-in-roles.ts'
+import { type Caller, FIRST_ADMINISTRATOR } from '../access/caller.ts'
+import { roleProblem } from '../access/role.ts'
 import { createOneAtATime, type OneAtATime } from '../db/one-at-a-time.ts'
 import { findFindings } from '../finding/find-findings.ts'
 import { countIdentityTokensRoute } from '../http/count-tokens.ts'
@@ -48,7 +50,8 @@ import { suggestionRoutes } from './suggestion-routes.ts'
 
 /** What changes of identities are made with; those of one identity wait for each other, whatever asks for them. */
 export type IdentityChanges = {
-  readonly changesOf: (caller: Caller) => UpdateWorkloadIdentityDeps
+  /** With the roles that there are when the request comes. */
+  readonly changesOf: (caller: Caller) => Promise<UpdateWorkloadIdentityDeps>
   readonly inTurn: OneAtATime
 }
 
@@ -63,7 +66,7 @@ export function identityRoutes(
   measureDraft: MeasureDraft,
   searchFailingTests: SearchFailingTests,
 ): readonly Route[] {
-  const { config, clock, db, policies, pageTokens, identities, issuers, projects } = parts
+  const { config, clock, db, policies, pageTokens, identities, issuers, projects, roles } = parts
   // As they are now: no recording statement would find out that they are not.
   const evaluateBesideGuardrails = async (digest: string, input: string) =>
     parts.evaluator.evaluate(digest, input, (await parts.guardrails.current()).digest ?? undefined)
@@ -71,36 +74,41 @@ export function identityRoutes(
   const besideCurrent: Beside = { loadWasm: policies.loadWasm, currentGuardrails: parts.guardrails.current }
   const runTests = (beside: Beside) => (identity: TestedIdentity) =>
     runPolicyTests({ ...judging, smokeRun: parts.smokeRun, ...beside }, identity)
-  const changesOf = (caller: Caller): UpdateWorkloadIdentityDeps => ({
-    ...config,
-    ...authorityOf(caller),
-    db,
-    clock,
-    knownRoles: Object.keys(BUILT_IN_ROLES),
-    findProject: projects.get,
-    findIdentity: identities.find,
-    findIssuer: issuers.findByUrl,
-    findSimilarIssuer: issuers.findSimilar,
-    checkIssuerUrl: parts.checkIssuerUrl,
-    freeIssuerId: (url, isReserved) =>
-      issuerIdFromUrl(url, async (id) => isReserved?.(id) === true || issuers.isTaken(id)),
-    preparePolicy: parts.preparePolicy,
-    insertIssuer,
-    insertPolicy,
-    runTests: runTests(besideCurrent),
-    refuseFailedTests,
-    findFindings: (spec, projectId) =>
-      findFindings(spec, { ...config, projectId, administrativeRoles: ADMINISTRATIVE_ROLES }),
-  })
+  const changesOf = async (caller: Caller): Promise<UpdateWorkloadIdentityDeps> => {
+    const given = await roles.listOwnPermissions()
+    return {
+      ...config,
+      ...authorityOf(caller, given),
+      db,
+      clock,
+      findRoleProblem: (role) => (given.has(role) ? undefined : roleProblem(role, [...given.keys()])),
+      findProject: projects.get,
+      findIdentity: identities.find,
+      findIssuer: issuers.findByUrl,
+      findSimilarIssuer: issuers.findSimilar,
+      checkIssuerUrl: parts.checkIssuerUrl,
+      freeIssuerId: (url, isReserved) =>
+        issuerIdFromUrl(url, async (id) => isReserved?.(id) === true || issuers.isTaken(id)),
+      preparePolicy: parts.preparePolicy,
+      insertIssuer,
+      insertPolicy,
+      runTests: runTests(besideCurrent),
+      refuseFailedTests,
+      findFindings: (spec, standing) =>
+        findFindings(spec, { ...config, ...standing, administrativeRoles: administrativeRoles(given) }),
+    }
+  }
   const inTurn = createOneAtATime()
   return [
     ...createWorkloadIdentityRoutes({
       workloadIdentityBody: workloadIdentitySchema,
-      createWorkloadIdentity: (caller, ...asked) => createWorkloadIdentity(changesOf(caller), ...asked),
+      createWorkloadIdentity: async (caller, ...asked) =>
+        createWorkloadIdentity(await changesOf(caller), ...asked),
     }),
     validateWorkloadIdentityRoute({
       workloadIdentityBody: workloadIdentitySchema,
-      validateWorkloadIdentity: (body) => validateWorkloadIdentity(changesOf(SAVING_NOTHING), body),
+      validateWorkloadIdentity: async (body) =>
+        validateWorkloadIdentity(await changesOf(SAVING_NOTHING), body),
     }),
     ...listWorkloadIdentitiesRoutes({ identities, projects, pageTokens }),
     getWorkloadIdentityRoute({ identities }),
@@ -111,23 +119,31 @@ export function identityRoutes(
         const patch = readIdentityPatch(body, mask)
         return inTurn(email, async () => {
           const before = await identities.findToJudge(email)
-          const saved = await updateWorkloadIdentity(changesOf(caller), email, { patch, ifMatch, authorship })
+          const saved = await updateWorkloadIdentity(await changesOf(caller), email, {
+            patch,
+            ifMatch,
+            authorship,
+          })
           return tellEndedTokens(parts, before, saved)
         })
       },
     }),
     deleteWorkloadIdentityRoute({
       deleteIdentity: (caller, email, ifMatch, authorship) =>
-        inTurn(email, () => deleteWorkloadIdentity(changesOf(caller), email, ifMatch, authorship)),
+        inTurn(email, async () =>
+          deleteWorkloadIdentity(await changesOf(caller), email, ifMatch, authorship),
+        ),
     }),
     undeleteWorkloadIdentityRoute({
       undeleteIdentity: (caller, email, ifMatch, authorship) =>
-        inTurn(email, () => undeleteWorkloadIdentity(changesOf(caller), email, ifMatch, authorship)),
+        inTurn(email, async () =>
+          undeleteWorkloadIdentity(await changesOf(caller), email, ifMatch, authorship),
+        ),
     }),
     revokeIdentityTokensRoute({
       revokeTokens: (caller, email, ifMatch) =>
         inTurn(email, async () => {
-          const { identity, revoked } = await revokeIdentityTokens(changesOf(caller), email, ifMatch)
+          const { identity, revoked } = await revokeIdentityTokens(await changesOf(caller), email, ifMatch)
           // They are ended whether or not they can be counted.
           const count = await parts.tokenCounter.ofIdentity(identity, revoked).catch(uncounted(parts.log))
           return { ...(count ?? UNCOUNTED), revision: revoked.until }
@@ -142,12 +158,12 @@ export function identityRoutes(
     getIdentityPolicyRoute({ identities, policies }),
     ...policyChangesRoutes(parts, {
       changesOf,
-      planning: changesOf(SAVING_NOTHING),
+      planning: () => changesOf(SAVING_NOTHING),
       runTests,
       searchFailingTests,
     }),
     ...policyVersionRoutes(parts, { changesOf, inTurn }),
     ...draftRoutes(parts, { changesOf, inTurn }, measureDraft),
-    ...suggestionRoutes(parts, changesOf(SAVING_NOTHING)),
+    ...suggestionRoutes(parts),
   ]
 }

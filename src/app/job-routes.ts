@@ -28,7 +28,10 @@ export function jobRoutes(parts: Parts): readonly Route[] {
         parts.telemetry.exchange('DRY_RUN', () => explainToken(deps, request), dryRunSeen),
       isEmail,
     }),
-    getCurrentUserRoute(parts),
+    getCurrentUserRoute({
+      findLiveToken: parts.findLiveToken,
+      listMemberships: parts.grants.listMemberships,
+    }),
     getJwksRoute(keys),
     ...oauthRoutes(parts, exchange),
   ]

@@ -1,4 +1,9 @@
+import { createGrantStore } from '../access/grant-store.ts'
+import { createMembershipCache } from '../access/membership-cache.ts'
+import { createMembershipStore } from '../access/membership-store.ts'
 import { createProjectStore } from '../access/project-store.ts'
+import { createRolePermissions } from '../access/role-permissions-store.ts'
+import { createRoleStore } from '../access/role-store.ts'
 import type { AppOptions } from '../app.ts'
 import { readSecrets } from '../config/secrets.ts'
 import { openDatabase } from '../db/open-database.ts'
@@ -7,15 +12,18 @@ import { createTokenCounter } from '../decision/count-tokens.ts'
 import { createDecisionIds } from '../decision/decision-id.ts'
 import { createDecisionStore } from '../decision/decision-store.ts'
 import { keepHouse } from '../decision/keep-house.ts'
+import { createDecisionRecorder } from '../decision/record-decisions.ts'
+import { createRefusalLimits } from '../exchange/refusal-limits.ts'
 import { createGuardrailsCache } from '../guardrails/guardrails-cache.ts'
 import { createGuardrailsStore } from '../guardrails/guardrails-store.ts'
 import { createPageTokens } from '../http/page-token.ts'
 import { createIdentityCache } from '../identity/identity-cache.ts'
 import { createIdentityStore } from '../identity/identity-store.ts'
-import { createAccessTokenVerifier } from '../issuance/access-token.ts'
-import { createFindLiveToken } from '../issuance/find-live-token.ts'
+import { createFindLiveToken, findTokenIdentity } from '../issuance/find-live-token.ts'
 import { createKeyEncryption } from '../issuance/key-encryption.ts'
+import { createLiveTokenCache } from '../issuance/live-token-cache.ts'
 import { loadSigningKeys } from '../issuance/signing-keys.ts'
+import { createAccessTokenVerifier } from '../issuance/verify-access-token.ts'
 import { FetchError } from '../issuer/fetch-error.ts'
 import { createGuardedFetch } from '../issuer/guarded-fetch.ts'
 import { createIssuerCache } from '../issuer/issuer-cache.ts'
@@ -27,6 +35,7 @@ import { createEvaluator } from '../policy/evaluate.ts'
 import { createOpa } from '../policy/opa.ts'
 import { opaBinary } from '../policy/opa-binary.ts'
 import { createPolicyStore, insertPolicy } from '../policy/policy-store.ts'
+import { prepareAccessPolicy } from '../policy/prepare-access-policy.ts'
 import { createPrepareGuardrails } from '../policy/prepare-guardrails.ts'
 import { createPreparePolicy, POLICIES_DIR } from '../policy/prepare-policy.ts'
 import { createSmokeRunner } from '../policy/smoke-run.ts'
@@ -36,6 +45,7 @@ import { PROVIDER_TYPES, type ProviderType } from '../provider/providers.ts'
 import { createSignatureThread } from '../signature/signature-thread.ts'
 import { openTelemetry } from '../telemetry/telemetry.ts'
 import { compilerFault } from './compiler-fault.ts'
+import { recordInTwoLanes } from './record-in-two-lanes.ts'
 import { warnOfRole } from './warn-of-role.ts'
 
 /** What the service is made of once it is open. */
@@ -81,12 +91,21 @@ export async function openParts(options: AppOptions, opened: AsyncDisposableStac
   }
   const fallbacks = Object.fromEntries(await Promise.all(PROVIDER_TYPES.map(fallbackDigest)))
 
+  const access = await prepareAccessPolicy({ compiler, policies })
+  if (access.policy !== undefined) await insertPolicy(db.kysely, access.policy, new Date(clock()))
+
   const telemetry = await openTelemetry(config.otlpEndpoint)
   const fetchJson = createGuardedFetch({ privateIssuers: config.privateIssuers })
   const issuers = createIssuerStore(db)
   const identities = createIdentityStore(db)
   const guardrails = createGuardrailsStore(db)
-  const verifyAccessToken = createAccessTokenVerifier({ ...config, keys, issuer: config.publicUrl, clock })
+  const verifyAccessToken = createAccessTokenVerifier({
+    ...config,
+    keys,
+    issuer: config.publicUrl,
+    clock,
+    verifySignature: signatures.verify,
+  })
   return {
     ...options,
     opa,
@@ -97,9 +116,18 @@ export async function openParts(options: AppOptions, opened: AsyncDisposableStac
     keys,
     verifyAccessToken,
     findLiveToken: createFindLiveToken({ db, verifyAccessToken }),
+    /** For what is recorded only while it is still so. */
+    liveTokens: createLiveTokenCache({
+      verifyAccessToken,
+      findTokenIdentity: (decisionId) => findTokenIdentity(db, decisionId),
+    }),
     decisions,
     tokenCounter: createTokenCounter({ db, clock }),
     newDecisionId,
+    recordDecision: recordInTwoLanes(() =>
+      createDecisionRecorder({ db, log, onBatch: telemetry.metrics.countBatch }),
+    ),
+    refusalLimits: createRefusalLimits(clock),
     /** Refusals without a row of their own: those of verified tokens never share a statement with others. */
     attempts,
     signatures,
@@ -108,6 +136,9 @@ export async function openParts(options: AppOptions, opened: AsyncDisposableStac
     preparePolicy,
     smokeRun: smokeRunner.run,
     fallbackPolicyDigests: fallbacks as Readonly<Record<ProviderType, string>>,
+    accessPolicyDigest: access.digest,
+    membershipCache: createMembershipCache(createMembershipStore(db)),
+    rolePermissions: createRolePermissions(db),
     issuers,
     issuerCache: createIssuerCache(issuers),
     keyCache: createKeyCache({
@@ -130,6 +161,8 @@ export async function openParts(options: AppOptions, opened: AsyncDisposableStac
     identities,
     identityCache: createIdentityCache(identities),
     projects: createProjectStore(db),
+    roles: createRoleStore(db),
+    grants: createGrantStore(db),
   }
 }
 

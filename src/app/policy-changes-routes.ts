@@ -20,9 +20,9 @@ import type { SearchFailingTests } from './search-failing-tests.ts'
 export type Beside = Pick<RunPolicyTestsDeps, 'loadWasm' | 'currentGuardrails'>
 
 export type PolicyChangesDeps = {
-  readonly changesOf: (caller: Caller) => UpdateWorkloadIdentityDeps
+  readonly changesOf: (caller: Caller) => Promise<UpdateWorkloadIdentityDeps>
   /** What a plan is made with, which saves nothing. */
-  readonly planning: UpdateWorkloadIdentityDeps
+  readonly planning: () => Promise<UpdateWorkloadIdentityDeps>
   readonly runTests: (
     beside: Beside,
   ) => (identity: TestedIdentity) => ReturnType<UpdateWorkloadIdentityDeps['runTests']>
@@ -59,7 +59,7 @@ export function policyChangesRoutes(
           const guardrails = wanted && (await planGuardrails(changes, guardrailsIn(wanted)))
           const beside = guardrails === undefined ? {} : testedBeside(guardrails.policy)
           const plan = await planIdentities(
-            { ...planning, identities, ...beside },
+            { ...(await planning()), identities, ...beside },
             { workloadIdentities, keep },
           )
           const withGuardrails = wanted?.withImpact ?? true
@@ -92,7 +92,7 @@ export function policyChangesRoutes(
           const beside =
             prepared === undefined ? {} : { ...testedBeside(prepared.policy), alongside: prepared }
           const applied = await applyIdentityChanges(
-            { ...changesOf(caller), identities, ...beside },
+            { ...(await changesOf(caller)), identities, ...beside },
             asked,
             authorship,
           )

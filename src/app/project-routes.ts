@@ -15,9 +15,11 @@ import { listProjectsRoute } from '../http/list-projects.ts'
 import type { Route } from '../http/route.ts'
 import { undeleteProjectRoute } from '../http/undelete-project.ts'
 import { updateProjectRoute } from '../http/update-project.ts'
+import { iamPolicyRoutes } from './iam-policy-routes.ts'
 import type { Parts } from './parts.ts'
 
-export function projectRoutes({ db, clock, pageTokens, projects }: Parts): readonly Route[] {
+export function projectRoutes(parts: Parts): readonly Route[] {
+  const { db, clock, pageTokens, projects } = parts
   const changes = { db, clock }
   const inTurn = createOneAtATime()
   return [
@@ -35,5 +37,6 @@ export function projectRoutes({ db, clock, pageTokens, projects }: Parts): reado
     undeleteProjectRoute({
       undeleteProject: (id, ifMatch) => inTurn(id, () => undeleteProject(changes, id, ifMatch)),
     }),
+    ...iamPolicyRoutes(parts, inTurn),
   ]
 }

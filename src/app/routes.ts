@@ -4,6 +4,7 @@ import { metricsRoute } from '../http/get-metrics.ts'
 import { healthRoute, type Readiness, readinessRoute } from '../http/health.ts'
 import { listDecisionsRoute } from '../http/list-decisions.ts'
 import type { Route } from '../http/route.ts'
+import { accessRoutes } from './access-routes.ts'
 import { createDraftImpact } from './draft-impact.ts'
 import { guardrailsRoutes } from './guardrails-routes.ts'
 import { identityRoutes } from './identity-routes.ts'
@@ -11,6 +12,7 @@ import { issuerRoutes } from './issuer-routes.ts'
 import { jobRoutes } from './job-routes.ts'
 import type { Parts } from './parts.ts'
 import { projectRoutes } from './project-routes.ts'
+import { roleRoutes } from './role-routes.ts'
 import { createFailingTestsSearch } from './search-failing-tests.ts'
 
 /** What routes need that is neither a part nor made of one. */
@@ -28,8 +30,10 @@ export function createRoutes(parts: Parts, serving: Serving): readonly Route[] {
     ...jobRoutes(parts),
     ...identityRoutes(parts, measureDraft, searchFailingTests),
     ...projectRoutes(parts),
+    ...roleRoutes(parts),
     ...issuerRoutes(parts),
     ...guardrailsRoutes(parts, measureDraft, searchFailingTests),
+    ...accessRoutes(parts),
     ...decisionRoutes(parts),
     healthRoute(),
     readinessRoute(serving),

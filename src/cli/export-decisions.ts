@@ -31,6 +31,7 @@ export const exportDecisionsCommand: ServiceCommand = {
     ['--reason REASON', 'as the decisions have it, for example condition_not_met'],
     ['--kind KIND', `${decisionParameters.kind.options.join(', ')}`],
     ['--project PROJECT', "a project's path at its provider, or a project of claimgate"],
+    ['--resource RESOURCE', 'what access was asked for, as in projects/payments'],
     ['--output FILE', 'there once it is whole; without it, standard output'],
     ['--compress gzip|zstd', "without it, as the file's ending says (.gz, .zst)"],
     ['--json', 'with --output, what was written as JSON'],

@@ -88,6 +88,7 @@ const NO_FILTER = {
   reason: undefined,
   kind: undefined,
   project: undefined,
+  resource: undefined,
 }
 
 type Found = {

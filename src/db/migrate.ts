@@ -9,6 +9,8 @@ import * as providers from '../../migrations/0006-providers.ts'
 import * as identityTests from '../../migrations/0007-identity-tests.ts'
 import * as policyVersions from '../../migrations/0008-policy-versions.ts'
 import * as guardrailsVersions from '../../migrations/0009-guardrails-versions.ts'
+import * as roles from '../../migrations/0010-roles.ts'
+import * as accessDecisions from '../../migrations/0011-access-decisions.ts'
 import * as tokenRevocation from '../../migrations/0012-token-revocation.ts'
 import { unavailable } from '../errors.ts'
 import type { Database } from './database.ts'
@@ -24,6 +26,8 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0007-identity-tests': identityTests,
   '0008-policy-versions': policyVersions,
   '0009-guardrails-versions': guardrailsVersions,
+  '0010-roles': roles,
+  '0011-access-decisions': accessDecisions,
   '0012-token-revocation': tokenRevocation,
 }
 
@@ -32,9 +36,9 @@ export const SERVICE_RIGHTS: readonly (readonly [rights: string, on: string])[] 
   ['select, insert', 'table decisions, policies, policy_versions'],
   ['select', 'table decisions_default'],
   ['select, insert, update', 'table issuers, projects, workload_identities, signing_keys'],
-  ['select, insert, delete', 'table used_tokens, explained_tokens, revoked_tokens'],
-  ['select, insert, update, delete', 'table drafts'],
-  ['select, update', 'table readiness, guardrails'],
+  ['select, insert, delete', 'table used_tokens, explained_tokens, revoked_tokens, project_bindings'],
+  ['select, insert, update, delete', 'table drafts, roles'],
+  ['select, update', 'table readiness, guardrails, role_changes'],
   ['select', 'table kysely_migration, decision_retention'],
   ['usage', 'sequence revisions'],
   ['execute', 'function ensure_decision_partitions, retire_decision_partition'],

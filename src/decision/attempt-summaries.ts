@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { Log } from '../log.ts'
-import type { Decision, DecisionFacts, DryRun } from './decision.ts'
+import type { AccessDecision, Decision, DecisionFacts, DryRun } from './decision.ts'
 
 /** What attempts that are counted together have in common; of tokens that did not verify the caller's address alone. */
 export type AttemptOrigin = {
@@ -11,7 +11,7 @@ export type AttemptOrigin = {
 }
 
 /** A refusal that gets no row of its own. */
-export type Attempt = Pick<Decision | DryRun, 'kind' | 'outcome' | 'reason'>
+export type Attempt = Pick<Decision | DryRun | AccessDecision, 'kind' | 'outcome' | 'reason'>
 
 /** The row that stands for many attempts of one kind and outcome; the reason is that of most of them. */
 export type AttemptSummary = AttemptOrigin &

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { invalidArgument } from '../errors.ts'
-import type { Reason } from './decision.ts'
+import type { AccessReason, Reason } from './decision.ts'
 import type { DecisionFilter } from './decision-store.ts'
 import { readTime } from './read-time.ts'
 import { OUTCOME_OF } from './reasons.ts'
@@ -9,11 +9,15 @@ import { OUTCOME_OF } from './reasons.ts'
 export const decisionParameters = {
   identity: z.string().meta({ description: 'The email that was asked for.' }),
   outcome: z.enum(['ALLOWED', 'DENIED', 'FAILED']),
-  reason: z.enum(Object.keys(OUTCOME_OF) as [Reason, ...Reason[]]),
+  reason: z.enum(Object.keys(OUTCOME_OF) as [Reason, ...(Reason | AccessReason)[]]),
   kind: z.enum(['EXCHANGE', 'DRY_RUN', 'ACCESS']),
   project: z.string().transform(readProject).meta({
     description:
       "A project's path at its provider, as in `my-group/my-project`, compared without case; or a project of claimgate, as in `projects/payments` or `payments`.",
+  }),
+  resource: z.string().transform(readResource).meta({
+    description:
+      'What access was asked for: `projects/payments`, or `workspaces/default`. Only access decisions.',
   }),
   since: z
     .string()
@@ -30,11 +34,25 @@ export type DecisionParameters = typeof decisionParameters
 type Given = { readonly [Name in keyof DecisionParameters]: z.infer<DecisionParameters[Name]> | undefined }
 
 /** What the parameters ask for together. Throws `invalid_argument` where no decision could ever be meant. */
-export function readDecisionFilter({ project, ...rest }: Given): DecisionFilter {
+export function readDecisionFilter({ project, resource, ...rest }: Given): DecisionFilter {
   if (rest.since !== undefined && rest.until !== undefined && rest.since > rest.until) {
     throw invalidArgument('The parameter since must not be later than until.')
   }
-  return { ...rest, ...project }
+  return { ...rest, ...project, ...resource }
+}
+
+function readResource(
+  text: string,
+  context: z.RefinementCtx,
+): Pick<DecisionFilter, 'resourceType' | 'resourceId'> {
+  const [, collection, id] = /^(projects|workspaces)\/([^/\s]+)$/u.exec(text) ?? []
+  if (id !== undefined)
+    return { resourceType: collection === 'projects' ? 'project' : 'workspace', resourceId: id }
+  context.addIssue({
+    code: 'custom',
+    message: "must be a project, as in 'projects/payments', or 'workspaces/default'",
+  })
+  return z.NEVER
 }
 
 const PROJECT_ID = /^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/

@@ -2,7 +2,7 @@ import { type Selectable, sql } from 'kysely'
 import type { Database, PreparedStatement } from '../db/database.ts'
 import type { DecisionTable } from '../db/schema.ts'
 import type { AttemptSummary } from './attempt-summaries.ts'
-import type { DecisionKind, EarlierUse, Outcome, Reason } from './decision.ts'
+import type { AccessReason, DecisionKind, EarlierUse, Outcome, Reason } from './decision.ts'
 import { firstIdAt } from './decision-id.ts'
 import { OUTCOME_OF } from './reasons.ts'
 
@@ -12,11 +12,16 @@ export type StoredDecision = Selectable<DecisionTable>
 export type DecisionFilter = {
   readonly identity?: string | undefined
   readonly outcome?: Outcome | undefined
-  readonly reason?: Reason | undefined
+  readonly reason?: Reason | AccessReason | undefined
   readonly kind?: DecisionKind | undefined
   /** In lower case. */
   readonly projectPath?: string | undefined
   readonly project?: string | undefined
+  /** What access was asked for. */
+  readonly resourceType?: string | undefined
+  readonly resourceId?: string | undefined
+  /** Those on access left out. */
+  readonly isOfExchanges?: boolean
   readonly since?: number | undefined
   /** Exclusive. */
   readonly until?: number | undefined
@@ -51,7 +56,7 @@ export type ReplayableDecision = Pick<StoredDecision, (typeof REPLAYABLE)[number
 /** `first` and `last` in the order of ids. */
 export type DecisionRange = { readonly first: string; readonly last: string }
 
-/** An identity's decisions before an id, newest first. By its internal id too: its email may have been another's. */
+/** An identity's decisions before an id, none on access among them, newest first. By its internal id too: its email may have been another's. */
 export type AllowedQuery = {
   readonly identity: string
   readonly identityId: string
@@ -168,13 +173,13 @@ export function createDecisionStore(db: Database): DecisionStore {
         >`case when identity_id = ${identityId} and ${ALLOWED_EXCHANGE} then ${sql.ref(column)} end`.as(
           column,
         )
-      return page(db, { identity, before, limit })
+      return page(db, { identity, isOfExchanges: true, before, limit })
         .select(['id', ofAllowed('claims'), ofAllowed('verdict')])
         .execute()
     },
 
     async findMetRules({ identity, identityId, before, since, limit }) {
-      const looked = page(db, { identity, before, since, limit }).select([
+      const looked = page(db, { identity, isOfExchanges: true, before, since, limit }).select([
         'id',
         sql<string>`case when identity_id = ${identityId} and ${ALLOWED_EXCHANGE} then verdict end`.as(
           'verdict',
@@ -275,6 +280,7 @@ function filtered(db: Database, filter: DecisionFilter) {
   for (const [column, value] of columnsOf(filter)) select = select.where(column, '=', value)
   // Reasons are indexed where something was refused; an index on 'allowed' would hold nearly all there is.
   if (reason !== undefined) select = select.where('outcome', reason === 'allowed' ? '=' : '<>', 'ALLOWED')
+  if (filter.isOfExchanges) select = select.where('kind', '<>', 'ACCESS')
   // Partitions are cut by ids, so those outside of the times are not even looked at.
   if (since !== undefined) select = select.where('id', '>=', firstIdAt(since))
   if (until !== undefined) select = select.where('id', '<', firstIdAt(until))
@@ -293,6 +299,8 @@ function columnsOf(filter: DecisionFilter) {
     ['kind', filter.kind],
     ['project_path', filter.projectPath],
     ['project', filter.project],
+    ['resource_type', filter.resourceType],
+    ['resource_id', filter.resourceId],
   ] as const
   return columns.flatMap(([column, value]) => (value === undefined ? [] : [[column, value] as const]))
 }

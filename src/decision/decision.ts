@@ -20,6 +20,21 @@ export type Reason =
   | 'token_replayed'
   | 'allowed'
 
+/** The same of an access decision. */
+export type AccessReason =
+  | 'subject_unknown'
+  | 'token_inactive'
+  | 'identity_unknown'
+  | 'identity_inactive'
+  | 'resource_unknown'
+  | 'policy_error'
+  | 'policy_timeout'
+  | 'policy_memory'
+  | 'rule_not_met'
+  | 'role_missing'
+  | 'permission_unknown'
+  | 'allowed'
+
 /** The roles that an identity of a project has, in that project (`projects/ID`) only. */
 export type ProjectRoles = { readonly name: string; readonly roles: readonly string[] }
 
@@ -102,6 +117,47 @@ export type DryRun = Omit<DecisionFacts, 'kind'> & {
   readonly decidedOn: DecidedOn
   /** Until then no other dry run of this token for this identity gets a row. */
   readonly keepUntil: number
+}
+
+/**
+ * Whether a subject may do something, as it is asked by a service behind us. `claims` are the policy's whole input, and
+ * null like the verdict where there was nothing to ask it: no identity, or no resource that there could be.
+ */
+export type AccessDecision = Omit<
+  DecisionFacts,
+  'kind' | 'identity' | 'subjectTokenHash' | 'subject' | 'guardrailsDigest' | 'projectPath'
+> & {
+  readonly kind: 'ACCESS'
+  readonly outcome: Outcome
+  readonly reason: AccessReason
+  /** Null where the subject is no identity that we know. */
+  readonly identity: string | null
+  /** Null where the subject is no token. */
+  readonly subjectTokenHash: string | null
+  readonly asked: AskedAccess
+  readonly decidedOn: AccessDecidedOn
+}
+
+/** What an access decision is on. */
+export type AskedAccess = {
+  /** Who asks, by the name of the resource that stands for them. */
+  readonly caller: string
+  readonly subjectType: string
+  readonly permission: string
+  readonly resourceType: string
+  readonly resourceId: string
+}
+
+/** The revisions that an access decision was made on. */
+export type AccessDecidedOn = Pick<DecidedOn, 'identityRevision' | 'projectRevision' | 'issuerRevision'> & {
+  /** That of all roles; null where none were looked at. */
+  readonly rolesRevision: string | null
+  /** The project that is the resource; null where it is none. Its revisions are null where there is no such project. */
+  readonly resourceProject: string | null
+  readonly resourceRevision: string | null
+  readonly iamRevision: string | null
+  /** The decision that the subject's access token was issued on, which must not be revoked; null where it is no token. */
+  readonly tokenDecisionId: string | null
 }
 
 declare const recorded: unique symbol

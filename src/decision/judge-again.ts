@@ -1,5 +1,5 @@
 import type { BatchEvaluator, Policies } from '../policy/evaluate-batches.ts'
-import type { EvaluationResult } from '../policy/evaluation.ts'
+import type { AnyEvaluation } from '../policy/evaluation.ts'
 import { policyInput } from '../provider/policy-input.ts'
 import type { ProviderType } from '../provider/providers.ts'
 import type { ReplayableDecision } from './decision-store.ts'
@@ -26,12 +26,12 @@ export async function judgeAgain(
   deps: JudgeAgainDeps,
   decisions: readonly Replayable[],
   policiesOf: (decision: Replayable) => Policies,
-): Promise<readonly EvaluationResult[]> {
-  const results: EvaluationResult[] = []
+): Promise<readonly AnyEvaluation[]> {
+  const results: AnyEvaluation[] = []
   // By provider too, which follows from the policy that a decision was made with.
   const keyOf = (decision: Replayable) => {
-    const { digest, guardrailsDigest } = policiesOf(decision)
-    return [digest, guardrailsDigest, digest ?? decision.policy_digest].join(' ')
+    const { digest, guardrailsDigest, isAccess } = policiesOf(decision)
+    return [digest, guardrailsDigest, digest ?? decision.policy_digest, isAccess].join(' ')
   }
   const groups = [...Map.groupBy(decisions.keys(), (place) => keyOf(at(decisions, place))).values()]
   const judgeGroups = async () => {
@@ -52,7 +52,13 @@ async function judgeGroup(
   deps: JudgeAgainDeps,
   policies: Policies,
   decisions: readonly Replayable[],
-): Promise<readonly EvaluationResult[]> {
+): Promise<readonly AnyEvaluation[]> {
+  // Of an access decision the whole input is recorded.
+  if (policies.isAccess)
+    return deps.evaluate(
+      policies,
+      decisions.map(({ claims }) => claims),
+    )
   const provider = await deps.findProvider(policies.digest ?? decisions[0]?.policy_digest ?? '')
   if (provider === undefined) return decisions.map(() => NO_POLICY)
   return deps.evaluate(
@@ -61,7 +67,7 @@ async function judgeGroup(
   )
 }
 
-const NO_POLICY: EvaluationResult = { ok: false, reason: 'policy_error', cause: 'There is no such policy.' }
+const NO_POLICY: AnyEvaluation = { ok: false, reason: 'policy_error', cause: 'There is no such policy.' }
 
 function inputOf(decision: Replayable, provider: ProviderType): string {
   const { claims, decide_time, identity, project } = decision

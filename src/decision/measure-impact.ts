@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Policies } from '../policy/evaluate-batches.ts'
-import type { EvaluationResult } from '../policy/evaluation.ts'
+import type { AnyEvaluation } from '../policy/evaluation.ts'
 import type { Verdict } from '../policy/verdict.ts'
 import type { DecisionFilter, DecisionStore, ReplayableDecision } from './decision-store.ts'
 import { isReplayable, type JudgeAgainDeps, judgeAgain, type Replayable } from './judge-again.ts'
@@ -59,7 +59,7 @@ export async function measureImpact(
 ): Promise<Impact> {
   const impact = noImpact()
   const read = (before?: string) => {
-    const rows = deps.decisions.listReplayable({ ...filter, before, limit: PAGE })
+    const rows = deps.decisions.listReplayable({ ...filter, isOfExchanges: true, before, limit: PAGE })
     // Where the work ends before, nobody waits for it.
     rows.catch(() => undefined)
     return rows
@@ -89,13 +89,13 @@ async function judgeAll(
   deps: JudgeAgainDeps,
   decisions: readonly Replayable[],
   policies: Policies | undefined,
-): Promise<readonly EvaluationResult[]> {
+): Promise<readonly AnyEvaluation[]> {
   return policies === undefined
     ? decisions.map(() => NOTHING_DEMANDED)
     : judgeAgain(deps, decisions, () => policies)
 }
 
-const NOTHING_DEMANDED: EvaluationResult = {
+const NOTHING_DEMANDED: AnyEvaluation = {
   ok: true,
   allow: true,
   denial: undefined,
@@ -124,7 +124,7 @@ export function noImpact(): Impact {
 function add(
   impact: Impact,
   decision: Replayable,
-  result: EvaluationResult | undefined,
+  result: AnyEvaluation | undefined,
   join: ImpactQuery['join'],
 ): void {
   impact.replayed++
@@ -146,7 +146,7 @@ type Comparison = {
 
 function compare(
   { verdict: recorded }: Replayable,
-  result: EvaluationResult | undefined,
+  result: AnyEvaluation | undefined,
   join: ImpactQuery['join'],
 ): Comparison {
   if (!result?.ok) return { kind: 'errors', verdict: null }

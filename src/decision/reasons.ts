@@ -1,7 +1,7 @@
-import type { Outcome, Reason } from './decision.ts'
+import type { AccessReason, Outcome, Reason } from './decision.ts'
 
 /** Every reason there is, in the order in which they are looked for, with the one outcome that it leads to. */
-export const OUTCOME_OF: Readonly<Record<Reason, Outcome>> = {
+export const OUTCOME_OF: Readonly<Record<Reason | AccessReason, Outcome>> = {
   token_malformed: 'DENIED',
   token_algorithm: 'DENIED',
   token_type: 'DENIED',
@@ -25,5 +25,11 @@ export const OUTCOME_OF: Readonly<Record<Reason, Outcome>> = {
   denied_by_conditions: 'DENIED',
   denied_by_guardrails: 'DENIED',
   token_replayed: 'DENIED',
+  subject_unknown: 'DENIED',
+  token_inactive: 'DENIED',
+  resource_unknown: 'DENIED',
+  rule_not_met: 'DENIED',
+  role_missing: 'DENIED',
+  permission_unknown: 'DENIED',
   allowed: 'ALLOWED',
 }

@@ -2,7 +2,9 @@ import type { Database, PreparedStatement } from '../db/database.ts'
 import { sqlState } from '../db/database-fault.ts'
 import { unavailable } from '../errors.ts'
 import type { Log } from '../log.ts'
+import { ACCESS_INSERT, accessCurrent, toAccessRow } from './access-row.ts'
 import type {
+  AccessDecision,
   AllowedDecision,
   Decision,
   DryRun,
@@ -17,10 +19,12 @@ import type {
  * DENIED `token_replayed`, and undefined means that it was made on a revision which is no longer current.
  * Throws `unavailable` where recording failed or nobody knows: then nothing may be signed.
  */
-export type RecordDecision = <D extends Decision | DryRun>(
+export type RecordDecision = <D extends AnyDecision>(
   decision: D,
   options?: RecordOptions,
 ) => Promise<Outcomes<D> | undefined>
+
+type AnyDecision = Decision | DryRun | AccessDecision
 
 export type RecordOptions = {
   /**
@@ -49,10 +53,10 @@ type Deps = {
   /** Told how many decisions a statement is about to record. */
   readonly onBatch?: (size: number) => void
 }
-type Asked = { readonly decision: Decision | DryRun; readonly keepRefusal: boolean }
+type Asked<D extends AnyDecision = AnyDecision> = { readonly decision: D; readonly keepRefusal: boolean }
 type Waiting = Asked & {
   readonly recordBy: number
-  readonly resolve: (settled: Outcomes<Decision | DryRun> | undefined) => void
+  readonly resolve: (settled: Outcomes<AnyDecision> | undefined) => void
   readonly reject: (error: unknown) => void
 }
 
@@ -71,10 +75,10 @@ export function createDecisionRecorder(deps: Deps): RecordDecision {
     running--
   }
 
-  return <D extends Decision | DryRun>(decision: D, options: RecordOptions = {}) => {
+  return <D extends AnyDecision>(decision: D, options: RecordOptions = {}) => {
     const { recordBy = Number.POSITIVE_INFINITY, keepRefusal = true } = options
     // What a decision of this type may become is known to its caller alone.
-    type Settle = (settled: Outcomes<Decision | DryRun> | undefined) => void
+    type Settle = (settled: Outcomes<AnyDecision> | undefined) => void
     if (!keepRefusal && standsOnNothing(decision))
       return Promise.resolve({ ...decision, hasRow: false } as Outcomes<D>)
     if (queue.length >= MAX_QUEUE)
@@ -87,7 +91,7 @@ export function createDecisionRecorder(deps: Deps): RecordDecision {
 }
 
 /** A token that named no registered issuer was refused for nothing that is stored, so nothing can be out of date. */
-function standsOnNothing({ decidedOn, issuerUrl }: Decision | DryRun): boolean {
+function standsOnNothing({ decidedOn, issuerUrl }: AnyDecision): boolean {
   return decidedOn.identityRevision === undefined && issuerUrl === null
 }
 
@@ -138,17 +142,31 @@ async function insertAndRetryDeadlock(
   db: Database,
   batch: readonly Waiting[],
 ): Promise<readonly SettledRow[]> {
-  const rows = JSON.stringify(batch.map(toRow))
-  const onlyExchanges = batch.every(
-    ({ decision, keepRefusal }) => keepRefusal && decision.kind === 'EXCHANGE',
-  )
-  const statement = onlyExchanges ? RECORD : RECORD_SOME
+  const { statement, values } = statementFor(batch)
   try {
-    return await db.run<SettledRow>(statement, [rows])
+    return await db.run<SettledRow>(statement, values)
   } catch (error) {
     if (sqlState(error) !== DEADLOCK_DETECTED) throw error
-    return db.run<SettledRow>(statement, [rows])
+    return db.run<SettledRow>(statement, values)
   }
+}
+
+/** Each kind of batch has its own, which does no more than it must. */
+function statementFor(batch: readonly Waiting[]): {
+  statement: PreparedStatement
+  values: readonly string[]
+} {
+  const access = batch.flatMap(({ decision }) => (decision.kind === 'ACCESS' ? toAccessRow(decision) : []))
+  if (access.length === batch.length) return { statement: RECORD_ACCESS, values: [JSON.stringify(access)] }
+  const exchanges = batch.filter(isOfExchange)
+  const rows = JSON.stringify(exchanges.map(toRow))
+  if (access.length > 0) return { statement: RECORD_ALL, values: [rows, JSON.stringify(access)] }
+  const onlyKept = exchanges.every(({ decision, keepRefusal }) => keepRefusal && decision.kind === 'EXCHANGE')
+  return { statement: onlyKept ? RECORD : RECORD_SOME, values: [rows] }
+}
+
+function isOfExchange(asked: Asked): asked is Asked<Decision | DryRun> & Waiting {
+  return asked.decision.kind !== 'ACCESS'
 }
 
 function settle(batch: readonly Waiting[], rows: readonly SettledRow[]): void {
@@ -159,9 +177,9 @@ function settle(batch: readonly Waiting[], rows: readonly SettledRow[]): void {
   }
 }
 
-function settledAs(decision: Decision | DryRun, row: SettledRow): Outcomes<Decision | DryRun> {
+function settledAs(decision: AnyDecision, row: SettledRow): Outcomes<AnyDecision> {
   const hasRow = row.has_row
-  if (decision.kind === 'DRY_RUN') return { ...decision, hasRow }
+  if (decision.kind !== 'EXCHANGE') return { ...decision, hasRow }
   if (row.reason === 'token_replayed')
     return { ...decision, outcome: 'DENIED', reason: 'token_replayed', hasRow }
   return { ...decision, hasRow } as Recorded<AllowedDecision> | Settled<RefusedDecision>
@@ -290,13 +308,26 @@ const RECORD_SOME: PreparedStatement = {
   text: `${decided(true)}, inserted as (${INSERT}) select id, final_reason as reason, has_row from decided`,
 }
 
+/** For access decisions, which claim and explain nothing. */
+const RECORD_ACCESS: PreparedStatement = {
+  name: 'record-access-decisions',
+  text: `with ${accessCurrent('$1')} ${ACCESS_INSERT}`,
+}
+/** For any, so that all of a batch share one commit. */
+const RECORD_ALL: PreparedStatement = {
+  name: 'record-all-decisions',
+  text: `${decided(true)}, inserted as (${INSERT}), ${accessCurrent('$2')}, access_inserted as (${ACCESS_INSERT})
+    select id, final_reason as reason, has_row from decided
+    union all select id, reason, has_row from access_inserted`,
+}
+
 /** What is surely refused without a row is only held against the revisions: its texts need not make the way. */
 function textsOf({ decision, keepRefusal }: Asked) {
   const mayGetRow = keepRefusal || decision.outcome === 'ALLOWED'
   return mayGetRow ? decision : { claims: null, verdict: null }
 }
 
-function toRow(asked: Asked): Row {
+function toRow(asked: Asked<Decision | DryRun>): Row {
   const { decision, keepRefusal } = asked
   const { claims, verdict } = textsOf(asked)
   const allowed = decision.kind === 'EXCHANGE' && decision.outcome === 'ALLOWED' ? decision : undefined

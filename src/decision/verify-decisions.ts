@@ -1,4 +1,5 @@
-import type { EvaluationResult } from '../policy/evaluation.ts'
+import type { Policies } from '../policy/evaluate-batches.ts'
+import type { AnyEvaluation } from '../policy/evaluation.ts'
 import { firstIdAt, timeOfId } from './decision-id.ts'
 import type { DecisionFilter, DecisionRange, DecisionStore, ReplayableDecision } from './decision-store.ts'
 import { isReplayable, type JudgeAgainDeps, judgeAgain, type Replayable } from './judge-again.ts'
@@ -59,10 +60,7 @@ export async function* verifyDecisions(deps: VerifyDeps, query: VerifyQuery): As
     if (stretch === undefined || last === undefined) return
     reading = next(stretches)
     const judged = stretch.filter(isReplayable)
-    const results = await judgeAgain(deps, judged, (decision) => ({
-      digest: decision.policy_digest ?? '',
-      guardrailsDigest: decision.guardrails_digest ?? undefined,
-    }))
+    const results = await judgeAgain(deps, judged, policiesOf)
     yield {
       verified: judged.length,
       withoutVerdict: stretch.length - judged.length,
@@ -71,6 +69,12 @@ export async function* verifyDecisions(deps: VerifyDeps, query: VerifyQuery): As
       share: shareOf(range, last.id),
     }
   }
+}
+
+function policiesOf({ kind, policy_digest, guardrails_digest }: Replayable): Policies {
+  const digest = policy_digest ?? ''
+  if (kind === 'ACCESS') return { digest, guardrailsDigest: undefined, isAccess: true }
+  return { digest, guardrailsDigest: guardrails_digest ?? undefined }
 }
 
 /** While one stretch is judged the next is read; a fault of it is met when it is waited for. */
@@ -135,7 +139,7 @@ function shareOf({ first, last }: DecisionRange, id: string): number {
   return (timeOfId(id) - timeOfId(first)) / (timeOfId(last) - timeOfId(first) || 1)
 }
 
-function differenceOf(decision: Replayable, result: EvaluationResult | undefined): Difference | undefined {
+function differenceOf(decision: Replayable, result: AnyEvaluation | undefined): Difference | undefined {
   if (result === undefined || !result.ok) {
     return { decision, replayed: null, message: `its policy gives no verdict: ${result?.cause ?? ''}` }
   }
@@ -161,6 +165,7 @@ const BESIDE_THE_POLICY: ReadonlySet<string> = new Set([
   'token_audience',
   'audience_not_allowed',
   'token_replayed',
+  'resource_unknown',
 ])
 
 function allows(verdict: string): boolean {

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { StoredDecision } from '../decision/decision-store.ts'
+import { grantsAnswer, missingAnswer } from './access-answers.ts'
 
 const conditionAnswer = z
   .strictObject({
@@ -33,6 +34,22 @@ export const verdictAnswer = z
   })
   .meta({ id: 'Verdict', description: 'What the policy said; the outcome is what came of it.' })
 
+const accessVerdictAnswer = z
+  .strictObject({ allow: z.boolean(), reason: z.string(), grants: grantsAnswer, missing: missingAnswer })
+  .meta({ id: 'AccessVerdict', description: 'What the policy of access decisions said.' })
+
+const accessAnswer = z
+  .strictObject({
+    caller: z.string().meta({ description: 'Who asked.' }),
+    subjectType: z.string(),
+    permission: z.string(),
+    resource: z.strictObject({ type: z.string(), id: z.string() }),
+    input: z.record(z.string(), z.unknown()).nullable().meta({
+      description: "The policy's whole input; null where it was not asked.",
+    }),
+  })
+  .meta({ id: 'AskedAccess', description: 'What an access decision is on; null in any other.' })
+
 export const decisionAnswer = z
   .strictObject({
     name: z.string().meta({ description: '`decisions/` and a UUIDv7.' }),
@@ -45,7 +62,8 @@ export const decisionAnswer = z
     claims: z.record(z.string(), z.unknown()).nullable().meta({
       description: 'Only of a token whose signature was verified, without the personal ones.',
     }),
-    verdict: verdictAnswer.nullable(),
+    access: accessAnswer.nullable(),
+    verdict: z.union([verdictAnswer, accessVerdictAnswer]).nullable(),
     policyDigest: z.string().nullable(),
     guardrailsDigest: z.string().nullable(),
     subjectTokenHash: z.string().nullable().meta({ description: 'SHA-256 in hex.' }),
@@ -70,7 +88,8 @@ export function decisionJson(row: StoredDecision) {
     identity: row.identity,
     issuerUrl: row.issuer_url,
     subject: row.subject,
-    claims: parsed(row.claims),
+    claims: row.kind === 'ACCESS' ? null : parsed(row.claims),
+    access: row.kind === 'ACCESS' ? accessJson(row) : null,
     verdict: parsed(row.verdict),
     policyDigest: row.policy_digest,
     guardrailsDigest: row.guardrails_digest,
@@ -85,6 +104,13 @@ export function decisionJson(row: StoredDecision) {
     userAgent: row.user_agent,
     count: row.count,
   }
+}
+
+/** All of a summary row is null: it stands for many questions. */
+function accessJson(row: StoredDecision) {
+  const { caller, subject_type: subjectType, permission, resource_type: type, resource_id: id } = row
+  if (caller === null) return null
+  return { caller, subjectType, permission, resource: { type, id }, input: parsed(row.claims) }
 }
 
 function parsed(text: string | null): unknown {

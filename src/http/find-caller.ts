@@ -1,14 +1,24 @@
 import type { Caller } from '../access/caller.ts'
+import type { Grants, Subject } from '../access/grant-store.ts'
 import type { FindLiveToken } from '../issuance/find-live-token.ts'
+import { subjectOfToken } from './subject-of-token.ts'
+
+/** Whoever administers, before it is known what about. */
+export type Administrator = Pick<Caller, 'name' | 'permissions'> & {
+  /** What they may in a project, by what they hold there too; absent where that is never more. */
+  readonly findPermissionsIn?: (projectId: string) => Promise<Caller['permissions']>
+}
 
 /** Whom an Authorization header stands for; undefined where it carries nothing that is good here. */
-export type FindCaller = (authorization: string | undefined) => Promise<Caller | undefined>
+export type FindCaller = (authorization: string | undefined) => Promise<Administrator | undefined>
 
 export type FindCallerDeps = {
   readonly isAdministrator: (authorization: string | undefined) => boolean
-  readonly firstAdministrator: Caller
+  readonly firstAdministrator: Administrator
   readonly findLiveToken: FindLiveToken
-  readonly permissionsOf: (roles: readonly string[]) => Caller['permissions']
+  readonly findGrants: (subject: Subject, projectId: string | null) => Promise<Grants>
+  /** Of permissions those that are claimgate's own. */
+  readonly ownPermissions: (permissions: readonly string[]) => Caller['permissions']
 }
 
 /**
@@ -21,8 +31,15 @@ export function createFindCaller(deps: FindCallerDeps): FindCaller {
     const [, token] = /^Bearer +([\w.-]+)$/i.exec(authorization ?? '') ?? []
     const live = token === undefined ? undefined : await deps.findLiveToken(token, 'ours')
     if (live === undefined) return undefined
-    // A project's identities have their roles in it only, and none of the workspace's.
-    const roles = live.identity.project === null ? live.roles : []
-    return { name: `workloadIdentities/${live.identity.email}`, permissions: deps.permissionsOf(roles) }
+    const subject = subjectOfToken(live)
+    const findPermissions = async (projectId: string | null) => {
+      const { grants } = await deps.findGrants(subject, projectId)
+      return deps.ownPermissions(grants.flatMap(({ permissions }) => permissions))
+    }
+    return {
+      name: `workloadIdentities/${live.identity.email}`,
+      permissions: await findPermissions(null),
+      findPermissionsIn: findPermissions,
+    }
   }
 }

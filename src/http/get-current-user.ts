@@ -1,7 +1,9 @@
 import { z } from 'zod'
+import type { GrantStore, ProjectRole, Subject } from '../access/grant-store.ts'
 import { RequestError } from '../errors.ts'
 import type { FindLiveToken } from '../issuance/find-live-token.ts'
 import { defineRoute, type Route } from './route.ts'
+import { subjectOfToken } from './subject-of-token.ts'
 
 const userAnswer = z
   .strictObject({
@@ -13,13 +15,17 @@ const userAnswer = z
     workspace: z.literal('workspaces/default'),
     roles: z.array(z.string()).meta({ description: "The token's roles that its rules still grant." }),
     projects: z.array(z.strictObject({ name: z.string(), roles: z.array(z.string()) })).meta({
-      description: 'The same of an identity of a project, in that project only.',
+      description:
+        "By name, each project in which the identity is a member, also by a rule that the token met, or which it belongs to: its roles there, in its own also the rules'.",
     }),
   })
   .meta({ id: 'User' })
 
 /** `GET /v1/users/me`: who an access token stands for, read anew each time. */
-export function getCurrentUserRoute(deps: { findLiveToken: FindLiveToken }): Route {
+export function getCurrentUserRoute(deps: {
+  findLiveToken: FindLiveToken
+  listMemberships: GrantStore['listMemberships']
+}): Route {
   return defineRoute({
     method: 'GET',
     path: '/v1/users/me',
@@ -32,8 +38,9 @@ export function getCurrentUserRoute(deps: { findLiveToken: FindLiveToken }): Rou
     async handle({ authorization, note }) {
       const live = await deps.findLiveToken(readBearer(authorization), 'ours')
       if (live === undefined) throw invalidToken()
-      const { identity, roles, projects } = live
+      const { identity } = live
       note({ identity: identity.email })
+      const subject = subjectOfToken(live)
       return {
         body: {
           name: `users/${identity.email}`,
@@ -42,12 +49,28 @@ export function getCurrentUserRoute(deps: { findLiveToken: FindLiveToken }): Rou
           state: 'ACTIVE',
           userType: 'WORKLOAD_IDENTITY',
           workspace: 'workspaces/default',
-          roles,
-          projects,
+          roles: subject.projectId === null ? rolesOf(subject) : [],
+          projects: projectsOf(subject, await deps.listMemberships(subject)),
         },
       }
     },
   })
+}
+
+function rolesOf({ rules }: Subject): readonly string[] {
+  return [...new Set(rules.flatMap(({ roles }) => roles))].sort()
+}
+
+/** Its own among them, whatever its roles there. */
+function projectsOf(subject: Subject, memberships: readonly ProjectRole[]) {
+  const { projectId } = subject
+  const own = projectId === null ? [] : rolesOf(subject).map((role) => ({ projectId, role }))
+  const byProject = Map.groupBy([...own, ...memberships], (each) => each.projectId)
+  if (projectId !== null && !byProject.has(projectId)) byProject.set(projectId, [])
+  return [...byProject.keys()].sort().map((id) => ({
+    name: `projects/${id}`,
+    roles: [...new Set((byProject.get(id) ?? []).map(({ role }) => role))].sort(),
+  }))
 }
 
 /** RFC 6750 §2.1. A script that did not look at the exchange's answer sends what jq made of it: `null` or nothing. */

@@ -4,7 +4,7 @@ import type { OpenApi, Operation, Parameter, Response } from './openapi-document
 import { COMMON_REFUSALS, type OwnRefusal, refusalsOf } from './openapi-refusals.ts'
 import { isRequired, type JsonSchema } from './openapi-schemas.ts'
 import { operationIdOf } from './operation-id.ts'
-import { PROBLEMS } from './problem.ts'
+import { PROBLEMS, TEXT_TYPE } from './problem.ts'
 import { isAdministration, type Route } from './route.ts'
 
 const JSON_TYPE = 'application/json'
@@ -16,9 +16,11 @@ function securityOf(access: Route['access']): Operation['security'] {
   return access === 'access_token' ? [{ accessToken: [] }] : [{ adminToken: [] }, { accessToken: [] }]
 }
 
-function descriptionOf({ access, query }: Route): string {
+function descriptionOf({ access, query, isForItself, errorsAs }: Route): string {
   return [
     ...(isAdministration(access) ? [`The permission is \`${access}\`.`] : []),
+    ...(isForItself ? ['An access token may ask about itself without it.'] : []),
+    ...(errorsAs === 'text' ? ['Unknown fields are ignored.'] : []),
     ...(query === 'ignored' ? ['Parameters are ignored.'] : []),
   ].join(' ')
 }
@@ -57,7 +59,9 @@ export function describeOperation(route: Route, schemaOf: (name: string) => Json
           status,
           speaksOAuth(route.path)
             ? oauthRefusal(status, own)
-            : refusal(status, own, (code) => schemaOf(`${id} ${code}`)),
+            : route.errorsAs === 'text'
+              ? textRefusal(status)
+              : refusal(status, own, (code) => schemaOf(`${id} ${code}`)),
         ]),
       ),
     },
@@ -107,6 +111,12 @@ function refusal(
     first !== undefined && more.length === 0 ? first : { anyOf: schemas },
     Object.assign({}, ...own.map(({ examples }) => examples)),
   )
+}
+
+/** The message alone. */
+function textRefusal(status: number): Response {
+  const { description } = COMMON_REFUSALS[status] ?? unknownStatus(status)
+  return response(status, description, TEXT_TYPE, { type: 'string' })
 }
 
 function unknownStatus(status: number): never {

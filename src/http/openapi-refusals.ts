@@ -99,7 +99,9 @@ export function refusalsOf(route: Route): ReadonlyMap<number, readonly OwnRefusa
     ...(isAdministration(route.access) ? [403] : []),
     ...(route.path.includes('{') ? [404] : []),
     ...(route.honoursIfMatch ? [409] : []),
-    ...(route.body === undefined ? [] : [413, 415]),
+    ...(route.body === undefined ? [] : [413]),
+    // A text is told of by 400, as all that is wrong with a request.
+    ...(route.body === undefined || route.errorsAs === 'text' ? [] : [415]),
     500,
     503,
     ...own.map(({ code }) => PROBLEMS[code].status),
@@ -112,6 +114,6 @@ export function refusalsOf(route: Route): ReadonlyMap<number, readonly OwnRefusa
 }
 
 /** AIP-133: a POST on a collection, with the new resource's id. */
-function isCreate({ method, path, access }: Route): boolean {
-  return method === 'POST' && isAdministration(access) && !path.includes(':')
+function isCreate({ method, path, access, isForItself }: Route): boolean {
+  return method === 'POST' && isAdministration(access) && !path.includes(':') && isForItself === undefined
 }

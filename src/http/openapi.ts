@@ -25,6 +25,9 @@ const GROUPS: Readonly<Record<RouteGroup, string>> = {
   Guardrails: 'What the organisation demands of every job, beside every identity.',
   Issuers: 'Whose tokens are trusted, and their keys.',
   Projects: 'Projects, and who has which roles in them.',
+  Roles: 'What whoever has a role may do, here and with the services behind claimgate.',
+  'Access decisions':
+    'What services ask before they let somebody do something: AuthZEN, Authorization API 1.0.',
   Decisions:
     'What was decided, and why; never changed, and kept for as long as DECISION_RETENTION_DAYS says, or for ever.',
   Operation: 'Whether the service runs, and what it can be asked.',

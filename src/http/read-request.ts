@@ -2,11 +2,10 @@ import { randomUUID } from 'node:crypto'
 import { isIP } from 'node:net'
 import type { Request } from 'express'
 import type { Caller } from '../access/caller.ts'
-import type { Permission } from '../access/permissions.ts'
-import { invalidArgument, RequestError } from '../errors.ts'
+import { invalidArgument } from '../errors.ts'
 import { nearestName } from '../fields/nearest-name.ts'
-import type { FindCaller } from './find-caller.ts'
 import { parse, parseParameter } from './parse.ts'
+import { type PermittedCallerDeps, permittedCaller } from './permitted-caller.ts'
 import { readFormBody, readJsonBody } from './read-body.ts'
 import { isAdministration, type Route, type RouteBody, type RouteRequest } from './route.ts'
 
@@ -21,7 +20,7 @@ export async function readRequest(
   context: {
     readonly requestId: string
     readonly arrivedAt: number
-    readonly findCaller: FindCaller
+    readonly callers: PermittedCallerDeps
     readonly signal: AbortSignal | undefined
     readonly note: RouteRequest['note']
   },
@@ -33,15 +32,13 @@ export async function readRequest(
     throw invalidArgument('The host header is missing.')
   }
   const { authorization } = request.headers
-  let caller = ANYBODY
-  let body: unknown
-  try {
-    if (isAdministration(route.access)) {
-      caller = await permittedCaller(route.access, authorization, context.findCaller)
-    }
-  } catch (refusal) {
-    body = await readBodyOfBearer(route, request, refusal)
-  }
+  const params = request.params as Record<string, string>
+  const askedForItself = route.isForItself && (await readForItself(route, request, authorization))
+  const caller =
+    isAdministration(route.access) && askedForItself?.isForItself !== true
+      ? await permittedCaller(context.callers, route.access, authorization, params)
+      : ANYBODY
+  if (askedForItself?.problem !== undefined) throw askedForItself.problem
   return {
     requestId: context.requestId,
     arrivedAt: context.arrivedAt,
@@ -49,34 +46,13 @@ export async function readRequest(
     userAgent: request.headers['user-agent']?.slice(0, MAX_USER_AGENT) ?? null,
     caller,
     authorization,
-    params: request.params as Record<string, string>,
+    params,
     query: readQuery(route, request),
     ifMatch: readIfMatch(route, request),
-    body: body ?? (route.body && (await readBody(route.body, request))),
+    body: askedForItself?.body ?? (route.body && (await readBody(route.body, request))),
     signal: context.signal,
     note: context.note,
   }
-}
-
-async function permittedCaller(
-  permission: Permission,
-  authorization: string | undefined,
-  findCaller: FindCaller,
-): Promise<Caller> {
-  const caller = await findCaller(authorization)
-  if (caller === undefined) {
-    throw new RequestError(
-      'unauthenticated',
-      authorization === undefined
-        ? 'This needs an admin token, or an access token with the permission: Authorization: Bearer TOKEN.'
-        : 'What Authorization carries is neither the admin token nor an access token of an identity that is active: Authorization: Bearer TOKEN.',
-    )
-  }
-  if (caller.permissions.has(permission)) return caller
-  throw new RequestError(
-    'permission_denied',
-    `This needs the permission ${permission}, which the roles of ${caller.name} do not give.`,
-  )
 }
 
 /** What a proxy in front forwards as the caller's address is recorded, so it has to be one. */
@@ -125,6 +101,21 @@ function readIfMatch(route: Route, request: Request): readonly string[] | undefi
   })
 }
 
+/** Who needs no permission shows in the body; what is wrong with that is told to those alone who may ask at all. */
+async function readForItself(
+  { body, isForItself }: Pick<Route, 'body' | 'isForItself'>,
+  request: Request,
+  authorization: string | undefined,
+) {
+  try {
+    const read = body && (await readBody(body, request))
+    const [, token] = /^Bearer +(\S+)$/i.exec(authorization ?? '') ?? []
+    return { body: read, isForItself: token !== undefined && isForItself?.(read, token) === true }
+  } catch (problem) {
+    return { body: undefined, isForItself: false, problem }
+  }
+}
+
 async function readBody(
   { schema, limit, form, isReadByHandler }: RouteBody,
   request: Request,
@@ -133,14 +124,16 @@ async function readBody(
   return isReadByHandler ? body : parse(schema, body)
 }
 
-/** The body of a caller without the permission who bears the very token that it is about; throws the refusal to others. */
-async function readBodyOfBearer(route: Route, request: Request, refusal: unknown): Promise<unknown> {
-  const { body, openToBearerOf } = route
-  if (!(refusal instanceof RequestError) || body === undefined || openToBearerOf === undefined) throw refusal
-  const read = (await readBody(body, request).catch(() => ({}))) as Readonly<Record<string, unknown>>
-  const [, bearer] = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '') ?? []
-  if (bearer === undefined || bearer !== read[openToBearerOf]) throw refusal
-  return read
+/** The caller's own id where it is one line that can be read and stored, for routes whose callers choose it freely. */
+export function readWideRequestId(request: Request): string | undefined {
+  const given = givenRequestId(request)
+  return given !== undefined && /^[ -~]{1,128}$/.test(given) ? given : undefined
+}
+
+/** The caller's own id as it was sent, where it sent one. */
+export function givenRequestId(request: Request): string | undefined {
+  const given = request.headers['x-request-id']
+  return typeof given === 'string' && given !== '' ? given : undefined
 }
 
 /** The caller's own id where it is harmless to repeat, else a new one. */

@@ -15,7 +15,7 @@ export function revokeTokenRoute(deps: {
     summary: 'End an access token before it expires (RFC 7009); whoever bears it may do so too.',
     operationId: 'revokeToken',
     access: 'claimgate.tokens.revoke',
-    openToBearerOf: 'token',
+    isForItself: ({ token }, bearer) => token === bearer,
     query: 'ignored',
     body: {
       schema: tokenFields.meta({ examples: [{ token: 'eyJhbGciOi…' }] }),

@@ -42,6 +42,8 @@ export type RouteGroup =
   | 'Guardrails'
   | 'Issuers'
   | 'Projects'
+  | 'Roles'
+  | 'Access decisions'
   | 'Decisions'
   | 'Operation'
 
@@ -57,8 +59,6 @@ export type Route = {
   readonly operationId?: string
   /** Who may call it; a permission: whoever holds that. */
   readonly access: 'public' | 'access_token' | Permission
-  /** A field of the body: who sends as its bearer token what that field holds needs no permission. */
-  readonly openToBearerOf?: string
   /** The parameters it knows, any other is refused; 'ignored' where jobs' scripts and probes call it. */
   readonly query: Readonly<Record<string, ZodType>> | 'ignored'
   /** Absent where no body is read. */
@@ -73,6 +73,12 @@ export type Route = {
   readonly honoursIfMatch?: true
   /** How long it may take, where that is more than other calls may: it compiles, and does not serve jobs. */
   readonly answerWithinMs?: number
+  /** Whether a request is about the very token that its caller sends, who then needs no permission. */
+  readonly isForItself?: (body: unknown, token: string) => boolean
+  /** Its refusals are their message alone, as AuthZEN has it, and unsupported content is a bad request there. */
+  readonly errorsAs?: 'text'
+  /** Answers carry the request's own X-Request-Id, whatever it is. */
+  readonly echoesRequestId?: true
   /** Its refusals are echoed unquoted by jobs' scripts, whatever stands in them. */
   readonly isEchoed?: true
   readonly handle: (request: RouteRequest) => Promise<RouteAnswer>
@@ -119,9 +125,10 @@ export function isAdministration(access: Route['access']): access is Permission 
 
 /** A route whose handler sees its query and body with the types that their schemas give them. */
 export function defineRoute<const Query extends Route['query'], Body = undefined>(
-  route: Omit<Route, 'query' | 'body' | 'handle'> & {
+  route: Omit<Route, 'query' | 'body' | 'isForItself' | 'handle'> & {
     readonly query: Query
     readonly body?: RouteBody<Body>
+    readonly isForItself?: (body: Body, token: string) => boolean
     readonly handle: (request: RouteRequest<Output<Query>, Body>) => Promise<RouteAnswer>
   },
 ): Route {

@@ -6,16 +6,22 @@ import { invalidArgument, RequestError, unavailable } from '../errors.ts'
 import { plainJson } from '../exchange/plain-text.ts'
 import type { JsonValue } from '../json.ts'
 import type { Log } from '../log.ts'
-import type { FindCaller } from './find-caller.ts'
 import { oauthProblemAnswer, speaksOAuth } from './oauth-error.ts'
-import { errorAnswer, MethodNotAllowed, problemAnswer } from './problem.ts'
-import { readRequest, readRequestId, readTraceparent } from './read-request.ts'
+import type { PermittedCallerDeps } from './permitted-caller.ts'
+import { errorAnswer, MethodNotAllowed, problemAnswer, textProblemAnswer } from './problem.ts'
+import {
+  givenRequestId,
+  readRequest,
+  readRequestId,
+  readTraceparent,
+  readWideRequestId,
+} from './read-request.ts'
 import type { Route, RouteAnswer } from './route.ts'
 
 export type HttpDeps = {
   readonly routes: readonly Route[]
   readonly trustProxy: number | readonly string[]
-  readonly findCaller: FindCaller
+  readonly callers: PermittedCallerDeps
   /** Whether this server is about to end, so that senders are told to use another connection. */
   readonly isDraining?: () => boolean
   /** Counts, times and traces requests; each from its headers on. */
@@ -95,7 +101,7 @@ function expressPath(path: string): string {
 /** One request, from its headers to its log line. Nothing that happens inside leaves it without an answer. */
 async function serve(deps: HttpDeps, request: Request, response: Response, pick: () => Route): Promise<void> {
   const arrivedAt = performance.now()
-  const requestId = readRequestId(request)
+  let requestId = readRequestId(request)
   const watch = deps.watchRequest?.(readTraceparent(request)) ?? UNWATCHED
   const logged: Logged = {}
   const traced = watch.traceId === undefined ? {} : { trace_id: watch.traceId }
@@ -104,11 +110,12 @@ async function serve(deps: HttpDeps, request: Request, response: Response, pick:
     route = pick()
     logged.route = route.path
     const { answerWithinMs } = route
+    if (route.echoesRequestId) requestId = readWideRequestId(request) ?? requestId
     if (answerWithinMs !== undefined) allow(answerWithinMs)
     const signal = answerWithinMs === undefined ? undefined : signalOfCaller(response)
-    const { findCaller } = deps
+    const { callers } = deps
     const note = (fields: Logged) => Object.assign(logged, fields)
-    return route.handle(await readRequest(route, request, { requestId, arrivedAt, findCaller, signal, note }))
+    return route.handle(await readRequest(route, request, { requestId, arrivedAt, callers, signal, note }))
   }
   const answer = await watch
     .run(() => answerInTime(work))
@@ -116,13 +123,15 @@ async function serve(deps: HttpDeps, request: Request, response: Response, pick:
       logFault(deps.log, error, { requestId, ...traced })
       // Not the message, nor the path: a caller may have put its token there.
       if (error instanceof RequestError) logged.problem = error.code
+      if (route?.errorsAs === 'text') return textProblemAnswer(error, requestId)
       const problem = speaksOAuth(request.path)
         ? oauthProblemAnswer(error, requestId, request.headers.authorization)
         : problemAnswer(error, requestId)
       return route?.isEchoed ? { ...problem, body: plainJson(problem.body as JsonValue) } : problem
     })
   const status = answer.status ?? 200
-  send(response, answer, { requestId, isLast: deps.isDraining?.() === true })
+  const answeredId = route?.echoesRequestId ? givenRequestId(request) : undefined
+  send(response, answer, { requestId: answeredId ?? requestId, isLast: deps.isDraining?.() === true })
   watch.end({ method: route?.method, route: route?.path, status, notes: logged })
   deps.log.info(
     {
@@ -219,7 +228,12 @@ function send(
       'Content-Type': type,
       'Content-Length': Buffer.byteLength(body),
     })
-    .end(body)
+    // Beside a text Node writes headers in its encoding; what is not ASCII must leave as it came, in Latin-1.
+    .end(isAscii(requestId) ? body : Buffer.from(body))
+}
+
+function isAscii(text: string): boolean {
+  return /^[ -~]*$/.test(text)
 }
 
 /** What Node's parser refuses never becomes a request; it gets an answer of the same form. */

@@ -1,10 +1,9 @@
-import type { Authority } from '../access/caller.ts'
+import type { Authority } from '../access/authority.ts'
 import { checkRevision, type IfMatch } from '../db/check-revision.ts'
 import type { Database } from '../db/database.ts'
 import type { RevokedRange } from '../decision/count-tokens.ts'
 import { RequestError } from '../errors.ts'
-import { lockIdentity, revokeTokens, type StoredIdentity } from './identity-store.ts'
-import { rolesOf } from './workload-identity.ts'
+import { allGiftsOf, lockIdentity, revokeTokens, type StoredIdentity } from './identity-store.ts'
 
 /**
  * Ends all access tokens that an identity was issued until now, on every instance, for good: also one whose exchange is
@@ -23,7 +22,7 @@ export async function revokeIdentityTokens(
   if (found === undefined) throw new RequestError('not_found', 'There is no such workload identity.')
   return deps.db.kysely.transaction().execute(async (trx) => {
     const identity = await lockIdentity(trx, found.id)
-    deps.checkMayGive(rolesOf(identity))
+    deps.checkMayGive(allGiftsOf(identity))
     checkRevision(identity.revision, ifMatch)
     return { identity, revoked: await revokeTokens(trx, identity) }
   })

@@ -1,11 +1,9 @@
 import type { KeyObject } from 'node:crypto'
-import { createLocalJWKSet, errors, jwtVerify } from 'jose'
-import type { Clock } from '../clock.ts'
 import type { AllowedDecision, ProjectRoles, Recorded } from '../decision/decision.ts'
 import { SIGNING_ALGORITHM, type SigningKeys } from './signing-keys.ts'
 
 /** RFC 9068 §2.1. */
-const ACCESS_TOKEN_TYPE = 'at+jwt'
+export const ACCESS_TOKEN_TYPE = 'at+jwt'
 
 export type IssuedToken = {
   readonly accessToken: string
@@ -65,40 +63,3 @@ export type AccessTokenClaims = {
 
 /** Whether a token has to be for us, as whatever is asked of us with it must, or may be for a service behind us. */
 export type Audience = 'ours' | 'any'
-
-/** Makes the check of our own access tokens; undefined for anything that is not one, or no longer. */
-export function createAccessTokenVerifier(deps: {
-  keys: SigningKeys
-  issuer: string
-  clock: Clock
-  clockSkewSeconds: number
-}): (token: string, audience: Audience) => Promise<AccessTokenClaims | undefined> {
-  const findKey = createLocalJWKSet({ keys: [...deps.keys.jwks.keys] })
-  return async (token, audience) => {
-    try {
-      const { payload } = await jwtVerify(token, findKey, {
-        algorithms: [SIGNING_ALGORITHM],
-        typ: ACCESS_TOKEN_TYPE,
-        issuer: deps.issuer,
-        ...(audience === 'ours' && { audience: deps.issuer }),
-        requiredClaims: ['sub', 'aud', 'client_id', 'jti', 'iat', 'nbf', 'exp', 'roles', 'rules', 'workload'],
-        currentDate: new Date(deps.clock()),
-        clockTolerance: deps.clockSkewSeconds,
-      })
-      return {
-        email: String(payload.sub),
-        audience: String(payload.aud),
-        issueTime: Number(payload.iat),
-        expireTime: Number(payload.exp),
-        decisionId: String(payload.jti),
-        roles: payload.roles as string[],
-        projects: (payload.projects as ProjectRoles[] | undefined) ?? [],
-        rules: payload.rules as string[],
-        workload: payload.workload as Record<string, string>,
-      }
-    } catch (error) {
-      if (error instanceof errors.JOSEError) return undefined
-      throw error
-    }
-  }
-}

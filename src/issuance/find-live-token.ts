@@ -13,6 +13,15 @@ export type LiveToken = {
     /** The id of the project that it belongs to; null where that is the workspace. */
     readonly project: string | null
   }
+  /** All rules that its identity has, those that it did not meet and those that are disabled among them. */
+  readonly identityRules: readonly Rule[]
+  /** What this is true of, beside that the token is not revoked: another revision as soon as something of it changes. */
+  readonly standsOn: {
+    readonly identityRevision: string
+    readonly projectRevision: string | null
+    readonly issuerUrl: string
+    readonly issuerRevision: string
+  }
   /** The ids of the rules it met that its identity still has, and enabled: one at least. */
   readonly rules: readonly string[]
   /** The token's roles that these rules still give, in the whole workspace. */
@@ -31,35 +40,60 @@ export type FindLiveToken = (token: string, audience: Audience) => Promise<LiveT
  */
 export function createFindLiveToken(deps: {
   readonly db: Pick<Database, 'run'>
-  readonly verifyAccessToken: (token: string, audience: Audience) => Promise<AccessTokenClaims | undefined>
+  readonly verifyAccessToken: VerifyAccessToken
 }): FindLiveToken {
   return async (token, audience) => {
     const claims = await deps.verifyAccessToken(token, audience)
-    if (claims === undefined) return undefined
-    const [row] = await deps.db.run<IdentityRow>(FIND_IDENTITY, [claims.decisionId])
-    if (row === undefined) return undefined
-
-    const { rules: current, ...identity } = row
-    const rules = current.filter((rule) => !rule.disabled && claims.rules.includes(rule.id))
-    if (rules.length === 0) return undefined
-    const granted = new Set(rules.flatMap((rule) => rule.roles))
-    const stillGranted = (roles: readonly string[]) => roles.filter((role) => granted.has(role))
-    return {
-      claims,
-      identity,
-      rules: rules.map((rule) => rule.id),
-      roles: stillGranted(claims.roles),
-      projects: claims.projects.map(({ name, roles }) => ({ name, roles: stillGranted(roles) })),
-    }
+    return claims && liveToken(claims, await findTokenIdentity(deps.db, claims.decisionId))
   }
 }
 
-type IdentityRow = {
+export type VerifyAccessToken = (token: string, audience: Audience) => Promise<AccessTokenClaims | undefined>
+
+/** The identity that a token was issued for by its decision, where nothing has ended the tokens of that. */
+export async function findTokenIdentity(
+  db: Pick<Database, 'run'>,
+  decisionId: string,
+): Promise<TokenIdentity | undefined> {
+  const [row] = await db.run<TokenIdentity>(FIND_IDENTITY, [decisionId])
+  return row
+}
+
+/** What of a token still counts; undefined where nothing does. */
+export function liveToken(claims: AccessTokenClaims, row: TokenIdentity | undefined): LiveToken | undefined {
+  if (row === undefined) return undefined
+  const { rules: identityRules, revision, project_revision, issuer_url, issuer_revision, ...identity } = row
+  const rules = identityRules.filter((rule) => !rule.disabled && claims.rules.includes(rule.id))
+  if (rules.length === 0) return undefined
+  const granted = new Set(rules.flatMap((rule) => rule.roles))
+  const stillGranted = (roles: readonly string[]) => roles.filter((role) => granted.has(role))
+  return {
+    claims,
+    identity,
+    identityRules,
+    standsOn: {
+      identityRevision: revision,
+      projectRevision: project_revision,
+      issuerUrl: issuer_url,
+      issuerRevision: issuer_revision,
+    },
+    rules: rules.map((rule) => rule.id),
+    roles: stillGranted(claims.roles),
+    projects: claims.projects.map(({ name, roles }) => ({ name, roles: stillGranted(roles) })),
+  }
+}
+
+/** `project` is the id of the project that it belongs to. */
+export type TokenIdentity = {
   readonly id: string
   readonly email: string
   readonly title: string
   readonly project: string | null
   readonly rules: readonly Rule[]
+  readonly revision: string
+  readonly project_revision: string | null
+  readonly issuer_url: string
+  readonly issuer_revision: string
 }
 
 /**
@@ -69,7 +103,8 @@ type IdentityRow = {
 const FIND_IDENTITY: PreparedStatement = {
   name: 'find-identity-of-live-token',
   text: `
-    select i.id, i.email, i.title, i.project_id as project, i.config->'rules' as rules
+    select i.id, i.email, i.title, i.project_id as project, i.config->'rules' as rules, i.revision,
+        p.revision as project_revision, s.issuer_url, s.revision as issuer_revision
       from decisions d
         join workload_identities i on i.id = d.identity_id
         join issuers s on s.id = i.issuer_id and s.issuer_url = d.issuer_url

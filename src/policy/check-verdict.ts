@@ -1,4 +1,5 @@
 import { isJsonObject, type JsonValue } from '../json.ts'
+import { hasExactly, listOf, text } from './check-shape.ts'
 import type {
   ConditionVerdict,
   GuardrailsVerdict,
@@ -75,32 +76,6 @@ function checkRequirement(answer: unknown): RequirementVerdict | undefined {
   const { code, message, met } = answer
   if (typeof code !== 'string' || typeof message !== 'string' || typeof met !== 'boolean') return undefined
   return { code, message, met }
-}
-
-function text(answer: unknown): string | undefined {
-  return typeof answer === 'string' ? answer : undefined
-}
-
-function listOf<Item>(answer: unknown, check: (item: unknown) => Item | undefined): Item[] | undefined {
-  if (!Array.isArray(answer)) return undefined
-  const items: Item[] = []
-  for (const entry of answer) {
-    const item = check(entry)
-    if (item === undefined) return undefined
-    items.push(item)
-  }
-  return items
-}
-
-function hasExactly<Name extends string>(
-  value: unknown,
-  names: readonly Name[],
-): value is Record<Name, unknown> {
-  return (
-    isJsonObject(value) &&
-    Object.keys(value).length === names.length &&
-    names.every((name) => Object.hasOwn(value, name))
-  )
 }
 
 function byCode(a: RequirementVerdict, b: RequirementVerdict): number {

@@ -6,7 +6,7 @@ import type { RefPattern, Rule } from '../identity/rule.ts'
 import { PROVIDER_TYPES, type ProviderType } from '../provider/providers.ts'
 import { type CheckedModule, checkModule, type Requirement } from './check-module.ts'
 import { sourceProblem } from './check-source.ts'
-import { ENTRYPOINT, GUARDRAILS_ENTRYPOINT } from './evaluation.ts'
+import { ACCESS_ENTRYPOINT, ENTRYPOINT, GUARDRAILS_ENTRYPOINT } from './evaluation.ts'
 import { claimsAlwaysThere, type InputSchema, uniteSchemas } from './input-schema.ts'
 import type { Opa, OpaResult, PolicyModule } from './opa.ts'
 import type { PolicyProblem } from './policy-problem.ts'
@@ -17,7 +17,7 @@ export type PolicyModules = {
   readonly compiler: string
   readonly entrypoint: string
   readonly modules: readonly PolicyModule[]
-  /** Whose claims it reads; undefined: all providers'. */
+  /** Whose claims it reads; undefined: all providers', or none. */
   readonly provider: ProviderType | undefined
 }
 
@@ -42,12 +42,15 @@ export type PolicyCompiler = {
   gather(source: IdentitySource): PolicyModules
   /** The modules of the organisation's guardrails, of this Rego. */
   gatherGuardrails(source: string): PolicyModules
+  /** The modules of the policy of access decisions. */
+  gatherAccess(): PolicyModules
   compile(policy: PolicyModules): Promise<CompiledPolicy>
 }
 
 const STARS_PATH = 'claimgate/stars.rego'
 const CONDITIONS_PATH = 'conditions.rego'
 const GUARDRAILS_PATH = 'claimgate/guardrails_verdict.rego'
+const ACCESS_PATH = 'claimgate/access.rego'
 
 /** Reads the base policies, the schemas and the capabilities from `policiesDir` once. Throws if a file is missing. */
 export async function createPolicyCompiler(deps: {
@@ -60,6 +63,7 @@ export async function createPolicyCompiler(deps: {
   )
   const schemas = await readSchemas(policiesDir)
   const anySchema = uniteSchemas(Object.values(schemas))
+  const accessSchema = await readSchema(policiesDir, 'access')
   const base = await readBase(policiesDir)
   const compiler = `opa ${await opa.version()}`
 
@@ -80,8 +84,14 @@ export async function createPolicyCompiler(deps: {
       const entrypoint = GUARDRAILS_ENTRYPOINT
       return { digest, compiler, entrypoint, modules, provider: undefined }
     },
+    gatherAccess() {
+      const modules = base.filter(({ path }) => path === ACCESS_PATH)
+      const digest = digestOf(compiler, capabilities, modules)
+      return { digest, compiler, entrypoint: ACCESS_ENTRYPOINT, modules, provider: undefined }
+    },
     async compile({ modules, entrypoint, provider }) {
-      const schema = provider === undefined ? anySchema : schemas[provider]
+      const ofAny = entrypoint === ACCESS_ENTRYPOINT ? accessSchema : anySchema
+      const schema = provider === undefined ? ofAny : schemas[provider]
       const authored = await readAuthored(opa, modules, schema)
       if (!authored.ok) return authored
 
@@ -133,11 +143,13 @@ function refused(problems: readonly PolicyProblem[]): CompiledPolicy {
 }
 
 async function readSchemas(policiesDir: string): Promise<Readonly<Record<ProviderType, InputSchema>>> {
-  const read = async (provider: ProviderType) => {
-    const path = join(policiesDir, 'schemas', `${provider.toLowerCase()}.json`)
-    return [provider, JSON.parse(await readFile(path, 'utf8'))] as const
-  }
+  const read = async (provider: ProviderType) =>
+    [provider, await readSchema(policiesDir, provider.toLowerCase())] as const
   return Object.fromEntries(await Promise.all(PROVIDER_TYPES.map(read))) as Record<ProviderType, InputSchema>
+}
+
+async function readSchema(policiesDir: string, name: string): Promise<InputSchema> {
+  return JSON.parse(await readFile(join(policiesDir, 'schemas', `${name}.json`), 'utf8'))
 }
 
 async function readBase(policiesDir: string): Promise<readonly PolicyModule[]> {
@@ -162,7 +174,8 @@ function baseOf(
   provider: ProviderType,
   rules: readonly Rule[],
 ): readonly PolicyModule[] {
-  const leftOut = [GUARDRAILS_PATH, ...PROVIDER_TYPES.filter((other) => other !== provider).map(providerPath)]
+  const others = PROVIDER_TYPES.filter((other) => other !== provider).map(providerPath)
+  const leftOut = [GUARDRAILS_PATH, ACCESS_PATH, ...others]
   if (!rules.some(({ refs }) => refs.some(hasSeveralStars))) leftOut.push(STARS_PATH)
   return base.filter(({ path }) => !leftOut.includes(path))
 }

@@ -2,8 +2,10 @@ import { LRUCache } from 'lru-cache'
 import { unavailable } from '../errors.ts'
 import type { Log } from '../log.ts'
 import {
+  type AnyEvaluation,
   type EvaluationRequest,
   type EvaluationResult,
+  type FailedEvaluation,
   INITIAL_PAGES,
   PAGE_BYTES,
   type WorkerAnswer,
@@ -13,15 +15,19 @@ import { createWorkerSlot, type WorkerSlot } from './worker-slot.ts'
 export type BatchEvaluator = {
   /**
    * Runs an identity's policy, guardrails, or both beside each other on many inputs in JSON text: what each of them
-   * gives, in their order. Spreads them over all threads. Throws what `loadWasm` throws, and `unavailable` once it is closed.
+   * gives, in their order, of the kind that is asked for. Spreads them over all threads. Throws what `loadWasm` throws, and
+   * `unavailable` once it is closed.
    */
-  evaluate(policies: Policies, inputTexts: readonly string[]): Promise<readonly EvaluationResult[]>
+  evaluate<Result extends AnyEvaluation = EvaluationResult>(
+    policies: Policies,
+    inputTexts: readonly string[],
+  ): Promise<readonly Result[]>
   /** Ends the threads at once, whatever they are at. */
   close(): Promise<void>
 }
 
 /** At least one of the two. */
-export type Policies = Pick<EvaluationRequest, 'digest' | 'guardrailsDigest'>
+export type Policies = Pick<EvaluationRequest, 'digest' | 'guardrailsDigest' | 'isAccess'>
 
 export type BatchEvaluatorDeps = {
   /** The WASM of a digest; undefined if there is none: then each input fails with `policy_error`. */
@@ -44,8 +50,8 @@ const MAX_LOSSES = 3
 type Chunk = {
   readonly policies: Policies
   readonly inputTexts: readonly string[]
-  readonly results: (EvaluationResult | undefined)[]
-  readonly resolve: (results: readonly EvaluationResult[]) => void
+  readonly results: (AnyEvaluation | undefined)[]
+  readonly resolve: (results: readonly AnyEvaluation[]) => void
   readonly reject: (error: unknown) => void
   left: number
   /** How many threads died under it without any of its inputs being at fault. */
@@ -96,7 +102,7 @@ export function createBatchEvaluator(deps: BatchEvaluatorDeps): BatchEvaluator {
   }
 
   function evaluateChunk(policies: Policies, inputTexts: readonly string[], index: number) {
-    return new Promise<readonly EvaluationResult[]>((resolve, reject) => {
+    return new Promise<readonly AnyEvaluation[]>((resolve, reject) => {
       const chunk = { policies, inputTexts, results: [], resolve, reject, left: inputTexts.length, losses: 0 }
       chunks.add(chunk)
       placeAt(index).queue.push(chunk)
@@ -150,7 +156,7 @@ export function createBatchEvaluator(deps: BatchEvaluatorDeps): BatchEvaluator {
       for (const digest of digestsOf(chunk)) if (place.held.delete(digest)) place.slot.drop(digest)
     }
     end(place, chunk)
-    chunk.resolve(chunk.results as readonly EvaluationResult[])
+    chunk.resolve(chunk.results as readonly AnyEvaluation[])
   }
 
   /** The thread is another one: what it had in hand is loaded and begun anew, but for what was answered. */
@@ -181,16 +187,16 @@ export function createBatchEvaluator(deps: BatchEvaluatorDeps): BatchEvaluator {
   }
 
   return {
-    async evaluate(policies, inputTexts) {
+    async evaluate<Result extends AnyEvaluation>(policies: Policies, inputTexts: readonly string[]) {
       if (isClosed) throw closed()
-      const results: Promise<readonly EvaluationResult[]>[] = []
+      const results: Promise<readonly AnyEvaluation[]>[] = []
       // A small batch of a policy always goes to the same thread, which has loaded it then.
       const home = inputTexts.length > CHUNK ? next++ : homeOf(policies)
       for (let from = 0; from < inputTexts.length; from += CHUNK) {
         const index = (home + results.length) % places.length
         results.push(evaluateChunk(policies, inputTexts.slice(from, from + CHUNK), index))
       }
-      return (await Promise.all(results)).flat()
+      return (await Promise.all(results)).flat() as Result[]
     },
     async close() {
       isClosed = true
@@ -215,6 +221,6 @@ function closed(): Error {
   return unavailable('The evaluation was given up.')
 }
 
-function failure(cause: string): EvaluationResult {
+function failure(cause: string): FailedEvaluation {
   return { ok: false, reason: 'policy_error', cause }
 }

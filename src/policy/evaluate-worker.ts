@@ -2,11 +2,15 @@ import { setPriority } from 'node:os'
 import { parentPort, workerData } from 'node:worker_threads'
 import { loadPolicy } from '@open-policy-agent/opa-wasm'
 import { saveCompiledCode } from '../compiled-code.ts'
+import { checkAccessVerdict } from './check-access-verdict.ts'
 import { checkGuardrailsVerdict, checkVerdict, joinVerdicts } from './check-verdict.ts'
 import {
+  ACCESS_ENTRYPOINT,
+  type AccessEvaluation,
   ENTRYPOINT,
   type EvaluationRequest,
   type EvaluationResult,
+  type FailedEvaluation,
   GUARDRAILS_ENTRYPOINT,
   INITIAL_PAGES,
   MAXIMUM_PAGES,
@@ -77,6 +81,10 @@ function startWorker(port: NonNullable<typeof parentPort>, settings: WorkerSetti
   async function evaluate(id: number, request: EvaluationRequest): Promise<WorkerAnswer> {
     const { digest, guardrailsDigest, inputText } = request
     try {
+      if (request.isAccess && digest !== undefined) {
+        const { answer, memoryBytes } = await run(id, digest, ACCESS_ENTRYPOINT, inputText)
+        return { id, result: accessResultOf(answer), memoryBytes }
+      }
       const own = digest === undefined ? undefined : await run(id, digest, ENTRYPOINT, inputText)
       const beside =
         guardrailsDigest === undefined
@@ -159,6 +167,14 @@ function resultFrom(own: Verdict, joined: Verdict): EvaluationResult {
   }
 }
 
+function accessResultOf(answer: unknown): AccessEvaluation {
+  const verdict = checkAccessVerdict(answer)
+  if (verdict === undefined) return failure('The policy answered no verdict.')
+  const { allow, reason } = verdict
+  const denial = reason === 'allowed' ? undefined : reason
+  return { ok: true, allow, denial, verdictText: JSON.stringify(verdict) }
+}
+
 function onlyResult(answers: unknown): unknown {
   const [answer, ...others] = Array.isArray(answers) ? answers : []
   const isOne = answer !== undefined && others.length === 0 && Object.keys(answer).join() === 'result'
@@ -166,7 +182,7 @@ function onlyResult(answers: unknown): unknown {
 }
 
 /** opa-wasm throws texts and plain objects as well as errors. */
-function failure(thrown: unknown): EvaluationResult {
+function failure(thrown: unknown): FailedEvaluation {
   if (thrown === INTERRUPTED) return { ok: false, reason: 'policy_timeout', cause: 'It was interrupted.' }
   const cause = (thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : messageOf(thrown)).slice(
     0,

@@ -3,15 +3,18 @@ import { LRUCache } from 'lru-cache'
 import { unavailable } from '../errors.ts'
 import type { Log } from '../log.ts'
 import {
+  type AccessEvaluation,
+  type AnyEvaluation,
   type EvaluationRequest,
   type EvaluationResult,
+  type FailedEvaluation,
   INITIAL_PAGES,
   PAGE_BYTES,
   type WorkerAnswer,
 } from './evaluation.ts'
 import { createWorkerSlot, type WorkerSlot } from './worker-slot.ts'
 
-export type { EvaluationResult } from './evaluation.ts'
+export type { AccessEvaluation, EvaluationResult } from './evaluation.ts'
 
 export type Evaluator = {
   /**
@@ -21,6 +24,8 @@ export type Evaluator = {
   evaluate(digest: string, inputText: string, guardrailsDigest?: string): Promise<EvaluationResult>
   /** Runs guardrails alone, as a policy that is beside no identity's. */
   evaluateGuardrails(guardrailsDigest: string, inputText: string): Promise<EvaluationResult>
+  /** Runs the policy of access decisions. */
+  evaluateAccess(digest: string, inputText: string): Promise<AccessEvaluation>
   /** Takes no more, lets what waits be answered, and ends the workers. */
   close(): Promise<void>
   stats(): EvaluatorStats
@@ -58,7 +63,7 @@ type Waiting = {
   readonly request: EvaluationRequest
   /** The identity's policy, or guardrails that are run alone: where it is run, and whose fault it is. */
   readonly digest: string
-  readonly resolve: (result: EvaluationResult) => void
+  readonly resolve: (result: AnyEvaluation) => void
   readonly reject: (error: unknown) => void
   readonly place: number
   /** How many workers died under it without its being at fault for all that is known. */
@@ -127,14 +132,19 @@ export function createEvaluator(deps: EvaluatorDeps): Evaluator {
     })
   }
 
-  function evaluate(digest: string, request: EvaluationRequest): Promise<EvaluationResult> {
+  /** What comes of it is of the kind that the request asks for. */
+  function evaluate<Result extends AnyEvaluation>(
+    digest: string,
+    request: EvaluationRequest,
+  ): Promise<Result> {
     const { inputText } = request
     if (closing !== undefined) return Promise.reject(unavailable('The service is shutting down.'))
-    if (inputText.length > MAX_INPUT_LENGTH) return Promise.resolve(failure('The input is too large.'))
+    if (inputText.length > MAX_INPUT_LENGTH)
+      return Promise.resolve(failure('The input is too large.') as Result)
     const place = placeOf(digest, request)
     if (queued.of(digest) >= maxQueue * 10 || isFull(place)) return Promise.reject(tooMany())
     return new Promise((resolve, reject) => {
-      run({ request, digest, resolve, reject, place, losses: 0 })
+      run({ request, digest, resolve: resolve as Waiting['resolve'], reject, place, losses: 0 })
     })
   }
 
@@ -292,7 +302,7 @@ export function createEvaluator(deps: EvaluatorDeps): Evaluator {
     for (const [key, policy] of held.entries()) if (policy.place === place) held.delete(key)
   }
 
-  function settle(id: number, result: EvaluationResult): void {
+  function settle(id: number, result: AnyEvaluation): void {
     leave(id)?.resolve(result)
   }
 
@@ -322,6 +332,8 @@ export function createEvaluator(deps: EvaluatorDeps): Evaluator {
       evaluate(digest, { digest, guardrailsDigest, inputText }),
     evaluateGuardrails: (guardrailsDigest, inputText) =>
       evaluate(guardrailsDigest, { digest: undefined, guardrailsDigest, inputText }),
+    evaluateAccess: (digest, inputText) =>
+      evaluate(digest, { digest, guardrailsDigest: undefined, isAccess: true, inputText }),
     close: () => (closing ??= end()),
     stats: () => ({
       workers: slots.length,
@@ -372,6 +384,6 @@ function hash(text: string): number {
   return value
 }
 
-function failure(cause: string): EvaluationResult {
+function failure(cause: string): FailedEvaluation {
   return { ok: false, reason: 'policy_error', cause }
 }

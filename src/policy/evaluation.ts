@@ -1,6 +1,9 @@
-/** What every identity's policy is asked for, and what the guardrails are. */
+import type { AccessVerdict } from './access-verdict.ts'
+
+/** What every identity's policy is asked for, what the guardrails are, and what the policy of access decisions is. */
 export const ENTRYPOINT = 'claimgate/verdict'
 export const GUARDRAILS_ENTRYPOINT = 'claimgate/guardrails_verdict/verdict'
+export const ACCESS_ENTRYPOINT = 'claimgate/access/verdict'
 
 /** What came of running a policy; `cause` is for the log alone. */
 export type EvaluationResult =
@@ -8,7 +11,7 @@ export type EvaluationResult =
       readonly ok: true
       readonly allow: boolean
       /** Why not, the first of these that applies; undefined where it is allowed. */
-      readonly denial: 'condition_not_met' | 'denied_by_conditions' | 'denied_by_guardrails' | undefined
+      readonly denial: ExchangeDenial | undefined
       /** Whether any rule's condition `group` is met: only then may the caller learn more. */
       readonly groupMet: boolean
       readonly roles: readonly string[]
@@ -17,11 +20,27 @@ export type EvaluationResult =
       /** The verdict as JSON text, as it is recorded. */
       readonly verdictText: string
     }
+  | FailedEvaluation
+
+export type ExchangeDenial = 'condition_not_met' | 'denied_by_conditions' | 'denied_by_guardrails'
+
+export type FailedEvaluation = {
+  readonly ok: false
+  readonly reason: 'policy_error' | 'policy_timeout' | 'policy_memory'
+  readonly cause: string
+}
+
+/** The same of the policy of access decisions. */
+export type AccessEvaluation =
   | {
-      readonly ok: false
-      readonly reason: 'policy_error' | 'policy_timeout' | 'policy_memory'
-      readonly cause: string
+      readonly ok: true
+      readonly allow: boolean
+      readonly denial: Exclude<AccessVerdict['reason'], 'allowed'> | undefined
+      readonly verdictText: string
     }
+  | FailedEvaluation
+
+export type AnyEvaluation = EvaluationResult | AccessEvaluation
 
 /** At least one of the two policies, and the input as JSON text. */
 export type EvaluationRequest = {
@@ -29,6 +48,8 @@ export type EvaluationRequest = {
   readonly digest: string | undefined
   /** The guardrails beside it; undefined where there are none. */
   readonly guardrailsDigest: string | undefined
+  /** That the policy is that of access decisions, which no guardrails are beside. */
+  readonly isAccess?: true
   readonly inputText: string
 }
 
@@ -40,7 +61,8 @@ export type WorkerCommand =
 
 export type WorkerAnswer = {
   readonly id: number
-  readonly result: EvaluationResult
+  /** Of the kind that was asked for. */
+  readonly result: AnyEvaluation
   /** What the policy's memory has grown to. */
   readonly memoryBytes: number
 }

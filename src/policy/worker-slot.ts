@@ -203,10 +203,10 @@ export function createWorkerSlot(deps: WorkerSlotDeps): WorkerSlot {
   return {
     load: (digest, wasm) => send({ kind: 'load', digest, wasm: new Uint8Array(wasm) }),
     drop: (digest) => send({ kind: 'drop', digest }),
-    evaluate(id, { digest, guardrailsDigest, inputText }) {
+    evaluate(id, request) {
       pending.add(id)
       startWatch()
-      send({ kind: 'evaluate', id, digest, guardrailsDigest, inputText })
+      send({ kind: 'evaluate', id, ...request })
     },
     giveUp(ids) {
       for (const id of ids) pending.delete(id)

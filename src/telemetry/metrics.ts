@@ -73,6 +73,12 @@ export function createMetrics(build: { readonly version: string }) {
     buckets: SECONDS,
     registers: [open],
   })
+  const accessDecisions = new Counter({
+    name: 'claimgate_access_decisions_total',
+    help: 'Access decisions answered.',
+    labelNames: ['outcome', 'reason'],
+    registers: [confined],
+  })
   const httpRequests = new Counter({
     name: 'claimgate_http_requests_total',
     help: "HTTP requests answered, by the route's template and the status.",
@@ -138,6 +144,7 @@ export function createMetrics(build: { readonly version: string }) {
       exchangeSeconds.observe({ kind, outcome: told.outcome }, tookSeconds)
       if (!isDisclosed) undisclosed.inc({ kind, outcome, reason })
     },
+    countAccess: (outcome: string, reason: string) => accessDecisions.inc({ outcome, reason }),
     countRequest(method: string | undefined, route: string | undefined, status: number, tookSeconds: number) {
       const labels = { method: method ?? NONE, route: route ?? NONE }
       httpRequests.inc({ ...labels, status })

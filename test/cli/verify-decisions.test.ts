@@ -80,10 +80,20 @@ for (const kind of ONE_DATABASE) {
           `${recorded.length - withVerdict().length} decisions had no verdict to verify.\n`,
       )
       const digests = new Set(withVerdict().map(({ policyDigest }) => policyDigest))
-      assert.equal(digests.size, 3)
+      assert.equal(digests.size, 5)
       assert.deepEqual(
-        new Set(withVerdict().map(({ reason }) => reason)),
-        new Set(['allowed', 'condition_not_met', 'token_replayed', 'token_audience', 'denied_by_guardrails']),
+        new Set(withVerdict().map(({ kind: of, reason }) => `${of === 'ACCESS' ? 'access ' : ''}${reason}`)),
+        new Set([
+          'allowed',
+          'condition_not_met',
+          'token_replayed',
+          'token_audience',
+          'denied_by_guardrails',
+          'access allowed',
+          'access role_missing',
+          'access rule_not_met',
+          'access resource_unknown',
+        ]),
       )
       assert.equal(new Set(withVerdict().map(({ guardrailsDigest }) => guardrailsDigest)).size, 3)
     })
@@ -153,6 +163,12 @@ for (const kind of ONE_DATABASE) {
         await forge(db, guarded, { guardrails_digest: sql`null` }),
         await forge(db, allowed, { guardrails_digest: sql`${guarded.guardrailsDigest}` }),
       ]
+      const access = recorded.find(({ kind: of, reason }) => of === 'ACCESS' && reason === 'allowed')
+      assert.ok(access)
+      forged.push(
+        await forge(db, access, { claims: sql`replace(claims, '"rules":["deploy"]', '"rules":["other"]')` }),
+        await forge(db, access, { policy_digest: sql`${allowed.policyDigest}` }),
+      )
       await db.close()
 
       const { exitCode, found } = await runJson('--identity', 'forged@example.com')
@@ -180,6 +196,8 @@ for (const kind of ONE_DATABASE) {
       assert.match(said[8] ?? '', /in other words/)
       for (const index of [9, 10]) assert.match(said[index] ?? '', /its policy allows it/)
       assert.match(said[11] ?? '', /in other words/)
+      assert.match(said[12] ?? '', /its policy denies it/)
+      assert.match(said[13] ?? '', /no verdict/)
       assert.equal(plain.exitCode, 1)
       assert.equal(
         plain.stdout.split('\n').filter((line) => line.startsWith('decisions/')).length,
@@ -207,6 +225,25 @@ describe('a verification is refused, with the flag that is wrong, for', () => {
     })
   }
 })
+
+/** A token and its identity that are asked about, before and after a rule of it goes. */
+async function askForAccess(world: World): Promise<void> {
+  const rule = { id: 'deploy', group: 'acme', roles: ['roles/auditor'] }
+  const email = await world.createIdentity([rule])
+  const token = (await world.exchange(world.gitlab.signToken(gitlabClaims('18.4')), email)).json.accessToken
+  const subjects = [
+    { type: 'token', id: token },
+    { type: 'workload', id: email },
+  ]
+  const resources = [
+    { type: 'workspace', id: 'default' },
+    { type: 'project', id: 'none' },
+  ]
+  for (const name of ['claimgate.decisions.get', 'claimgate.guardrails.update']) {
+    const evaluations = subjects.flatMap((subject) => resources.map((resource) => ({ subject, resource })))
+    await world.admin('POST', '/access/v1/evaluations', { action: { name }, evaluations })
+  }
+}
 
 async function liveThrough(world: World): Promise<void> {
   const rule = { id: 'deploy', title: 'Deploy', group: 'acme', project: 'app', refs: MAIN_BRANCH }
@@ -253,6 +290,8 @@ async function liveThrough(world: World): Promise<void> {
   }
   await world.admin('PUT', '/v1/guardrails', { source: '' })
   await world.exchange(world.gitlab.signToken(gitlabClaims('18.4')), first)
+  world.clock.advance(1_337)
+  await askForAccess(world)
 }
 
 function guardrailsFor(runner: string): string {

@@ -24,6 +24,9 @@ const ALL = [
   '0007-identity-tests',
   '0008-policy-versions',
   '0009-guardrails-versions',
+  '0010-roles',
+  '0011-access-decisions',
+  '0012-token-revocation',
 ]
 
 for (const kind of DATABASES) {

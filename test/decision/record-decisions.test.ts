@@ -70,6 +70,11 @@ for (const kind of DATABASES) {
         project_path: 'acme/app',
         project: null,
         identity_revision: ground.identityRevision,
+        caller: null,
+        subject_type: null,
+        permission: null,
+        resource_type: null,
+        resource_id: null,
         count: 1,
       })
     })

@@ -1,7 +1,14 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { sql } from 'kysely'
 import type { Database } from '../../src/db/database.ts'
-import type { AllowedDecision, DecisionFacts, DryRun, RefusedDecision } from '../../src/decision/decision.ts'
+import type {
+  AccessDecidedOn,
+  AccessDecision,
+  AllowedDecision,
+  DecisionFacts,
+  DryRun,
+  RefusedDecision,
+} from '../../src/decision/decision.ts'
 import { createDecisionIds } from '../../src/decision/decision-id.ts'
 
 /** What decisions are made on, as rows. */
@@ -92,6 +99,40 @@ export function dryRun(ground: Ground, more: Partial<DryRun> = {}): DryRun {
     reason: 'allowed',
     decidedOn: revisionsOf(ground),
     keepUntil: NOW + 86_735_000,
+    ...more,
+  }
+}
+
+/** A decision that a token may do something in the project `shop`. */
+export function accessDecision(
+  ground: Ground,
+  decidedOn: Partial<AccessDecidedOn> = {},
+  more: Partial<AccessDecision> = {},
+): AccessDecision {
+  const { subject: _, guardrailsDigest: __, projectPath: ___, ...common } = facts(ground)
+  return {
+    ...common,
+    kind: 'ACCESS',
+    outcome: 'ALLOWED',
+    reason: 'allowed',
+    asked: {
+      caller: 'adminTokens/first',
+      subjectType: 'token',
+      permission: 'db.create',
+      resourceType: 'project',
+      resourceId: 'shop',
+    },
+    decidedOn: {
+      identityRevision: ground.identityRevision,
+      projectRevision: null,
+      issuerRevision: ground.issuerRevision,
+      rolesRevision: null,
+      resourceProject: null,
+      resourceRevision: null,
+      iamRevision: null,
+      tokenDecisionId: null,
+      ...decidedOn,
+    },
     ...more,
   }
 }

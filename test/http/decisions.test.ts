@@ -308,6 +308,7 @@ for (const kind of DATABASES) {
         'issuerUrl',
         'subject',
         'claims',
+        'access',
         'verdict',
         'policyDigest',
         'guardrailsDigest',

@@ -19,6 +19,7 @@ const OPEN = [
   'GET /v1/users/me',
   'POST /oauth2/token',
   'GET /.well-known/jwks.json',
+  'GET /.well-known/authzen-configuration',
   'GET /.well-known/oauth-authorization-server',
   'GET /.well-known/openid-configuration',
   'GET /healthz',

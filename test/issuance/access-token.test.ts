@@ -3,8 +3,9 @@ import { generateKeyPairSync, type KeyObject, randomUUID } from 'node:crypto'
 import { before, describe, test } from 'node:test'
 import { calculateJwkThumbprint, decodeJwt, exportJWK, type JWTPayload, SignJWT } from 'jose'
 import type { AllowedDecision, Recorded } from '../../src/decision/decision.ts'
-import { createAccessTokenVerifier, signAccessToken } from '../../src/issuance/access-token.ts'
+import { signAccessToken } from '../../src/issuance/access-token.ts'
 import type { SigningKeys } from '../../src/issuance/signing-keys.ts'
+import { createAccessTokenVerifier } from '../../src/issuance/verify-access-token.ts'
 import * as jws from '../../src/signature/jws-signature.ts'
 import { allowed, type Ground, NOW } from '../decision/sample-decisions.ts'
 import { signJws } from '../support/token-issuer.ts'
@@ -59,6 +60,7 @@ const verifyAt = (seconds: number, token: string, audience: 'ours' | 'any' = 'ou
     issuer: ISSUER,
     clock: () => NOW + seconds * 1000,
     clockSkewSeconds: SKEW,
+    verifySignature: async (algorithm, key, token) => jws.verifyJws(algorithm, key, token),
   })(token, audience)
 
 const claims = (more: JWTPayload = {}): JWTPayload => ({

@@ -10,19 +10,23 @@ type Outcome = { readonly passed: number; readonly failures: readonly string[] }
 const binary = opaBinary(process.env.OPA_BIN)
 const policies = fileURLToPath(new URL('../../policies', import.meta.url))
 const base = `${policies}/claimgate`
+/** What a policy's input is: that of access decisions is one policy's, each other one a provider's. */
+const ACCESS_SCHEMA = 'access.json'
 const schemas = readdirSync(`${policies}/schemas`)
+const providers = schemas.filter((schema) => schema !== ACCESS_SCHEMA)
 const capabilities = `${policies}/capabilities.json`
 /** Its own tests read these policies' results many times over with tracing on. */
 const TEST_TIMEOUT = '120s'
 
 const outcomes: readonly Outcome[] = [
   opa('every policy is formatted', ['fmt', '--fail', '--list', base]),
-  ...schemas.map((schema) =>
+  opa('the policy of access decisions fits its input', [
+    ...checkedWith(ACCESS_SCHEMA),
+    `${base}/access.rego`,
+  ]),
+  ...providers.map((schema) =>
     opa(`the policies fit the input of ${basename(schema, '.json')}`, [
-      'check',
-      '--strict',
-      `--schema=${policies}/schemas/${schema}`,
-      `--capabilities=${capabilities}`,
+      ...checkedWith(schema),
       // The tests feed input of other shapes on purpose.
       '--ignore=*_test.rego',
       // Another provider's claims are not in this one's schema.
@@ -42,6 +46,10 @@ const passed = outcomes.reduce((sum, outcome) => sum + outcome.passed, 0)
 for (const failure of failures) console.log(`FAIL ${failure}`)
 console.log(`${passed} passed, ${failures.length} failed`)
 process.exitCode = failures.length === 0 ? 0 : 1
+
+function checkedWith(schema: string): readonly string[] {
+  return ['check', '--strict', `--schema=${policies}/schemas/${schema}`, `--capabilities=${capabilities}`]
+}
 
 function opa(guarantee: string, args: readonly string[]): Outcome {
   const { status, stdout, stderr } = spawnSync(binary, args, { encoding: 'utf8' })
