@@ -5,6 +5,7 @@ const VERBS = {
   issuers: ['create', 'get', 'list', 'update', 'delete', 'undelete', 'refresh'],
   projects: ['create', 'get', 'list', 'update', 'delete', 'undelete'],
   decisions: ['get', 'list'],
+  signingKeys: ['list', 'rotate'],
   metrics: ['get'],
 } as const satisfies Readonly<Record<string, readonly string[]>>
 

@@ -9,7 +9,7 @@ export function findCaller({ adminToken, verifyAccessToken, identities, issuers 
     isAdministrator: createAdministratorCheck(adminToken),
     firstAdministrator: FIRST_ADMINISTRATOR,
     verifyAccessToken,
-    findIdentityOfToken: ({ decisionId }) => identities.findByDecision(decisionId),
+    findIdentityOfToken: ({ decisionId, keyId }) => identities.findByDecision(decisionId, keyId),
     isActiveIssuer: async (issuerUrl) => (await issuers.findByUrl(issuerUrl))?.state === 'ACTIVE',
     permissionsOf,
   })

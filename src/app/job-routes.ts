@@ -27,9 +27,9 @@ export function jobRoutes(parts: Parts): readonly Route[] {
     }),
     getCurrentUserRoute({
       verifyAccessToken: parts.verifyAccessToken,
-      findIdentityOfToken: ({ decisionId }) => parts.identities.findByDecision(decisionId),
+      findIdentityOfToken: ({ decisionId, keyId }) => parts.identities.findByDecision(decisionId, keyId),
     }),
-    getJwksRoute(keys),
+    getJwksRoute({ publishKeys: keys.publish }),
   ]
 }
 

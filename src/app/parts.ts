@@ -13,7 +13,7 @@ import { createIdentityCache } from '../identity/identity-cache.ts'
 import { createIdentityStore } from '../identity/identity-store.ts'
 import { createAccessTokenVerifier } from '../issuance/access-token.ts'
 import { createKeyEncryption } from '../issuance/key-encryption.ts'
-import { loadSigningKeys } from '../issuance/signing-keys.ts'
+import { openSigningKeys } from '../issuance/signing-keys.ts'
 import { FetchError } from '../issuer/fetch-error.ts'
 import { createGuardedFetch } from '../issuer/guarded-fetch.ts'
 import { createIssuerCache } from '../issuer/issuer-cache.ts'
@@ -62,10 +62,11 @@ export async function openParts(options: AppOptions, opened: AsyncDisposableStac
     opened.use(createAttemptSummaries({ insert: decisions.insertSummaries, newDecisionId, clock, log }))
   const attempts = { verified: summaries(), unverified: summaries() }
   const encryption = createKeyEncryption(secrets.keyEncryptionKeys)
-  const keys = await loadSigningKeys({ db, encryption, clock })
-
   const signatures = createSignatureThread({ log })
   opened.defer(() => signatures.close())
+  const keys = opened.use(
+    await openSigningKeys({ ...config, db, encryption, clock, log, forget: signatures.forget }),
+  )
   const policies = createPolicyStore(db)
   const evaluator = createEvaluator({ loadWasm: policies.loadWasm, log })
   opened.defer(() => evaluator.close())
@@ -91,6 +92,7 @@ export async function openParts(options: AppOptions, opened: AsyncDisposableStac
     telemetry,
     adminToken: secrets.adminToken,
     pageTokens: createPageTokens(secrets.keyEncryptionKeys),
+    encryption,
     keys,
     verifyAccessToken: createAccessTokenVerifier({ ...config, keys, issuer: config.publicUrl, clock }),
     decisions,

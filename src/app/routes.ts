@@ -11,6 +11,7 @@ import { issuerRoutes } from './issuer-routes.ts'
 import { jobRoutes } from './job-routes.ts'
 import type { Parts } from './parts.ts'
 import { projectRoutes } from './project-routes.ts'
+import { signingKeyRoutes } from './signing-key-routes.ts'
 
 /** What routes need that is neither a part nor made of one. */
 type Serving = {
@@ -29,6 +30,7 @@ export function createRoutes(parts: Parts, serving: Serving): readonly Route[] {
     ...issuerRoutes(parts),
     ...guardrailsRoutes(parts, measureDraft),
     ...decisionRoutes(parts),
+    ...signingKeyRoutes(parts),
     healthRoute(),
     readinessRoute(serving),
     metricsRoute(serving),

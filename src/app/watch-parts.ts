@@ -14,6 +14,6 @@ export function watchParts({ telemetry, db, identityCache, issuerCache, evaluato
       },
     },
     policies: evaluator.stats,
-    signingKeyCreateTime: () => keys.active.createTime,
+    signingKey: keys.times,
   })
 }

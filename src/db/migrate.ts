@@ -9,6 +9,7 @@ import * as providers from '../../migrations/0006-providers.ts'
 import * as identityTests from '../../migrations/0007-identity-tests.ts'
 import * as policyVersions from '../../migrations/0008-policy-versions.ts'
 import * as guardrailsVersions from '../../migrations/0009-guardrails-versions.ts'
+import * as signingKeyRotation from '../../migrations/0013-signing-key-rotation.ts'
 import { unavailable } from '../errors.ts'
 import type { Database } from './database.ts'
 
@@ -23,6 +24,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0007-identity-tests': identityTests,
   '0008-policy-versions': policyVersions,
   '0009-guardrails-versions': guardrailsVersions,
+  '0013-signing-key-rotation': signingKeyRotation,
 }
 
 /** What the service's own role may do where it does not own the tables; what is kept for ever is only added. */

@@ -24,6 +24,7 @@ const GROUPS: Readonly<Record<RouteGroup, string>> = {
   Projects: 'Projects, and who has which roles in them.',
   Decisions:
     'What was decided, and why; never changed, and kept for as long as DECISION_RETENTION_DAYS says, or for ever.',
+  'Signing keys': 'The keys that sign access tokens, and their replacement.',
   Operation: 'Whether the service runs, and what it can be asked.',
 }
 

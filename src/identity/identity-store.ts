@@ -71,8 +71,11 @@ export type IdentityStore = {
   findAll(emails: readonly string[]): Promise<readonly WholeIdentity[]>
   /** All that live, of the workspace and of every project, by email: how many there are is the administrators' doing. */
   listLiving(): Promise<readonly WholeIdentity[]>
-  /** The identity that a recorded decision was made for, as it is now. */
-  findByDecision(decisionId: string): Promise<StoredIdentity | undefined>
+  /**
+   * The identity that a recorded decision was made for, as it is now; none where its token was signed by another key, or
+   * by one that was taken away.
+   */
+  findByDecision(decisionId: string, issuedKeyId: string): Promise<StoredIdentity | undefined>
   /** By email, those that have it now; a deleted one whose email was given anew is never among them. */
   list(query: IdentityQuery): Promise<readonly WholeIdentity[]>
 }
@@ -117,11 +120,15 @@ export function createIdentityStore(db: Database): IdentityStore {
       return rows.map(wholeFromRow)
     },
 
-    async findByDecision(decisionId) {
+    async findByDecision(decisionId, issuedKeyId) {
       const row = await selectToJudge(db.kysely)
         .innerJoin('decisions', 'decisions.identity_id', 'workload_identities.id')
         .where('decisions.id', '=', decisionId)
         .where('decisions.outcome', '=', 'ALLOWED')
+        .where('decisions.issued_key_id', '=', issuedKeyId)
+        // Whoever verified the token may not know yet.
+        .innerJoin('signing_keys', 'signing_keys.kid', 'decisions.issued_key_id')
+        .where('signing_keys.state', 'in', ['ACTIVE', 'RETIRED'])
         .executeTakeFirst()
       return row && fromRow(row)
     },

@@ -102,6 +102,7 @@ describe('the doctor of a set-up without a database server', () => {
         'retention ok',
         'partitions ok',
         'signing key ok',
+        'key encryption ok',
         'issuers ok',
       ],
     )
@@ -269,6 +270,7 @@ describe('the doctor of a PostgreSQL with two roles', {
         'retention ok',
         'partitions ok',
         'signing key ok',
+        'key encryption ok',
         'issuer gitlab ok',
       ],
     )
@@ -361,9 +363,9 @@ describe('the doctor of a PostgreSQL with two roles', {
     },
     {
       name: 'a signing key that is old',
-      spoil: () => [`update signing_keys set create_time = create_time - interval '366 days'`],
-      mend: () => [`update signing_keys set create_time = create_time + interval '366 days'`],
-      expect: ['signing key', 'warning', /366 days old/],
+      spoil: () => [`update signing_keys set activate_time = activate_time - interval '366 days'`],
+      mend: () => [`update signing_keys set activate_time = activate_time + interval '366 days'`],
+      expect: ['signing key', 'warning', /signed for 366 days, and SIGNING_KEY_ROTATION_DAYS is 30/],
     },
     {
       name: 'an issuer none of whose keys suits its algorithms',
