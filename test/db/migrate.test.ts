@@ -24,6 +24,7 @@ const ALL = [
   '0007-identity-tests',
   '0008-policy-versions',
   '0009-guardrails-versions',
+  '0013-signing-key-rotation',
 ]
 
 for (const kind of DATABASES) {
