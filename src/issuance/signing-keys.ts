@@ -50,7 +50,7 @@ export type SigningKeys = {
 /** A process asks the database so often, so that it soon knows what another one did. */
 const POLL_MS = 2_000
 /** Some polls may fail; a process that stood still for longer asks before a token leaves it. */
-const FRESH_FOR_MS = 10_000
+const FRESH_FOR_MS = 5_000
 /** Longer than an exchange takes from its decision to its token. */
 const NEEDED_AFTER_RETIREMENT_MS = 30_000
 /** Of a set that may be out of date: who has it asks again soon. */
