@@ -5,11 +5,15 @@ import {
   createLocalJWKSet,
   createRemoteJWKSet,
   customFetch,
+  decodeJwt,
   decodeProtectedHeader,
+  importJWK,
   type JWTVerifyGetKey,
   jwtVerify,
+  SignJWT,
 } from 'jose'
 import type { App } from '../../src/app.ts'
+import { createKeyEncryption } from '../../src/issuance/key-encryption.ts'
 import { assertProblem } from '../support/answers.ts'
 import { gitlabClaims } from '../support/gitlab-claims.ts'
 import { DATABASES, runSql, startWorld, type World } from '../support/world.ts'
@@ -223,7 +227,8 @@ for (const kind of DATABASES) {
 
       assert.equal(status, 200)
       assert.equal(json.state, 'ACTIVE')
-      for (const { url } of instances) {
+      // First those that nobody told.
+      for (const { url } of instances.toReversed()) {
         for (const token of tokens) {
           assert.equal(await me(token, url), 401)
           const headers = { authorization: `Bearer ${token}` }
@@ -336,6 +341,27 @@ describe('several encryption keys', { skip: hasServer ? false : 'there is no Pos
     assert.equal(ready.status, 503)
     assert.equal(ready.json.details[0].checks.signingKey, 'No signing key can be used here.')
     assert.equal(served.status, 200, 'the token was not used up')
+  })
+
+  test('a key that was stolen and taken away makes no token of anybody’s decision, at no instance', async (t) => {
+    const world = await startWorld('postgresql', { KEY_ENCRYPTION_KEY: old })
+    t.after(() => world.close())
+    const unaware = await world.startInstance()
+    const email = await world.createIdentity([{ group: 'acme' }])
+    const [row] = await runSql(world.databaseUrl ?? '', 'select * from signing_keys')
+    const encryption = createKeyEncryption([Buffer.from(old, 'base64')])
+    const stolen = JSON.parse(await encryption.open(row?.encrypted_private_key, row?.kid))
+    await world.admin('POST', '/v1/signingKeys:rotate', { immediately: true })
+    const { json } = await world.exchange(world.gitlab.signToken(gitlabClaims('18.4')), email)
+
+    const forged = await new SignJWT(decodeJwt(json.accessToken))
+      .setProtectedHeader({ alg: 'ES256', typ: 'at+jwt', kid: row?.kid })
+      .sign(await importJWK(stolen, 'ES256'))
+
+    for (const url of [unaware.url, world.app.url]) {
+      const headers = { authorization: `Bearer ${forged}` }
+      assert.equal((await world.request('GET', '/v1/users/me', { url, headers })).status, 401)
+    }
   })
 
   test('a backup from before a rotation serves, and what the rotation made is gone', async (t) => {
