@@ -3,6 +3,8 @@ import { type Kysely, sql } from 'kysely'
 /**
  * Signing keys that are replaced: one that waits until verifiers know it, one that signs, those before it while their
  * tokens live. A row stays for ever, as decisions name it; its private key goes once it does not sign.
+ * A key that signs already counts as new, so that it is not replaced while instances of the release before still run,
+ * which would neither publish nor use another.
  */
 export async function up(db: Kysely<unknown>): Promise<void> {
   await sql`
@@ -14,9 +16,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
       drop constraint signing_keys_known_state,
       add constraint signing_keys_known_state
         check (state in ('PENDING', 'ACTIVE', 'RETIRED', 'DROPPED', 'REVOKED'))`.execute(db)
-  await sql`
-    update signing_keys set activate_time = create_time,
-      encrypted_private_key = case when state = 'ACTIVE' then encrypted_private_key end`.execute(db)
+  await sql`update signing_keys set encrypted_private_key = null where state <> 'ACTIVE'`.execute(db)
   await sql`
     alter table signing_keys
       add constraint signing_keys_private_while_signing

@@ -22,7 +22,8 @@ export function signingKeyRoutes(parts: Parts): readonly Route[] {
         // A pending key that is due is no rotation that is under way.
         if (!immediately) await keys.refresh()
         const key = await (immediately ? replaceSigningKeys(parts) : rotateSigningKey(parts))
-        await keys.refresh()
+        // It is done, whether or not this instance can read it now.
+        await keys.refresh().catch(() => undefined)
         return key
       },
     }),

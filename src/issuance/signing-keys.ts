@@ -71,9 +71,9 @@ type Snapshot = {
  * Throws where a key that signs or will sign cannot be opened with the configured encryption keys.
  */
 export async function openSigningKeys(deps: SigningKeysDeps): Promise<SigningKeys> {
-  const { db, encryption, clock, signingKeyRotationDays: rotationDays } = deps
+  const { db, encryption, clock, log, signingKeyRotationDays: rotationDays } = deps
   const privateKeys = new Map<string, KeyObject>()
-  const troubles = tellingOnce(deps.log)
+  const troubles = tellingOnce(log)
   let current = snapshotOf(await readOrMakeKeys(deps), clock())
   for (const { kid, sealed } of current.keys) {
     if (sealed === null) continue
@@ -86,7 +86,9 @@ export async function openSigningKeys(deps: SigningKeysDeps): Promise<SigningKey
     const readAt = clock()
     const keys = await readPublishedKeys(db)
     await openAll(keys)
-    current = snapshotOf(keys, readAt, current)
+    const before = current
+    current = snapshotOf(keys, readAt, before)
+    tellOfChanges(before)
     forgetOthers(readAt)
   }
 
@@ -97,6 +99,15 @@ export async function openSigningKeys(deps: SigningKeysDeps): Promise<SigningKey
         privateKeys.set(kid, await openPrivateKey(encryption, kid, sealed))
       })
     }
+  }
+
+  function tellOfChanges(before: Snapshot): void {
+    const isNew = ({ kid }: StoredSigningKey) => !before.keys.some((key) => key.kid === kid)
+    const pending = current.keys.find(({ state }) => state === 'PENDING')
+    if (pending !== undefined && isNew(pending))
+      log.info({ kid: pending.kid, activateTime: pending.activateTime }, 'the next signing key is published')
+    if (current.active !== undefined && current.active.kid !== before.active?.kid)
+      log.info({ kid: current.active.kid }, 'another key signs access tokens')
   }
 
   function forgetOthers(nowMs: number): void {
@@ -196,7 +207,8 @@ async function reseal({ db, encryption, log }: SigningKeysDeps, kid: string, bef
 
 function isNeeded({ state, retireTime }: StoredSigningKey, nowMs: number): boolean {
   if (state === 'PENDING' || state === 'ACTIVE') return true
-  return retireTime !== null && isWithin(retireTime.getTime(), nowMs, NEEDED_AFTER_RETIREMENT_MS)
+  // The clock of who retired it may be ahead of ours.
+  return retireTime !== null && nowMs - retireTime.getTime() < NEEDED_AFTER_RETIREMENT_MS
 }
 
 /** A clock that was set back makes everything old. */
