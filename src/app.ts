@@ -12,7 +12,6 @@ import { createReadiness } from './http/health.ts'
 import { listen } from './http/listen.ts'
 import { listenForMetrics } from './http/listen-for-metrics.ts'
 import { createHttpServer } from './http/server.ts'
-import { checkSigningKey } from './issuance/signing-keys.ts'
 import type { Log } from './log.ts'
 import type { MetricsSnapshot, ReadMetrics } from './telemetry/metrics.ts'
 
@@ -63,7 +62,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     const readiness = createReadiness({
       database: () => checkWritable(db),
       migrations: () => checkMigrated(db),
-      signingKey: () => checkSigningKey(db, keys.active),
+      signingKey: () => keys.check(),
       compiler: () => opa.version(),
     })
 

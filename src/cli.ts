@@ -8,6 +8,7 @@ import { planCommand } from './cli/policy/plan.ts'
 import { policyCheckCommand } from './cli/policy/policy-check.ts'
 import { policyShowCommand } from './cli/policy/policy-show.ts'
 import { policyTestCommand } from './cli/policy/policy-test.ts'
+import { rotateKeysCommand } from './cli/rotate-keys.ts'
 import { serveCommand } from './cli/serve.ts'
 import { verifyDecisionsCommand } from './cli/verify-decisions.ts'
 import { ConfigError, readClientConfig, readConfig } from './config/env.ts'
@@ -20,6 +21,7 @@ const COMMANDS: readonly Command[] = [
   doctorCommand,
   exportDecisionsCommand,
   verifyDecisionsCommand,
+  rotateKeysCommand,
   policyCheckCommand,
   policyTestCommand,
   policyShowCommand,

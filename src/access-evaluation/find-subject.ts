@@ -38,7 +38,7 @@ export type UnknownSubject = {
 
 type SubjectRevisions = Pick<
   AccessDecidedOn,
-  'identityRevision' | 'projectRevision' | 'issuerRevision' | 'tokenDecisionId'
+  'identityRevision' | 'projectRevision' | 'issuerRevision' | 'tokenDecisionId' | 'tokenKeyId'
 >
 
 export type FindSubjectDeps = {
@@ -80,7 +80,7 @@ async function findToken(deps: FindSubjectDeps, token: string): Promise<Subject>
     roles: identity.project === null ? roles : projects.flatMap((each) => each.roles),
     identityRules,
     tokenHash,
-    standsOn: { ...revisions, tokenDecisionId: claims.decisionId },
+    standsOn: { ...revisions, tokenDecisionId: claims.decisionId, tokenKeyId: claims.keyId },
   }
 }
 
@@ -98,6 +98,7 @@ async function findWorkload(deps: FindSubjectDeps, email: string): Promise<Subje
     projectRevision: identity.project?.revision ?? null,
     issuerRevision: issuer?.revision ?? null,
     tokenDecisionId: null,
+    tokenKeyId: null,
   }
   if (!identity.isActive || issuer?.state !== 'ACTIVE') {
     return { ...unknown('identity_inactive'), email, identity, issuerUrl, standsOn }
@@ -122,6 +123,7 @@ const NOTHING: SubjectRevisions = {
   projectRevision: null,
   issuerRevision: null,
   tokenDecisionId: null,
+  tokenKeyId: null,
 }
 
 function unknown(reason: UnknownSubject['reason']): UnknownSubject {

@@ -36,7 +36,7 @@ export function exchangeDeps(parts: Parts): ExchangeDeps {
     evaluatePolicy: telemetry.step('evaluate', parts.evaluator.evaluate),
     fallbackPolicyDigests: parts.fallbackPolicyDigests,
     publicUrl: config.publicUrl,
-    signingKeyId: keys.active.kid,
+    signingKeyId: keys.activeKeyId,
     refusalLimits: parts.refusalLimits,
     countAttempt: (origin, attempt) =>
       (origin.isVerified ? attempts.verified : attempts.unverified).count(origin, attempt),
@@ -45,10 +45,12 @@ export function exchangeDeps(parts: Parts): ExchangeDeps {
       signAccessToken({ keys, issuer: config.publicUrl, sign: signatures.sign }, decision),
     ),
     findEarlierUse: decisions.findEarlierUse,
-    forgetCached(decision) {
+    async forgetCached(decision) {
       guardrailsCache.forget()
       identityCache.forget(decision.identity)
       if (decision.issuerUrl !== null) issuerCache.forget(decision.issuerUrl)
+      // A refusal names no signing key.
+      if (decision.outcome === 'ALLOWED') await keys.refresh()
     },
   }
 }

@@ -32,7 +32,7 @@ export function jobRoutes(parts: Parts): readonly Route[] {
       findLiveToken: parts.findLiveToken,
       listMemberships: parts.grants.listMemberships,
     }),
-    getJwksRoute(keys),
+    getJwksRoute({ publishKeys: keys.publish }),
     ...oauthRoutes(parts, exchange),
   ]
 }

@@ -4,7 +4,7 @@ import { introspectTokenRoute } from '../http/introspect-token.ts'
 import { revokeTokenRoute } from '../http/revoke-token.ts'
 import type { Route } from '../http/route.ts'
 import { revokeToken } from '../issuance/revoke-token.ts'
-import { SIGNING_ALGORITHM } from '../issuance/signing-keys.ts'
+import { SIGNING_ALGORITHM } from '../issuance/signing-key.ts'
 import type { Parts } from './parts.ts'
 
 /** What the libraries of OAuth know how to ask; the exchange is the very one that jobs make. */

@@ -22,7 +22,7 @@ import { createIdentityStore } from '../identity/identity-store.ts'
 import { createFindLiveToken, findTokenIdentity } from '../issuance/find-live-token.ts'
 import { createKeyEncryption } from '../issuance/key-encryption.ts'
 import { createLiveTokenCache } from '../issuance/live-token-cache.ts'
-import { loadSigningKeys } from '../issuance/signing-keys.ts'
+import { openSigningKeys } from '../issuance/signing-keys.ts'
 import { createAccessTokenVerifier } from '../issuance/verify-access-token.ts'
 import { FetchError } from '../issuer/fetch-error.ts'
 import { createGuardedFetch } from '../issuer/guarded-fetch.ts'
@@ -74,10 +74,11 @@ export async function openParts(options: AppOptions, opened: AsyncDisposableStac
     opened.use(createAttemptSummaries({ insert: decisions.insertSummaries, newDecisionId, clock, log }))
   const attempts = { verified: summaries(), unverified: summaries() }
   const encryption = createKeyEncryption(secrets.keyEncryptionKeys)
-  const keys = await loadSigningKeys({ db, encryption, clock })
-
   const signatures = createSignatureThread({ log })
   opened.defer(() => signatures.close())
+  const keys = opened.use(
+    await openSigningKeys({ ...config, db, encryption, clock, log, forget: signatures.forget }),
+  )
   const policies = createPolicyStore(db)
   const evaluator = createEvaluator({ loadWasm: policies.loadWasm, log })
   opened.defer(() => evaluator.close())
@@ -113,6 +114,7 @@ export async function openParts(options: AppOptions, opened: AsyncDisposableStac
     telemetry,
     adminToken: secrets.adminToken,
     pageTokens: createPageTokens(secrets.keyEncryptionKeys),
+    encryption,
     keys,
     verifyAccessToken,
     findLiveToken: createFindLiveToken({ db, verifyAccessToken }),

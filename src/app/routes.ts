@@ -14,6 +14,7 @@ import type { Parts } from './parts.ts'
 import { projectRoutes } from './project-routes.ts'
 import { roleRoutes } from './role-routes.ts'
 import { createFailingTestsSearch } from './search-failing-tests.ts'
+import { signingKeyRoutes } from './signing-key-routes.ts'
 
 /** What routes need that is neither a part nor made of one. */
 type Serving = {
@@ -35,6 +36,7 @@ export function createRoutes(parts: Parts, serving: Serving): readonly Route[] {
     ...guardrailsRoutes(parts, measureDraft, searchFailingTests),
     ...accessRoutes(parts),
     ...decisionRoutes(parts),
+    ...signingKeyRoutes(parts),
     healthRoute(),
     readinessRoute(serving),
     metricsRoute(serving),

@@ -17,6 +17,6 @@ export function watchParts(parts: Parts): void {
       },
     },
     policies: evaluator.stats,
-    signingKeyCreateTime: () => keys.active.createTime,
+    signingKey: keys.times,
   })
 }

@@ -5,8 +5,9 @@ import { createGuardedFetch } from '../issuer/guarded-fetch.ts'
 import type { Log } from '../log.ts'
 import { DONE, FOUND_SOMETHING, type ServiceCommand } from './command.ts'
 import { checkSchema, serverChecks, tableChecks } from './doctor/check-database.ts'
-import { checkIssuers, signingKeyCheck } from './doctor/check-keys.ts'
+import { checkIssuers } from './doctor/check-issuers.ts'
 import { settingsChecks } from './doctor/check-settings.ts'
+import { signingKeyChecks } from './doctor/check-signing-keys.ts'
 import { type Finding, runCheck, runChecks, type Status } from './doctor/finding.ts'
 import { openForLooking } from './doctor/open-for-looking.ts'
 
@@ -39,7 +40,10 @@ async function lookAtDatabase(config: Config, log: Log): Promise<readonly Findin
     if (!['ok', 'warning'].includes(schema.status)) return findings
     return [
       ...findings,
-      ...(await runChecks([...tableChecks(deps), signingKeyCheck(db, keyEncryptionKeys(config))])),
+      ...(await runChecks([
+        ...tableChecks(deps),
+        ...signingKeyChecks(db, keyEncryptionKeys(config), config.signingKeyRotationDays),
+      ])),
       ...(await checkIssuers(db, { ...config, fetchJson: createGuardedFetch(config) })),
     ]
   } finally {

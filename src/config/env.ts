@@ -15,6 +15,8 @@ export type Config = {
   readonly adminToken: string | undefined
   /** 32 bytes each; the first encrypts, all decrypt. */
   readonly keyEncryptionKeys: readonly Uint8Array[]
+  /** 0: never by itself. */
+  readonly signingKeyRotationDays: number
   readonly privateIssuers: readonly string[]
   readonly tokenLifetimeSeconds: number
   readonly clockSkewSeconds: number
@@ -76,6 +78,7 @@ const NAMES = [
   'OPA_BIN',
   'TRUST_PROXY',
   'DECISION_RETENTION_DAYS',
+  'SIGNING_KEY_ROTATION_DAYS',
   'WORKERS',
   'METRICS_PORT',
   'OTEL_EXPORTER_OTLP_ENDPOINT',
@@ -121,6 +124,7 @@ export function readConfig(env: Environment): { config: Config; warnings: readon
     identityDomain: value('IDENTITY_DOMAIN') ?? DEFAULT_DOMAIN,
     adminToken: secret('ADMIN_TOKEN'),
     keyEncryptionKeys: readKeyEncryptionKeys(secret('KEY_ENCRYPTION_KEY'), problems),
+    signingKeyRotationDays: integer('SIGNING_KEY_ROTATION_DAYS', 30, 0, 3650),
     privateIssuers: readPrivateIssuers(value('PRIVATE_ISSUERS'), problems),
     tokenLifetimeSeconds: integer('TOKEN_LIFETIME_SECONDS', DEFAULT_LIFETIME_SECONDS, 60, 3600),
     clockSkewSeconds: integer('CLOCK_SKEW_SECONDS', 60, 0, 300),

@@ -12,6 +12,7 @@ import * as guardrailsVersions from '../../migrations/0009-guardrails-versions.t
 import * as roles from '../../migrations/0010-roles.ts'
 import * as accessDecisions from '../../migrations/0011-access-decisions.ts'
 import * as tokenRevocation from '../../migrations/0012-token-revocation.ts'
+import * as signingKeyRotation from '../../migrations/0013-signing-key-rotation.ts'
 import { unavailable } from '../errors.ts'
 import type { Database } from './database.ts'
 
@@ -29,6 +30,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0010-roles': roles,
   '0011-access-decisions': accessDecisions,
   '0012-token-revocation': tokenRevocation,
+  '0013-signing-key-rotation': signingKeyRotation,
 }
 
 /** What the service's own role may do where it does not own the tables; what is kept for ever is only added. */

@@ -128,9 +128,15 @@ export type SigningKeyTable = {
   kid: string
   algorithm: string
   public_jwk: Json<unknown>
-  encrypted_private_key: string
+  /** Null once it does not sign any more. */
+  encrypted_private_key: string | null
   state: string
   create_time: Date
+  /** While it is PENDING: when it will begin to sign. Null where it never did. */
+  activate_time: Date | null
+  retire_time: Date | null
+  /** While it is RETIRED: when it will be dropped. */
+  drop_time: Date | null
 }
 
 export type UsedTokenTable = {

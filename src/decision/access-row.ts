@@ -37,6 +37,7 @@ const INSTRUCTIONS = {
   resource_revision: 'bigint',
   iam_revision: 'bigint',
   token_decision_id: 'uuid',
+  token_key_id: 'text',
 } as const
 
 type AccessRow = Record<keyof typeof COLUMNS | keyof typeof INSTRUCTIONS, string | boolean | null>
@@ -64,6 +65,8 @@ export const accessCurrent = (parameter: '$1' | '$2') => `
         and r.revision is not distinct from a.resource_revision
         and r.iam_revision is not distinct from a.iam_revision
         and not exists (select from revoked_tokens t where t.decision_id = a.token_decision_id)
+        and (a.token_key_id is null or exists (
+          select from signing_keys k where k.kid = a.token_key_id and k.state in ('ACTIVE', 'RETIRED')))
     )`
 
 /** Adds them, all of them. */
@@ -107,5 +110,6 @@ export function toAccessRow(decision: AccessDecision): AccessRow {
     resource_revision: decidedOn.resourceRevision,
     iam_revision: decidedOn.iamRevision,
     token_decision_id: decidedOn.tokenDecisionId,
+    token_key_id: decidedOn.tokenKeyId,
   }
 }

@@ -158,6 +158,8 @@ export type AccessDecidedOn = Pick<DecidedOn, 'identityRevision' | 'projectRevis
   readonly iamRevision: string | null
   /** The decision that the subject's access token was issued on, which must not be revoked; null where it is no token. */
   readonly tokenDecisionId: string | null
+  /** The key that signed it, of which nothing must know that it was taken away. */
+  readonly tokenKeyId: string | null
 }
 
 declare const recorded: unique symbol

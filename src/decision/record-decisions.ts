@@ -16,7 +16,8 @@ import type {
 
 /**
  * Resolves after the commit, with what came of the decision: an allowed one whose token was used before comes back as
- * DENIED `token_replayed`, and undefined means that it was made on a revision which is no longer current.
+ * DENIED `token_replayed`, and undefined means that it was made on a revision which is no longer current, or names a
+ * signing key that does not sign any more.
  * Throws `unavailable` where recording failed or nobody knows: then nothing may be signed.
  */
 export type RecordDecision = <D extends AnyDecision>(
@@ -246,7 +247,8 @@ const recordType = Object.entries({ ...COLUMNS, ...INSTRUCTIONS })
   .join(', ')
 
 /**
- * Decisions made on revisions that are no longer current are left out; of those that claim the same token one stays
+ * Decisions made on revisions that are no longer current, or to be signed by a key that does not sign any more, are left
+ * out; of those that claim the same token one stays
  * allowed, of dry runs of one token for one identity the first gets a row. Claims are made in one order everywhere, or
  * two instances would deadlock.
  */
@@ -263,6 +265,8 @@ const decided = (explains: boolean) => `
           and p.revision is not distinct from a.project_revision))
         and s.revision is not distinct from a.issuer_revision
         and (a.guardrails_revision is null or g.revision = a.guardrails_revision)
+        and (a.issued_key_id is null
+          or a.issued_key_id = (select kid from signing_keys where state = 'ACTIVE'))
     ), claimed as (
       insert into used_tokens (issuer_url, jti_hash, decision_id, use_time, keep_until)
       select issuer_url, decode(jti_hash, 'hex'), id, decide_time, keep_until from current

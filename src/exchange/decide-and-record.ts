@@ -11,7 +11,7 @@ export type RecordingDeps = DecideDeps & {
   /** Counts a refusal that got no row of its own. */
   readonly countAttempt: (origin: RefusalOrigin, attempt: Decision | DryRun) => void
   /** Makes the next decision read anew what this one was made on. */
-  readonly forgetCached: (decision: Pick<Decision, 'identity' | 'issuerUrl'>) => void
+  readonly forgetCached: (decision: Pick<Decision, 'identity' | 'issuerUrl' | 'outcome'>) => Promise<void>
 }
 
 /** What a caller may be told of a decision that is not in its favour. */
@@ -37,7 +37,7 @@ export async function decideAndRecord<D extends Decision | DryRun>(
     const { decision: decided, disclosure } = await decide(deps, request)
     const recorded = await recordWithinLimits(deps, limits, request, as(decided), disclosure)
     if (recorded !== undefined) return recorded
-    deps.forgetCached(decided)
+    await deps.forgetCached(decided)
   }
   throw unavailable('The decision could not be recorded; retry the job.')
 }

@@ -40,7 +40,8 @@ export type DecideDeps = {
   /** The policies that are run where the identity gives none, so that this takes the same work. */
   readonly fallbackPolicyDigests: Readonly<Record<ProviderType, string>>
   readonly publicUrl: string
-  readonly signingKeyId: string
+  /** The key that signs now; throws `unavailable` where there is none. */
+  readonly signingKeyId: () => string
 }
 
 /** How much of a refusal its caller may see: of the token itself, nothing, or the rules whose group it met. */

@@ -24,7 +24,7 @@ export function grantFor(
     projects: project === null ? [] : [{ name: `projects/${project.id}`, roles: evaluation.roles }],
     rules: evaluation.ruleIds,
     workload: workloadOf(token),
-    keyId: deps.signingKeyId,
+    keyId: deps.signingKeyId(),
     issueTime,
     expireTime: issueTime + identity.tokenLifetimeSeconds,
   }

@@ -30,6 +30,7 @@ const GROUPS: Readonly<Record<RouteGroup, string>> = {
     'What services ask before they let somebody do something: AuthZEN, Authorization API 1.0.',
   Decisions:
     'What was decided, and why; never changed, and kept for as long as DECISION_RETENTION_DAYS says, or for ever.',
+  'Signing keys': 'The keys that sign access tokens, and their replacement.',
   Operation: 'Whether the service runs, and what it can be asked.',
 }
 

@@ -45,6 +45,7 @@ export type RouteGroup =
   | 'Roles'
   | 'Access decisions'
   | 'Decisions'
+  | 'Signing keys'
   | 'Operation'
 
 /** One endpoint, with all that its description says of it. */

@@ -1,6 +1,8 @@
 import type { KeyObject } from 'node:crypto'
 import type { AllowedDecision, ProjectRoles, Recorded } from '../decision/decision.ts'
-import { SIGNING_ALGORITHM, type SigningKeys } from './signing-keys.ts'
+import { unavailable } from '../errors.ts'
+import { SIGNING_ALGORITHM } from './signing-key.ts'
+import type { SigningKeys } from './signing-keys.ts'
 
 /** RFC 9068 §2.1. */
 export const ACCESS_TOKEN_TYPE = 'at+jwt'
@@ -11,10 +13,13 @@ export type IssuedToken = {
   readonly decisionId: string
 }
 
-/** Signs the access token (RFC 9068) of an allowed decision whose row is committed; its `jti` is the decision's id. */
+/**
+ * Signs the access token (RFC 9068) of an allowed decision whose row is committed; its `jti` is the decision's id.
+ * Throws `unavailable` where the key that the decision names was taken away since.
+ */
 export async function signAccessToken(
   deps: {
-    readonly keys: SigningKeys
+    readonly keys: Pick<SigningKeys, 'findPrivateKey' | 'areFresh' | 'refresh'>
     readonly issuer: string
     /** Signs a JWS signing input with ES256; gives the compact JWS. */
     readonly sign: (key: KeyObject, signingInput: string) => Promise<string>
@@ -22,8 +27,6 @@ export async function signAccessToken(
   decision: Recorded<AllowedDecision>,
 ): Promise<IssuedToken> {
   const { grant } = decision
-  if (grant.keyId !== deps.keys.active.kid)
-    throw new Error('The signing key changed after the decision was made.')
   const claims = {
     iss: deps.issuer,
     sub: grant.email,
@@ -40,8 +43,17 @@ export async function signAccessToken(
   }
   const header = { alg: SIGNING_ALGORITHM, typ: ACCESS_TOKEN_TYPE, kid: grant.keyId }
   const signingInput = `${encodeJson(header)}.${encodeJson(claims)}`
-  const accessToken = await deps.sign(deps.keys.active.privateKey, signingInput)
+  const accessToken = await deps.sign(privateKeyOf(deps.keys, grant.keyId), signingInput)
+  // A process that stood still must not hand out what was signed before, by a key that is gone by now.
+  if (!deps.keys.areFresh()) await deps.keys.refresh()
+  privateKeyOf(deps.keys, grant.keyId)
   return { accessToken, expiresIn: grant.expireTime - grant.issueTime, decisionId: decision.id }
+}
+
+function privateKeyOf(keys: Pick<SigningKeys, 'findPrivateKey'>, keyId: string): KeyObject {
+  const key = keys.findPrivateKey(keyId)
+  if (key === undefined) throw unavailable('The signing key was just taken away; retry the job.')
+  return key
 }
 
 function encodeJson(value: unknown): string {
@@ -55,6 +67,8 @@ export type AccessTokenClaims = {
   readonly issueTime: number
   readonly expireTime: number
   readonly decisionId: string
+  /** Of the key that signed it. */
+  readonly keyId: string
   readonly roles: readonly string[]
   readonly projects: readonly ProjectRoles[]
   readonly rules: readonly string[]

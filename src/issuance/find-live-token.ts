@@ -36,7 +36,7 @@ export type FindLiveToken = (token: string, audience: Audience) => Promise<LiveT
 /**
  * Makes the check whether an access token counts: signed by us and not expired; its identity the very one that it was
  * issued for, active, with its project and the issuer of the job's token; neither it nor all tokens of its identity
- * revoked since; and one of the rules that it met still there and enabled. Read anew each time, in one round trip.
+ * revoked since, nor the key that signed it taken away; and one of the rules that it met still there and enabled. Read anew each time, in one round trip.
  */
 export function createFindLiveToken(deps: {
   readonly db: Pick<Database, 'run'>
@@ -61,8 +61,16 @@ export async function findTokenIdentity(
 
 /** What of a token still counts; undefined where nothing does. */
 export function liveToken(claims: AccessTokenClaims, row: TokenIdentity | undefined): LiveToken | undefined {
-  if (row === undefined) return undefined
-  const { rules: identityRules, revision, project_revision, issuer_url, issuer_revision, ...identity } = row
+  if (row === undefined || row.key_id !== claims.keyId) return undefined
+  const {
+    rules: identityRules,
+    revision,
+    key_id: _,
+    project_revision,
+    issuer_url,
+    issuer_revision,
+    ...identity
+  } = row
   const rules = identityRules.filter((rule) => !rule.disabled && claims.rules.includes(rule.id))
   if (rules.length === 0) return undefined
   const granted = new Set(rules.flatMap((rule) => rule.roles))
@@ -90,6 +98,8 @@ export type TokenIdentity = {
   readonly title: string
   readonly project: string | null
   readonly rules: readonly Rule[]
+  /** Of the key that was to sign the token. */
+  readonly key_id: string
   readonly revision: string
   readonly project_revision: string | null
   readonly issuer_url: string
@@ -104,10 +114,12 @@ const FIND_IDENTITY: PreparedStatement = {
   name: 'find-identity-of-live-token',
   text: `
     select i.id, i.email, i.title, i.project_id as project, i.config->'rules' as rules, i.revision,
-        p.revision as project_revision, s.issuer_url, s.revision as issuer_revision
+        p.revision as project_revision, s.issuer_url, s.revision as issuer_revision, k.kid as key_id
       from decisions d
         join workload_identities i on i.id = d.identity_id
         join issuers s on s.id = i.issuer_id and s.issuer_url = d.issuer_url
+        -- Whoever verified the token may not know yet that its key was taken away.
+        join signing_keys k on k.kid = d.issued_key_id and k.state in ('ACTIVE', 'RETIRED')
         left join projects p on p.id = i.project_id
       where d.id = $1 and d.kind = 'EXCHANGE' and d.outcome = 'ALLOWED'
         and i.state = 'ACTIVE' and s.state = 'ACTIVE' and (i.project_id is null or p.state = 'ACTIVE')

@@ -5,6 +5,8 @@ import { CompactEncrypt, compactDecrypt, decodeProtectedHeader } from 'jose'
 export type KeyEncryption = {
   seal(plaintext: string, signingKeyId: string): Promise<string>
   open(sealed: string, signingKeyId: string): Promise<string>
+  /** Which of the configured keys sealed this, by its place; -1 where none of them did. */
+  sealedBy(sealed: string): number
 }
 
 /**
@@ -12,19 +14,22 @@ export type KeyEncryption = {
  * the signing key it is for. `keys`: 32 bytes each; the first seals, all open.
  */
 export function createKeyEncryption(keys: readonly Uint8Array[]): KeyEncryption {
-  const byId = new Map(keys.map((key) => [keyEncryptionKeyId(key), key]))
+  const ids = keys.map(keyEncryptionKeyId)
+  const sealedBy = (sealed: string) => ids.indexOf(decodeProtectedHeader(sealed).kid ?? '')
   return {
+    sealedBy,
+
     async seal(plaintext, signingKeyId) {
-      const [first] = keys
-      if (first === undefined) throw new Error('There is no KEY_ENCRYPTION_KEY to seal with.')
+      const [[first], [firstId]] = [keys, ids]
+      if (first === undefined || firstId === undefined)
+        throw new Error('There is no KEY_ENCRYPTION_KEY to seal with.')
       return new CompactEncrypt(new TextEncoder().encode(plaintext))
-        .setProtectedHeader({ alg: 'dir', enc: 'A256GCM', kid: keyEncryptionKeyId(first), sub: signingKeyId })
+        .setProtectedHeader({ alg: 'dir', enc: 'A256GCM', kid: firstId, sub: signingKeyId })
         .encrypt(first)
     },
 
     async open(sealed, signingKeyId) {
-      const header = decodeProtectedHeader(sealed)
-      const key = byId.get(header.kid ?? '')
+      const key = keys[sealedBy(sealed)]
       if (key === undefined) {
         throw new Error(
           `No KEY_ENCRYPTION_KEY opens the signing key ${signingKeyId}: the one that sealed it is missing.`,

@@ -1,13 +1,14 @@
 import { KeyObject } from 'node:crypto'
-import { type CryptoKey, createLocalJWKSet, errors } from 'jose'
+import { type CryptoKey, errors } from 'jose'
 import { z } from 'zod'
 import type { Clock } from '../clock.ts'
 import { type JsonValue, parseJsonStrictly } from '../json.ts'
 import { ACCESS_TOKEN_TYPE, type AccessTokenClaims, type Audience } from './access-token.ts'
-import { SIGNING_ALGORITHM, type SigningKeys } from './signing-keys.ts'
+import { SIGNING_ALGORITHM } from './signing-key.ts'
+import type { SigningKeys } from './signing-keys.ts'
 
 export type AccessTokenVerifierDeps = {
-  readonly keys: SigningKeys
+  readonly keys: Pick<SigningKeys, 'findPublicKey'>
   readonly issuer: string
   readonly clock: Clock
   readonly clockSkewSeconds: number
@@ -52,12 +53,11 @@ const claimsShape = z.object({
 export function createAccessTokenVerifier(
   deps: AccessTokenVerifierDeps,
 ): (token: string, audience: Audience) => Promise<AccessTokenClaims | undefined> {
-  const findKey = createLocalJWKSet({ keys: [...deps.keys.jwks.keys] })
   const keyObjects = new WeakMap<CryptoKey, KeyObject>()
 
   async function findKeyObject(kid: string): Promise<KeyObject | undefined> {
     try {
-      const key = await findKey({ alg: SIGNING_ALGORITHM, kid })
+      const key = await deps.keys.findPublicKey(kid)
       const known = keyObjects.get(key) ?? KeyObject.from(key)
       keyObjects.set(key, known)
       return known
@@ -86,6 +86,7 @@ export function createAccessTokenVerifier(
       issueTime: claims.iat,
       expireTime: claims.exp,
       decisionId: claims.jti,
+      keyId: header.data.kid,
       roles: claims.roles,
       projects: claims.projects ?? [],
       rules: claims.rules,

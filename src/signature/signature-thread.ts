@@ -12,6 +12,8 @@ export type SignatureThread = {
   verify(algorithm: SignatureAlgorithm, key: KeyObject, jws: string): Promise<boolean>
   /** Signs with ES256; see `signJws`. */
   sign(key: KeyObject, signingInput: string): Promise<string>
+  /** Lets go of a key that is not needed any more. */
+  forget(key: KeyObject): void
   close(): Promise<void>
 }
 
@@ -106,6 +108,12 @@ export function createSignatureThread({ log }: { readonly log?: Log }): Signatur
   return {
     verify: (algorithm, key, jws) => ask(key, (number) => ({ kind: 'verify', number, algorithm, jws })),
     sign: (key, signingInput) => ask(key, (number) => ({ kind: 'sign', number, signingInput })),
+    forget(key) {
+      const number = numbers.get(key)
+      if (number === undefined) return
+      numbers.delete(key)
+      send({ kind: 'drop', number })
+    },
     async close() {
       isClosed = true
       const ended = worker

@@ -18,7 +18,7 @@ export type ObservedParts = {
     readonly replacedWorkers: number
   }
   /** Milliseconds since the epoch. */
-  readonly signingKeyCreateTime: () => number
+  readonly signingKey: () => { readonly createTime: number; readonly nextTime: number | undefined }
 }
 
 /** Adds the metrics that are read from the parts at each scrape, so that they cost nothing in between. */
@@ -33,7 +33,18 @@ export function observeParts({ registries }: Metrics, parts: ObservedParts): voi
     registers: [open],
     aggregator: 'max',
     collect() {
-      this.set(parts.signingKeyCreateTime() / 1000)
+      this.set(parts.signingKey().createTime / 1000)
+    },
+  })
+  new Gauge({
+    name: 'claimgate_signing_key_next_timestamp_seconds',
+    help: 'When the next signing key is due: published, or signing where it is published. Absent where none ever is.',
+    registers: [open],
+    aggregator: 'min',
+    collect() {
+      const { nextTime } = parts.signingKey()
+      if (nextTime === undefined) this.remove()
+      else this.set(nextTime / 1000)
     },
   })
 }

@@ -23,10 +23,14 @@ type Finding = { readonly check: string; readonly status: string; readonly messa
 type Ran = { readonly exitCode: number; readonly stdout: string; readonly stderr: string }
 
 function runDoctor(env: Readonly<Record<string, string>>, ...args: string[]): Promise<Ran> {
+  return runClaimgate(env, 'doctor', ...args)
+}
+
+function runClaimgate(env: Readonly<Record<string, string>>, ...args: string[]): Promise<Ran> {
   return new Promise((resolve) => {
     execFile(
       process.execPath,
-      [MAIN, 'doctor', ...args],
+      [MAIN, ...args],
       { env: { ...processEnv(), ...env } },
       (error, stdout, stderr) => {
         resolve({ exitCode: Number(error?.code ?? 0), stdout, stderr })
@@ -102,6 +106,7 @@ describe('the doctor of a set-up without a database server', () => {
         'retention ok',
         'partitions ok',
         'signing key ok',
+        'key encryption ok',
         'issuers ok',
       ],
     )
@@ -269,6 +274,7 @@ describe('the doctor of a PostgreSQL with two roles', {
         'retention ok',
         'partitions ok',
         'signing key ok',
+        'key encryption ok',
         'issuer gitlab ok',
       ],
     )
@@ -361,9 +367,9 @@ describe('the doctor of a PostgreSQL with two roles', {
     },
     {
       name: 'a signing key that is old',
-      spoil: () => [`update signing_keys set create_time = create_time - interval '366 days'`],
-      mend: () => [`update signing_keys set create_time = create_time + interval '366 days'`],
-      expect: ['signing key', 'warning', /366 days old/],
+      spoil: () => [`update signing_keys set activate_time = activate_time - interval '366 days'`],
+      mend: () => [`update signing_keys set activate_time = activate_time + interval '366 days'`],
+      expect: ['signing key', 'warning', /signed for 366 days, and SIGNING_KEY_ROTATION_DAYS is 30/],
     },
     {
       name: 'an issuer none of whose keys suits its algorithms',
@@ -484,7 +490,7 @@ describe('the doctor of a PostgreSQL with two roles', {
     assertOnly(await ailments(stranger), 'migration role', 'problem', /refuses the login/)
   })
 
-  test('finds a KEY_ENCRYPTION_KEY that does not open the signing key, and takes one that is second', async () => {
+  test('finds a KEY_ENCRYPTION_KEY that does not open the signing key, or is not the first, or not needed', async () => {
     const other = randomBytes(32).toString('base64')
 
     assertOnly(
@@ -493,7 +499,38 @@ describe('the doctor of a PostgreSQL with two roles', {
       'problem',
       /KEY_ENCRYPTION_KEY/,
     )
-    assert.deepEqual(await ailments({ ...env, KEY_ENCRYPTION_KEY: `${other},${env.KEY_ENCRYPTION_KEY}` }), [])
+    assertOnly(
+      await ailments({ ...env, KEY_ENCRYPTION_KEY: `${other},${env.KEY_ENCRYPTION_KEY}` }),
+      'key encryption',
+      'warning',
+      /not sealed with the first key of KEY_ENCRYPTION_KEY yet: restart/,
+    )
+    assertOnly(
+      await ailments({ ...env, KEY_ENCRYPTION_KEY: `${env.KEY_ENCRYPTION_KEY},${other}` }),
+      'key encryption',
+      'warning',
+      /Nothing needs any but the first key/,
+    )
+  })
+
+  test('finds a next signing key that cannot be opened, or does not come to sign', async () => {
+    const { exitCode, stdout } = await runClaimgate(env, 'keys', 'rotate', '--json')
+    assert.equal(exitCode, 0)
+    const { kid } = JSON.parse(stdout)
+    assert.deepEqual(await ailments(env), [])
+
+    await sql(`update signing_keys set activate_time = now() - interval '6 minutes' where kid = '${kid}'`)
+    assertOnly(
+      await ailments(env),
+      'signing key',
+      'warning',
+      new RegExp(`${kid} should sign since .*start an`),
+    )
+    await sql(`update signing_keys set encrypted_private_key =
+      (select encrypted_private_key from signing_keys where state = 'ACTIVE') where kid = '${kid}'`)
+    assertOnly(await ailments(env), 'signing key', 'problem', new RegExp(`does not open ${kid}`))
+
+    await sql(`delete from signing_keys where kid = '${kid}'`)
   })
 
   test('finds decisions outside of all partitions', async () => {

@@ -47,6 +47,7 @@ describe('the configuration', () => {
       identityDomain: 'workload.claimgate.internal',
       adminToken: undefined,
       keyEncryptionKeys: [],
+      signingKeyRotationDays: 30,
       privateIssuers: [],
       tokenLifetimeSeconds: 3600,
       clockSkewSeconds: 60,

@@ -27,6 +27,7 @@ const ALL = [
   '0010-roles',
   '0011-access-decisions',
   '0012-token-revocation',
+  '0013-signing-key-rotation',
 ]
 
 for (const kind of DATABASES) {

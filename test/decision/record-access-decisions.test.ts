@@ -93,6 +93,12 @@ for (const kind of DATABASES) {
       })
     }
 
+    test('one on a token whose key was taken away meanwhile is not recorded', async () => {
+      const made = decision({ tokenKeyId: 'taken-away' })
+
+      assert.equal(await record(made), undefined)
+    })
+
     test('one on a token that was revoked meanwhile is not recorded, one on another is', async () => {
       const [revoked, other] = [randomUUID(), randomUUID()]
       await database.query(`insert into revoked_tokens values ('${revoked}', now())`)

@@ -223,6 +223,27 @@ for (const kind of DATABASES) {
       )
     })
 
+    test('a decision for a signing key that does not sign any more is not stored and uses no token up', async () => {
+      const jti = randomUUID()
+      const { grant, ...decision } = allowed(ground, jti)
+      const later = { ...decision, grant: { ...grant, keyId: 'not-the-active-one' } }
+
+      assert.equal(await record(later), undefined)
+      const [mixed, refused] = await Promise.all([record(later), record(denied(ground))])
+
+      assert.equal(mixed, undefined)
+      assert.equal(refused?.hasRow, true)
+      assert.equal(await row(later.id), undefined)
+      assert.deepEqual(await usesOf(jti), [])
+      for (const state of ['RETIRED', 'REVOKED']) {
+        await database.query(`update signing_keys set state = '${state}', encrypted_private_key = null`)
+        assert.equal(await record(allowed(ground)), undefined)
+        assert.equal((await record(denied(ground)))?.hasRow, true)
+        await database.query(`update signing_keys set state = 'ACTIVE', encrypted_private_key = 'sealed'`)
+      }
+      assert.equal((await record(allowed(ground)))?.outcome, 'ALLOWED')
+    })
+
     test('a decision on a project that changed meanwhile is not stored and uses no token up', async () => {
       const inProject = await addIdentity(database.db, 'deploy@web.workload.example.com')
       const [{ revision: projectRevision }] = await database.query(

@@ -26,7 +26,7 @@ const KID = 'the-signing-key'
 const newIdAt = createDecisionIds()
 export const newDecisionId = () => newIdAt(NOW)
 
-/** Adds an identity, with its issuer and policy where they are new. */
+/** Adds an identity, with its issuer, policy and signing key where they are new. */
 export async function addIdentity(
   db: Database,
   email: string,
@@ -43,6 +43,9 @@ export async function addIdentity(
     values (${DIGEST}, 'opa 1.22.2', 'claimgate/verdict', '[]', '', now()) on conflict do nothing`.execute(
     db.kysely,
   )
+  await sql`
+    insert into signing_keys (kid, algorithm, public_jwk, encrypted_private_key, state, create_time)
+    values (${KID}, 'ES256', '{}', 'sealed', 'ACTIVE', now()) on conflict do nothing`.execute(db.kysely)
   await sql`
     insert into workload_identities (id, email, title, state, token_lifetime_seconds, subject_token_use, token_audiences,
       recorded_claims, config, issuer_id, policy_digest, create_time, update_time)
@@ -131,6 +134,7 @@ export function accessDecision(
       resourceRevision: null,
       iamRevision: null,
       tokenDecisionId: null,
+      tokenKeyId: null,
       ...decidedOn,
     },
     ...more,

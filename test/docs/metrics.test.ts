@@ -14,7 +14,7 @@ async function registered() {
     connections: () => ({ total: 0, idle: 0, waiting: 0 }),
     caches: {},
     policies: () => ({ workers: 0, waiting: 0, bytes: 0, replacedWorkers: 0 }),
-    signingKeyCreateTime: () => 0,
+    signingKey: () => ({ createTime: 0, nextTime: undefined }),
   })
   const workers = await observeWorkers(() => ({ running: 0, restarts: 0 })).snapshot()
   const { open, confined } = metrics.registries

@@ -158,13 +158,31 @@ describe('the guide for operators', {
     }
   })
 
-  test('a signing key that is removed is replaced by the next start, and its tokens are refused', async () => {
-    await asOwner(blockWith('delete from signing_keys', 'sql'))
-
+  test('a signing key is replaced by command and by the API, and in an emergency at once', async () => {
     await whileServing(async (service) => {
+      const keys = async () => (await send(service, '/v1/signingKeys')).json.signingKeys
+      const inService = { ...env, BYTEBASE_URL: service.url }
+      const rotated = await runShell(
+        blockWith('"$BYTEBASE_URL/v1/signingKeys:rotate"', 'sh'),
+        inService,
+        ROOT,
+      )
+      assert.equal(rotated.exitCode, 0, rotated.output)
+      const [pending, active] = await keys()
+      assert.deepEqual([pending.state, active.state], ['PENDING', 'ACTIVE'])
+      assert.match(rotated.output, new RegExp(`^${pending.kid} is published.*"kid":"${pending.kid}"`, 's'))
+      assert.equal((await send(service, '/v1/users/me', undefined, accessToken)).status, 200)
+
+      const replaced = await runShell(blockWith('--immediately', 'sh'), env, ROOT)
+
+      assert.equal(replaced.exitCode, 0, replaced.output)
       assert.equal((await send(service, '/v1/users/me', undefined, accessToken)).status, 401)
       const next = { token: gitlab.signToken(gitlabClaims('18.4')), email }
       assert.equal((await send(service, '/v1/auth:exchangeToken', next)).status, 200)
+      assert.deepEqual(
+        (await keys()).map(({ state }: { state: string }) => state),
+        ['ACTIVE', 'REVOKED', 'REVOKED'],
+      )
     })
   })
 

@@ -46,7 +46,7 @@ async function decideFor(found: StoredIdentity | undefined) {
     },
     fallbackPolicyDigests: { GITLAB: 'sha256:1', GITHUB: 'sha256:2' },
     publicUrl: 'https://claimgate.example.com',
-    signingKeyId: 'kid',
+    signingKeyId: () => 'kid',
   }
   const request = {
     token: 'x',

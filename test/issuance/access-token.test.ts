@@ -1,10 +1,16 @@
 import assert from 'node:assert/strict'
 import { generateKeyPairSync, type KeyObject, randomUUID } from 'node:crypto'
 import { before, describe, test } from 'node:test'
-import { calculateJwkThumbprint, decodeJwt, exportJWK, type JWTPayload, SignJWT } from 'jose'
+import {
+  calculateJwkThumbprint,
+  createLocalJWKSet,
+  decodeJwt,
+  exportJWK,
+  type JWTPayload,
+  SignJWT,
+} from 'jose'
 import type { AllowedDecision, Recorded } from '../../src/decision/decision.ts'
 import { signAccessToken } from '../../src/issuance/access-token.ts'
-import type { SigningKeys } from '../../src/issuance/signing-keys.ts'
 import { createAccessTokenVerifier } from '../../src/issuance/verify-access-token.ts'
 import * as jws from '../../src/signature/jws-signature.ts'
 import { allowed, type Ground, NOW } from '../decision/sample-decisions.ts'
@@ -20,21 +26,29 @@ const GROUND: Ground = {
   issuerRevision: '1',
 }
 
-let keys: SigningKeys
-let foreignKeys: SigningKeys
+type Keys = Awaited<ReturnType<typeof makeKeys>>
+
+let keys: Keys
+let foreignKeys: Keys
 
 before(async () => {
   keys = await makeKeys()
   foreignKeys = await makeKeys()
 })
 
-async function makeKeys(): Promise<SigningKeys> {
+async function makeKeys() {
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const jwk = await exportJWK(publicKey)
   const kid = await calculateJwkThumbprint(jwk)
+  const jwks = { keys: [{ ...jwk, kid, use: 'sig', alg: 'ES256' }] }
+  const findPublicKey = createLocalJWKSet(jwks)
   return {
-    active: { kid, privateKey, createTime: 0 },
-    jwks: { keys: [{ ...jwk, kid, use: 'sig', alg: 'ES256' }] },
+    active: { kid, privateKey },
+    jwks,
+    findPublicKey: (keyId: string) => findPublicKey({ alg: 'ES256', kid: keyId }),
+    findPrivateKey: (keyId: string) => (keyId === kid ? privateKey : undefined),
+    areFresh: () => true,
+    refresh: async () => undefined,
   }
 }
 
@@ -97,6 +111,7 @@ describe('an access token', () => {
       issueTime: decision.grant.issueTime,
       expireTime: decision.grant.expireTime,
       decisionId: decision.id,
+      keyId: keys.active.kid,
       roles: ['roles/gitopsServiceAgent'],
       projects: [],
       rules: ['a', 'b'],
@@ -125,10 +140,50 @@ describe('an access token', () => {
     assert.deepEqual((await verifyAt(0, ofProject))?.projects, projects)
   })
 
-  test('is not signed with a key that the decision does not name', async () => {
+  test('is signed with no other key than the one that the decision names', async () => {
     const refused = signAccessToken(signing(), recorded({ keyId: 'another' }))
 
-    await assert.rejects(refused, /The signing key changed/)
+    await assert.rejects(refused, { code: 'unavailable', message: /signing key was just taken away/ })
+  })
+
+  test('does not leave where its key was taken away while it was signed', async () => {
+    const known = new Map([[keys.active.kid, keys.active.privateKey]])
+    const losing = {
+      ...signing(),
+      keys: { ...keys, findPrivateKey: (keyId: string) => known.get(keyId) },
+      async sign(key: KeyObject, signingInput: string) {
+        known.clear()
+        return jws.signJws(key, signingInput)
+      },
+    }
+
+    await assert.rejects(signAccessToken(losing, recorded()), { code: 'unavailable' })
+  })
+
+  test('leaves a process that stood still only once it knows that the key is still there', async () => {
+    const known = new Map([[keys.active.kid, keys.active.privateKey]])
+    const stale = (refresh: () => Promise<undefined>) => ({
+      ...signing(),
+      keys: {
+        ...keys,
+        findPrivateKey: (keyId: string) => known.get(keyId),
+        areFresh: () => false,
+        refresh,
+      },
+    })
+
+    const still = await signAccessToken(
+      stale(async () => undefined),
+      recorded({ audience: ISSUER }),
+    )
+    const gone = () =>
+      signAccessToken(
+        stale(async () => void known.clear()),
+        recorded(),
+      )
+
+    assert.notEqual(await verifyAt(0, still.accessToken), undefined)
+    await assert.rejects(gone, { code: 'unavailable' })
   })
 
   test('holds from nbf to exp, and the clocks’ tolerance beyond', async () => {

@@ -1,6 +1,4 @@
 import type { Database } from '../../db/database.ts'
-import { createKeyEncryption } from '../../issuance/key-encryption.ts'
-import { findStoredKey } from '../../issuance/signing-keys.ts'
 import { FetchError } from '../../issuer/fetch-error.ts'
 import { fetchKeys } from '../../issuer/fetch-keys.ts'
 import type { FetchJson } from '../../issuer/guarded-fetch.ts'
@@ -8,35 +6,10 @@ import type { Issuer } from '../../issuer/issuer.ts'
 import { createIssuerStore } from '../../issuer/issuer-store.ts'
 import { checkFetchUrl } from '../../issuer/issuer-url.ts'
 import { type Jwks, readJwks } from '../../issuer/jwks.ts'
-import { type Check, type Finding, runCheck, type Seen } from './finding.ts'
+import { type Finding, runCheck, type Seen } from './finding.ts'
 
-const DAY_MS = 86_400_000
-/** What NIST SP 800-57 gives a private signature key at most is one to three years. */
-const OLD_AFTER_DAYS = 365
 const ISSUERS_AT_ONCE = 8
 const ISSUERS_PER_PAGE = 100
-
-/** Whether the key that signs access tokens can be opened, and how old it is. */
-export function signingKeyCheck(db: Database, keyEncryptionKeys: readonly Uint8Array[]): Check {
-  return {
-    name: 'signing key',
-    async look() {
-      const key = await findStoredKey(db)
-      if (key === undefined) return ['ok', 'There is none yet: the first start makes it.']
-      try {
-        await createKeyEncryption(keyEncryptionKeys).open(key.sealed, key.kid)
-      } catch {
-        return [
-          'problem',
-          `KEY_ENCRYPTION_KEY does not open ${key.kid}: give the one that it was made with, beside others if need be.`,
-        ]
-      }
-      const days = Math.floor((Date.now() - key.createTime.getTime()) / DAY_MS)
-      if (days <= OLD_AFTER_DAYS) return ['ok', `It opens, and is ${days} days old.`]
-      return ['warning', `It is ${days} days old: make a new one, as docs/operate.md has it.`]
-    },
-  }
-}
 
 type IssuerDeps = { readonly fetchJson: FetchJson; readonly privateIssuers: readonly string[] }
 

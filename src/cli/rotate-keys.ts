@@ -1,0 +1,63 @@
+import { createInterface } from 'node:readline/promises'
+import { systemClock } from '../clock.ts'
+import { readSecrets } from '../config/secrets.ts'
+import { openDatabase } from '../db/open-database.ts'
+import { signingKeyJson } from '../http/signing-key-json.ts'
+import { createKeyEncryption } from '../issuance/key-encryption.ts'
+import { replaceSigningKeys, rotateSigningKey } from '../issuance/rotate-signing-keys.ts'
+import type { StoredSigningKey } from '../issuance/signing-key.ts'
+import { openSigningKeys } from '../issuance/signing-keys.ts'
+import { type CommandContext, DONE, type ServiceCommand } from './command.ts'
+
+/** `claimgate keys rotate`: the next signing key, by the database alone: instances that run hear of it there. */
+export const rotateKeysCommand: ServiceCommand = {
+  name: 'keys rotate',
+  usage: '[--immediately [--yes]] [--json]',
+  does: 'publishes the next signing key, which signs once every service knows it',
+  options: [
+    ['--immediately', 'for emergencies: a new key signs at once; those before it are gone, and their tokens'],
+    ['--yes', 'with --immediately, where nobody can be asked'],
+    ['--json', 'the key as JSON'],
+  ],
+  flags: { immediately: { type: 'boolean' }, yes: { type: 'boolean' }, json: { type: 'boolean' } },
+  async run(context) {
+    const { flags } = context
+    const immediately = flags.immediately === true
+    if (immediately && flags.yes !== true) await askWhetherMeant()
+    const key = await rotate(context, immediately)
+    process.stdout.write(flags.json === true ? `${JSON.stringify(signingKeyJson(key))}\n` : describe(key))
+    return DONE
+  },
+}
+
+async function rotate({ config, log }: CommandContext, immediately: boolean): Promise<StoredSigningKey> {
+  const db = await openDatabase(config, { migrate: false, log })
+  try {
+    const encryption = createKeyEncryption(readSecrets(config).keyEncryptionKeys)
+    const deps = { ...config, db, encryption, clock: systemClock, log }
+    // Also where the keys before it cannot be opened any more.
+    if (immediately) return await replaceSigningKeys(deps)
+    await using keys = await openSigningKeys(deps)
+    await keys.check()
+    return await rotateSigningKey(deps)
+  } finally {
+    await db.close()
+  }
+}
+
+async function askWhetherMeant(): Promise<void> {
+  if (!process.stdin.isTTY)
+    throw new Error(
+      '--immediately ends every access token that is in use: say --yes as well if that is meant.',
+    )
+  const terminal = createInterface({ input: process.stdin, output: process.stderr })
+  const answer = await terminal.question('This ends every access token that is in use. Go on? (yes/no) ')
+  terminal.close()
+  if (answer.trim() !== 'yes') throw new Error('Nothing was changed.')
+}
+
+function describe({ kid, state, activateTime }: StoredSigningKey): string {
+  return state === 'ACTIVE'
+    ? `${kid} signs now. The keys before it are gone, and so are their tokens.\n`
+    : `${kid} is published, and signs from ${activateTime?.toISOString()} on: an instance that runs sees to it.\n`
+}
