@@ -26,7 +26,7 @@ import {
   workloadIdentityPatchSchema,
   workloadIdentitySchema,
 } from '../identity/workload-identity-schema.ts'
-import { insertIssuer } from '../issuer/issuer-store.ts'
+import { registerIssuer } from '../issuer/create-issuer.ts'
 import { issuerIdFromUrl } from '../issuer/issuer-url.ts'
 import { insertPolicy } from '../policy/policy-store.ts'
 import { evaluateClaims } from '../policy-test/evaluate-claims.ts'
@@ -73,7 +73,8 @@ export function identityRoutes(parts: Parts, measureDraft: MeasureDraft): readon
     freeIssuerId: (url, isReserved) =>
       issuerIdFromUrl(url, async (id) => isReserved?.(id) === true || issuers.isTaken(id)),
     preparePolicy: parts.preparePolicy,
-    insertIssuer,
+    registerIssuer: (...asked) => registerIssuer(parts, ...asked),
+    recordIdentity: parts.recordIdentity,
     insertPolicy,
     runTests: runTests(besideCurrent),
     refuseFailedTests,

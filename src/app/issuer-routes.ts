@@ -14,14 +14,13 @@ import { refreshKeys } from '../issuer/refresh-keys.ts'
 import type { Parts } from './parts.ts'
 
 export function issuerRoutes(parts: Parts): readonly Route[] {
-  const { db, clock, pageTokens, issuers, keyCache, checkIssuerUrl } = parts
-  const change = { db, clock }
+  const { pageTokens, issuers, keyCache } = parts
   const keyStatus = keyCache.status
   const inTurn = createOneAtATime()
   return [
     createIssuerRoute({
       issuerBody,
-      createIssuer: (id, body) => createIssuer({ db, clock, checkIssuerUrl }, id, body),
+      createIssuer: (...asked) => createIssuer(parts, ...asked),
       keyStatus,
     }),
     listIssuersRoute({ issuers, keyStatus, pageTokens }),
@@ -29,16 +28,18 @@ export function issuerRoutes(parts: Parts): readonly Route[] {
     updateIssuerRoute({
       issuerPatch,
       issuerFields: ISSUER_FIELDS,
-      updateIssuer: (id, update) => inTurn(id, () => updateIssuer(change, id, update)),
+      updateIssuer: (id, ...asked) => inTurn(id, () => updateIssuer(parts, id, ...asked)),
       keyStatus,
     }),
-    deleteIssuerRoute({ deleteIssuer: (id, ifMatch) => inTurn(id, () => deleteIssuer(change, id, ifMatch)) }),
+    deleteIssuerRoute({
+      deleteIssuer: (id, ...asked) => inTurn(id, () => deleteIssuer(parts, id, ...asked)),
+    }),
     undeleteIssuerRoute({
-      undeleteIssuer: (id, ifMatch) => inTurn(id, () => undeleteIssuer(change, id, ifMatch)),
+      undeleteIssuer: (id, ...asked) => inTurn(id, () => undeleteIssuer(parts, id, ...asked)),
       keyStatus,
     }),
     refreshIssuerKeysRoute({
-      refreshKeys: (id, ifMatch) => refreshKeys({ issuers, keyCache }, id, ifMatch),
+      refreshKeys: (...asked) => refreshKeys(parts, ...asked),
       keyStatus,
     }),
   ]

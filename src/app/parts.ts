@@ -1,5 +1,6 @@
 import { createProjectStore } from '../access/project-store.ts'
 import type { AppOptions } from '../app.ts'
+import { createInsertChange } from '../change/change-store.ts'
 import { readSecrets } from '../config/secrets.ts'
 import { openDatabase } from '../db/open-database.ts'
 import { createAttemptSummaries } from '../decision/attempt-summaries.ts'
@@ -34,6 +35,7 @@ import { PROVIDER_TYPES, type ProviderType } from '../provider/providers.ts'
 import { createSignatureThread } from '../signature/signature-thread.ts'
 import { openTelemetry } from '../telemetry/telemetry.ts'
 import { compilerFault } from './compiler-fault.ts'
+import { recordChanges } from './record-changes.ts'
 import { warnOfRole } from './warn-of-role.ts'
 
 /** What the service is made of once it is open. */
@@ -95,6 +97,7 @@ export async function openParts(options: AppOptions, opened: AsyncDisposableStac
     verifyAccessToken: createAccessTokenVerifier({ ...config, keys, issuer: config.publicUrl, clock }),
     decisions,
     newDecisionId,
+    ...recordChanges(createInsertChange(newDecisionId)),
     /** Refusals without a row of their own: those of verified tokens never share a statement with others. */
     attempts,
     signatures,

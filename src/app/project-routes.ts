@@ -17,23 +17,23 @@ import { undeleteProjectRoute } from '../http/undelete-project.ts'
 import { updateProjectRoute } from '../http/update-project.ts'
 import type { Parts } from './parts.ts'
 
-export function projectRoutes({ db, clock, pageTokens, projects }: Parts): readonly Route[] {
-  const changes = { db, clock }
+export function projectRoutes(parts: Parts): readonly Route[] {
+  const { pageTokens, projects } = parts
   const inTurn = createOneAtATime()
   return [
-    createProjectRoute({ projectBody, createProject: (id, body) => createProject(changes, id, body) }),
+    createProjectRoute({ projectBody, createProject: (...asked) => createProject(parts, ...asked) }),
     listProjectsRoute({ projects, pageTokens }),
     getProjectRoute({ projects }),
     updateProjectRoute({
       projectPatch,
       projectFields: PROJECT_FIELDS,
-      updateProject: (id, update) => inTurn(id, () => updateProject(changes, id, update)),
+      updateProject: (id, ...asked) => inTurn(id, () => updateProject(parts, id, ...asked)),
     }),
     deleteProjectRoute({
-      deleteProject: (id, ifMatch) => inTurn(id, () => deleteProject(changes, id, ifMatch)),
+      deleteProject: (id, ...asked) => inTurn(id, () => deleteProject(parts, id, ...asked)),
     }),
     undeleteProjectRoute({
-      undeleteProject: (id, ifMatch) => inTurn(id, () => undeleteProject(changes, id, ifMatch)),
+      undeleteProject: (id, ...asked) => inTurn(id, () => undeleteProject(parts, id, ...asked)),
     }),
   ]
 }

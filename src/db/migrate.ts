@@ -9,6 +9,7 @@ import * as providers from '../../migrations/0006-providers.ts'
 import * as identityTests from '../../migrations/0007-identity-tests.ts'
 import * as policyVersions from '../../migrations/0008-policy-versions.ts'
 import * as guardrailsVersions from '../../migrations/0009-guardrails-versions.ts'
+import * as changes from '../../migrations/0014-changes.ts'
 import { unavailable } from '../errors.ts'
 import type { Database } from './database.ts'
 
@@ -23,11 +24,12 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0007-identity-tests': identityTests,
   '0008-policy-versions': policyVersions,
   '0009-guardrails-versions': guardrailsVersions,
+  '0014-changes': changes,
 }
 
 /** What the service's own role may do where it does not own the tables; what is kept for ever is only added. */
 export const SERVICE_RIGHTS: readonly (readonly [rights: string, on: string])[] = [
-  ['select, insert', 'table decisions, policies, policy_versions'],
+  ['select, insert', 'table decisions, policies, policy_versions, changes'],
   ['select', 'table decisions_default'],
   ['select, insert, update', 'table issuers, projects, workload_identities, signing_keys'],
   ['select, insert, delete', 'table used_tokens, explained_tokens'],

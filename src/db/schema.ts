@@ -13,6 +13,7 @@ export type Schema = {
   explained_tokens: ExplainedTokenTable
   readiness: { one: boolean; check_time: Date }
   decisions: DecisionTable
+  changes: ChangeTable
   guardrails: GuardrailsTable
   decision_retention: { one: Generated<boolean>; days: number }
 }
@@ -158,4 +159,21 @@ export type DecisionTable = {
   project_path: string | null
   /** The claimgate project that the identity belonged to. */
   project: string | null
+}
+
+export type ChangeTable = {
+  id: string
+  outcome: string
+  author: string
+  verb: string
+  resource: string
+  before: ColumnType<unknown, string | null, never>
+  after: ColumnType<unknown, string | null, never>
+  reason: string | null
+  code: number | null
+  message: string | null
+  request_id: string | null
+  caller_ip: string | null
+  count: Generated<number>
+  create_time: Date
 }

@@ -35,8 +35,8 @@ export function activateGuardrailsDraftRoute(deps: {
     },
     answer: guardrailsAnswer,
     honoursIfMatch: true,
-    async handle({ caller, query, body, ifMatch }) {
-      const saved = await deps.activateDraft(body.impact, ifMatch, authorshipOf(caller, query))
+    async handle({ query, body, ifMatch, ...by }) {
+      const saved = await deps.activateDraft(body.impact, ifMatch, authorshipOf(by, query))
       return taggedAnswer(guardrailsJson(saved))
     },
   })

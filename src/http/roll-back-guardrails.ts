@@ -25,10 +25,10 @@ export function rollBackGuardrailsRoute(deps: {
     answer: guardrailsAnswer,
     refusals: { invalid_argument: POLICY_REFUSAL },
     honoursIfMatch: true,
-    async handle({ caller, params: { version = '' }, query, ifMatch }) {
+    async handle({ params: { version = '' }, query, ifMatch, ...by }) {
       const number = readVersionNumber(version) ?? 0
       return taggedAnswer(
-        guardrailsJson(await deps.rollBackGuardrails(number, ifMatch, authorshipOf(caller, query))),
+        guardrailsJson(await deps.rollBackGuardrails(number, ifMatch, authorshipOf(by, query))),
       )
     },
   })

@@ -27,10 +27,8 @@ export function updateGuardrailsRoute<Body>(deps: {
     answer: guardrailsAnswer,
     refusals: { invalid_argument: POLICY_REFUSAL },
     honoursIfMatch: true,
-    async handle({ caller, query, body, ifMatch }) {
-      return taggedAnswer(
-        guardrailsJson(await deps.saveGuardrails(body, ifMatch, authorshipOf(caller, query))),
-      )
+    async handle({ query, body, ifMatch, ...by }) {
+      return taggedAnswer(guardrailsJson(await deps.saveGuardrails(body, ifMatch, authorshipOf(by, query))))
     },
   })
 }

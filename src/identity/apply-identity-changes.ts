@@ -177,7 +177,7 @@ function save(
       const identity = current.get(email)
       if (change?.action === 'CREATE') {
         const saved = await saveCreate(deps, trx, change.create, change.issuer, authorship, now)
-        applied.push({ email, saved: await inState(trx, saved, change, authorship, now) })
+        applied.push({ email, saved: await inState(deps, trx, saved, change, authorship, now) })
       } else if (change?.action === 'UPDATE' && identity !== undefined) {
         const saved = await saveUpdate(deps, trx, identity, change.update, change.plan, authorship, now)
         if (saved === undefined) throw new Error(`What was prepared for ${email} is not what was planned.`)
@@ -194,7 +194,8 @@ function save(
 
 /** An identity begins active; one that is wanted disabled is so before anybody sees it. */
 async function inState(
-  trx: Parameters<typeof writeIdentity>[0],
+  { recordIdentity }: Pick<ApplyIdentityChangesDeps, 'recordIdentity'>,
+  trx: Database['kysely'],
   saved: SavedIdentity,
   { create, state }: Extract<Prepared, { action: 'CREATE' }>,
   authorship: Authorship,
@@ -209,14 +210,15 @@ async function inState(
     authorship,
     now,
   )
+  await recordIdentity(trx, { verb: 'UPDATE', before: saved.identity, after: identity }, authorship, now)
   return { ...saved, identity }
 }
 
 /** Several identities may bring the same new issuer: it has one id, and is registered once. */
 function batchIssuers({
   freeIssuerId,
-  insertIssuer,
-}: ApplyIdentityChangesDeps): Pick<ApplyIdentityChangesDeps, 'freeIssuerId' | 'insertIssuer'> {
+  registerIssuer,
+}: ApplyIdentityChangesDeps): Pick<ApplyIdentityChangesDeps, 'freeIssuerId' | 'registerIssuer'> {
   const ids = new Map<string, Promise<string>>()
   const reserved = new Set<string>()
   const registered = new Set<string>()
@@ -230,10 +232,10 @@ function batchIssuers({
       ids.set(url, id)
       return id
     },
-    async insertIssuer(trx, issuer, now) {
+    async registerIssuer(trx, issuer, authorship, now) {
       if (registered.has(issuer.id)) return
       registered.add(issuer.id)
-      await insertIssuer(trx, issuer, now)
+      await registerIssuer(trx, issuer, authorship, now)
     },
   }
 }

@@ -1,5 +1,6 @@
 import type { Authority } from '../access/caller.ts'
 import type { Project } from '../access/project.ts'
+import type { RecordChange } from '../change/change.ts'
 import type { Clock } from '../clock.ts'
 import type { Database } from '../db/database.ts'
 import { violatedConstraint } from '../db/database-fault.ts'
@@ -34,6 +35,7 @@ export type CreateWorkloadIdentityDeps = IssuerDeps &
     readonly refuseFailedTests: (results: readonly TestResult[]) => void
     readonly findFindings: (spec: WorkloadIdentitySpec, projectId: string | null) => readonly Finding[]
     readonly insertPolicy: typeof insertPolicy
+    readonly recordIdentity: RecordChange<WholeIdentity>
   }
 
 /** What a create or a change made of an identity, what it did beside, and what the identity now lets in. */
@@ -134,15 +136,16 @@ async function save(
 
 /** Saves what was prepared. Throws the database's unique violation where a living identity has the email by now. */
 export async function saveCreate(
-  deps: Pick<CreateWorkloadIdentityDeps, 'insertPolicy'>,
+  deps: Pick<CreateWorkloadIdentityDeps, 'insertPolicy' | 'recordIdentity'>,
   trx: Database['kysely'],
   { identity, policy: { policy }, notices, findings }: PreparedCreate,
   issuer: IdentityIssuer,
   authorship: Authorship,
   now: Date,
 ): Promise<SavedIdentity> {
-  await issuer.register(trx, now)
+  await issuer.register(trx, authorship, now)
   if (policy !== undefined) await deps.insertPolicy(trx, policy, now)
   const saved = await insertIdentity(trx, { ...identity, issuerId: issuer.id }, authorship, now)
+  await deps.recordIdentity(trx, { verb: 'CREATE', after: saved }, authorship, now)
   return { identity: saved, notices: [...notices, ...issuer.notices], findings }
 }

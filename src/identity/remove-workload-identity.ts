@@ -1,4 +1,5 @@
 import type { Authority } from '../access/caller.ts'
+import type { RecordChange } from '../change/change.ts'
 import type { Clock } from '../clock.ts'
 import { checkRevision, type IfMatch } from '../db/check-revision.ts'
 import type { Database } from '../db/database.ts'
@@ -20,6 +21,7 @@ export type RemoveWorkloadIdentityDeps = Pick<Authority, 'checkMayGive'> & {
   readonly db: Database
   readonly clock: Clock
   readonly findIdentity: (email: string) => Promise<StoredIdentity | undefined>
+  readonly recordIdentity: RecordChange<WholeIdentity>
 }
 
 export type UndeleteWorkloadIdentityDeps = RemoveWorkloadIdentityDeps &
@@ -41,7 +43,7 @@ export async function deleteWorkloadIdentity(
 
 /** Deletes an identity, which is locked. Throws as above, and `permission_denied`. */
 export async function saveDelete(
-  deps: Pick<RemoveWorkloadIdentityDeps, 'checkMayGive'>,
+  deps: Pick<RemoveWorkloadIdentityDeps, 'checkMayGive' | 'recordIdentity'>,
   trx: Database['kysely'],
   identity: WholeIdentity,
   ifMatch: IfMatch,
@@ -53,7 +55,9 @@ export async function saveDelete(
     throw new RequestError('not_found', 'There is no such workload identity, or it is deleted already.')
   }
   checkRevision(identity.revision, ifMatch)
-  return deleteIdentity(trx, identity, authorship, now)
+  const deleted = await deleteIdentity(trx, identity, authorship, now)
+  await deps.recordIdentity(trx, { verb: 'DELETE', before: identity, after: deleted }, authorship, now)
+  return deleted
 }
 
 /**
@@ -80,7 +84,9 @@ export async function undeleteWorkloadIdentity(
       identity.acknowledgements,
       authorship.acknowledge,
     )
-    return undeleteIdentity(trx, identity, acknowledged, authorship, now)
+    const undeleted = await undeleteIdentity(trx, identity, acknowledged, authorship, now)
+    await deps.recordIdentity(trx, { verb: 'UNDELETE', before: identity, after: undeleted }, authorship, now)
+    return undeleted
   })
   const findings = deps.findFindings(identity, identity.project?.id ?? null)
   return { identity, notices: [], findings }

@@ -178,7 +178,7 @@ export async function saveUpdate(
   if (!isPrepared) return undefined
 
   const { findings, acknowledgements } = judgeUpdate(deps, current, plan, authorship.acknowledge)
-  await issuer.register(trx, now)
+  await issuer.register(trx, authorship, now)
   if (policy?.policy !== undefined) await deps.insertPolicy(trx, policy.policy, now)
   const policyDigest = policy?.digest ?? current.policyDigest
   const identity = await writeIdentity(
@@ -188,6 +188,8 @@ export async function saveUpdate(
     authorship,
     now,
   )
+  const verb = authorship.change ?? 'UPDATE'
+  await deps.recordIdentity(trx, { verb, before: current, after: identity }, authorship, now)
   return { identity, notices: [...notices, ...issuer.notices], findings }
 }
 

@@ -1,0 +1,37 @@
+import type { InsertChange } from '../change/change.ts'
+import { createChangeRecorder } from '../change/record-change.ts'
+import { GUARDRAILS } from '../guardrails/guardrails.ts'
+import { draftJson } from '../http/draft-json.ts'
+import { guardrailsDraftJson, guardrailsJson } from '../http/guardrails-json.ts'
+import { storedIssuerJson } from '../http/issuer-json.ts'
+import { projectJson } from '../http/project-json.ts'
+import { workloadIdentityJson } from '../http/workload-identity-json.ts'
+import type { DraftOf } from '../identity/draft-workload-identity.ts'
+import type { WholeIdentity } from '../identity/identity-store.ts'
+
+/** What records the changes of each kind of resource, as the API shows it. */
+export function recordChanges(insertChange: InsertChange) {
+  return {
+    recordIdentity: createChangeRecorder(insertChange, {
+      nameOf: ({ email }: WholeIdentity) => `workloadIdentities/${email}`,
+      show: (identity) => workloadIdentityJson(identity),
+    }),
+    recordIdentityDraft: createChangeRecorder(insertChange, {
+      nameOf: ({ email }: DraftOf) => `workloadIdentities/${email}/draft`,
+      show: ({ email, draft }) => draftJson(email, draft),
+    }),
+    recordIssuer: createChangeRecorder(insertChange, {
+      nameOf: ({ id }) => `issuers/${id}`,
+      show: storedIssuerJson,
+    }),
+    recordProject: createChangeRecorder(insertChange, {
+      nameOf: ({ id }) => `projects/${id}`,
+      show: projectJson,
+    }),
+    recordGuardrails: createChangeRecorder(insertChange, { nameOf: () => GUARDRAILS, show: guardrailsJson }),
+    recordGuardrailsDraft: createChangeRecorder(insertChange, {
+      nameOf: () => `${GUARDRAILS}/draft`,
+      show: guardrailsDraftJson,
+    }),
+  }
+}
