@@ -3,8 +3,14 @@ const VERBS = {
   workloadIdentities: ['create', 'get', 'list', 'update', 'delete', 'undelete', 'evaluate'],
   guardrails: ['get', 'list', 'update'],
   issuers: ['create', 'get', 'list', 'update', 'delete', 'undelete', 'refresh'],
-  projects: ['create', 'get', 'list', 'update', 'delete', 'undelete'],
+  projects: ['create', 'get', 'list', 'update', 'delete', 'undelete', 'setIamPolicy'],
+  roles: ['create', 'get', 'list', 'update', 'delete'],
+  adminTokens: ['create', 'get', 'list', 'update', 'delete'],
+  tokens: ['introspect', 'revoke'],
+  signingKeys: ['list', 'rotate'],
+  access: ['evaluate'],
   decisions: ['get', 'list'],
+  changes: ['get', 'list'],
   metrics: ['get'],
 } as const satisfies Readonly<Record<string, readonly string[]>>
 

@@ -1,12 +1,14 @@
 import { createProjectStore } from '../access/project-store.ts'
 import type { AppOptions } from '../app.ts'
-import { createInsertChange } from '../change/change-store.ts'
+import { createChangeStore, createInsertChange } from '../change/change-store.ts'
+import { createRefusalRecorder } from '../change/record-refusals.ts'
 import { readSecrets } from '../config/secrets.ts'
 import { openDatabase } from '../db/open-database.ts'
 import { createAttemptSummaries } from '../decision/attempt-summaries.ts'
-import { createDecisionIds } from '../decision/decision-id.ts'
+import { createDecisionIds, firstIdAt } from '../decision/decision-id.ts'
 import { createDecisionStore } from '../decision/decision-store.ts'
 import { keepHouse } from '../decision/keep-house.ts'
+import { createWindowCounter } from '../exchange/window-counter.ts'
 import { createGuardrailsCache } from '../guardrails/guardrails-cache.ts'
 import { createGuardrailsStore } from '../guardrails/guardrails-store.ts'
 import { createPageTokens } from '../http/page-token.ts'
@@ -38,6 +40,9 @@ import { compilerFault } from './compiler-fault.ts'
 import { recordChanges } from './record-changes.ts'
 import { warnOfRole } from './warn-of-role.ts'
 
+/** Whose refused attempts are counted; beyond it the least recently refused counts anew. */
+const MAX_REFUSED_AUTHORS = 10_000
+
 /** What the service is made of once it is open. */
 export type Parts = Awaited<ReturnType<typeof openParts>>
 
@@ -63,6 +68,16 @@ export async function openParts(options: AppOptions, opened: AsyncDisposableStac
   const summaries = () =>
     opened.use(createAttemptSummaries({ insert: decisions.insertSummaries, newDecisionId, clock, log }))
   const attempts = { verified: summaries(), unverified: summaries() }
+  const changes = createChangeStore(db, firstIdAt)
+  const refusals = opened.use(
+    createRefusalRecorder({
+      ...changes,
+      newId: newDecisionId,
+      countInMinute: createWindowCounter(clock, MAX_REFUSED_AUTHORS).add,
+      clock,
+      log,
+    }),
+  )
   const encryption = createKeyEncryption(secrets.keyEncryptionKeys)
   const keys = await loadSigningKeys({ db, encryption, clock })
 
@@ -97,6 +112,8 @@ export async function openParts(options: AppOptions, opened: AsyncDisposableStac
     verifyAccessToken: createAccessTokenVerifier({ ...config, keys, issuer: config.publicUrl, clock }),
     decisions,
     newDecisionId,
+    changes,
+    recordRefusal: refusals.record,
     ...recordChanges(createInsertChange(newDecisionId)),
     /** Refusals without a row of their own: those of verified tokens never share a statement with others. */
     attempts,

@@ -4,6 +4,7 @@ import { metricsRoute } from '../http/get-metrics.ts'
 import { healthRoute, type Readiness, readinessRoute } from '../http/health.ts'
 import { listDecisionsRoute } from '../http/list-decisions.ts'
 import type { Route } from '../http/route.ts'
+import { changeRoutes } from './change-routes.ts'
 import { createDraftImpact } from './draft-impact.ts'
 import { guardrailsRoutes } from './guardrails-routes.ts'
 import { identityRoutes } from './identity-routes.ts'
@@ -29,6 +30,7 @@ export function createRoutes(parts: Parts, serving: Serving): readonly Route[] {
     ...issuerRoutes(parts),
     ...guardrailsRoutes(parts, measureDraft),
     ...decisionRoutes(parts),
+    ...changeRoutes(parts),
     healthRoute(),
     readinessRoute(serving),
     metricsRoute(serving),

@@ -9,6 +9,7 @@ import * as providers from '../../migrations/0006-providers.ts'
 import * as identityTests from '../../migrations/0007-identity-tests.ts'
 import * as policyVersions from '../../migrations/0008-policy-versions.ts'
 import * as guardrailsVersions from '../../migrations/0009-guardrails-versions.ts'
+import * as roles from '../../migrations/0010-roles.ts'
 import * as changes from '../../migrations/0014-changes.ts'
 import { unavailable } from '../errors.ts'
 import type { Database } from './database.ts'
@@ -24,6 +25,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0007-identity-tests': identityTests,
   '0008-policy-versions': policyVersions,
   '0009-guardrails-versions': guardrailsVersions,
+  '0010-roles': roles,
   '0014-changes': changes,
 }
 
@@ -32,9 +34,9 @@ export const SERVICE_RIGHTS: readonly (readonly [rights: string, on: string])[] 
   ['select, insert', 'table decisions, policies, policy_versions, changes'],
   ['select', 'table decisions_default'],
   ['select, insert, update', 'table issuers, projects, workload_identities, signing_keys'],
-  ['select, insert, delete', 'table used_tokens, explained_tokens'],
-  ['select, insert, update, delete', 'table drafts'],
-  ['select, update', 'table readiness, guardrails'],
+  ['select, insert, delete', 'table used_tokens, explained_tokens, project_bindings'],
+  ['select, insert, update, delete', 'table drafts, roles'],
+  ['select, update', 'table readiness, guardrails, role_changes'],
   ['select', 'table kysely_migration, decision_retention'],
   ['usage', 'sequence revisions'],
   ['execute', 'function ensure_decision_partitions, retire_decision_partition'],

@@ -7,6 +7,9 @@ export type Schema = {
   policy_versions: PolicyVersionTable
   drafts: DraftTable
   projects: ProjectTable
+  project_bindings: ProjectBindingTable
+  roles: RoleTable
+  role_changes: { one: Generated<boolean>; revision: Generated<string> }
   workload_identities: WorkloadIdentityTable
   signing_keys: SigningKeyTable
   used_tokens: UsedTokenTable
@@ -71,6 +74,26 @@ export type ProjectTable = {
   id: string
   title: string
   state: string
+  revision: Generated<string>
+  /** Of its IamPolicy. */
+  iam_revision: Generated<string>
+  create_time: Date
+  update_time: Date
+}
+
+/** A role that an identity has in a project; `rule` is '' where it does not matter by which rule it was let in. */
+export type ProjectBindingTable = {
+  project_id: string
+  role: string
+  identity_id: string
+  rule: string
+}
+
+export type RoleTable = {
+  id: string
+  title: string
+  description: string
+  permissions: string[]
   revision: Generated<string>
   create_time: Date
   update_time: Date

@@ -24,6 +24,7 @@ const GROUPS: Readonly<Record<RouteGroup, string>> = {
   Projects: 'Projects, and who has which roles in them.',
   Decisions:
     'What was decided, and why; never changed, and kept for as long as DECISION_RETENTION_DAYS says, or for ever.',
+  Administration: 'Who administers, and what they changed or were refused to; changes are kept for ever.',
   Operation: 'Whether the service runs, and what it can be asked.',
 }
 

@@ -22,6 +22,8 @@ export async function readRequest(
     readonly requestId: string
     readonly arrivedAt: number
     readonly findCaller: FindCaller
+    /** Told who asks, before it is known whether they may. */
+    readonly onCaller: (caller: Caller) => void
     readonly signal: AbortSignal | undefined
     readonly note: RouteRequest['note']
   },
@@ -34,7 +36,7 @@ export async function readRequest(
   }
   const { authorization } = request.headers
   const caller = isAdministration(route.access)
-    ? await permittedCaller(route.access, authorization, context.findCaller)
+    ? await permittedCaller(route.access, authorization, context)
     : ANYBODY
   return {
     requestId: context.requestId,
@@ -55,7 +57,7 @@ export async function readRequest(
 async function permittedCaller(
   permission: Permission,
   authorization: string | undefined,
-  findCaller: FindCaller,
+  { findCaller, onCaller }: { findCaller: FindCaller; onCaller: (caller: Caller) => void },
 ): Promise<Caller> {
   const caller = await findCaller(authorization)
   if (caller === undefined) {
@@ -66,6 +68,7 @@ async function permittedCaller(
         : 'What Authorization carries is neither the admin token nor an access token of an identity that is active: Authorization: Bearer TOKEN.',
     )
   }
+  onCaller(caller)
   if (caller.permissions.has(permission)) return caller
   throw new RequestError(
     'permission_denied',
@@ -74,7 +77,7 @@ async function permittedCaller(
 }
 
 /** What a proxy in front forwards as the caller's address is recorded, so it has to be one. */
-function readCallerIp(request: Request): string {
+export function readCallerIp(request: Request): string {
   const address = request.ip ?? ''
   // What may follow a percent sign (RFC 4007) is any text.
   return isIP(address) > 0 && !address.includes('%') ? address : (request.socket.remoteAddress ?? '')

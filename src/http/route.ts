@@ -42,6 +42,7 @@ export type RouteGroup =
   | 'Issuers'
   | 'Projects'
   | 'Decisions'
+  | 'Administration'
   | 'Operation'
 
 /** One endpoint, with all that its description says of it. */

@@ -99,6 +99,7 @@ describe('a service role beside the owner', { skip: !DATABASES.includes('postgre
     )
 
     assert.deepEqual(Object.fromEntries(rows.map(({ name, rights }) => [name, rights])), {
+      changes: 'INSERT,SELECT',
       decisions: 'INSERT,SELECT',
       decision_retention: 'SELECT',
       decisions_default: 'SELECT',
@@ -109,8 +110,11 @@ describe('a service role beside the owner', { skip: !DATABASES.includes('postgre
       kysely_migration: 'SELECT',
       policies: 'INSERT,SELECT',
       policy_versions: 'INSERT,SELECT',
+      project_bindings: 'DELETE,INSERT,SELECT',
       projects: 'INSERT,SELECT,UPDATE',
       readiness: 'SELECT,UPDATE',
+      role_changes: 'SELECT,UPDATE',
+      roles: 'DELETE,INSERT,SELECT,UPDATE',
       signing_keys: 'INSERT,SELECT,UPDATE',
       used_tokens: 'DELETE,INSERT,SELECT',
       workload_identities: 'INSERT,SELECT,UPDATE',

@@ -24,6 +24,8 @@ const ALL = [
   '0007-identity-tests',
   '0008-policy-versions',
   '0009-guardrails-versions',
+  '0010-roles',
+  '0014-changes',
 ]
 
 for (const kind of DATABASES) {
