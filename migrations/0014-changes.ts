@@ -1,6 +1,6 @@
 import { type Kysely, sql } from 'kysely'
 
-/** Who changed what, and who was refused to: for ever. */
+/** Who changed what, and who was refused to: for ever. And administrators beside the first. */
 export async function up(db: Kysely<unknown>): Promise<void> {
   await sql`
     create table changes (
@@ -32,4 +32,21 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   await sql`
     create trigger never_truncated before truncate on changes
       for each statement execute function refuse_change()`.execute(db)
+
+  // A row stays when its token is deleted, without what the token was known by: its id names an author for ever.
+  await sql`
+    create table admin_tokens (
+      id text collate "C" primary key
+        constraint admin_tokens_well_formed_id check (id ~ '^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$' and id <> 'first'),
+      title text not null,
+      roles text[] not null,
+      secret_hash bytea,
+      revision bigint not null default nextval('revisions'),
+      create_time timestamptz not null,
+      update_time timestamptz not null,
+      expire_time timestamptz,
+      last_use_time timestamptz,
+      delete_time timestamptz,
+      constraint admin_tokens_deleted_is_dead check ((secret_hash is null) = (delete_time is not null))
+    )`.execute(db)
 }

@@ -1,3 +1,4 @@
+import { createAdminTokenStore } from '../access/admin-token-store.ts'
 import { createProjectStore } from '../access/project-store.ts'
 import type { AppOptions } from '../app.ts'
 import { createChangeStore, createInsertChange } from '../change/change-store.ts'
@@ -38,6 +39,7 @@ import { createSignatureThread } from '../signature/signature-thread.ts'
 import { openTelemetry } from '../telemetry/telemetry.ts'
 import { compilerFault } from './compiler-fault.ts'
 import { recordChanges } from './record-changes.ts'
+import { requireAdministrator } from './require-administrator.ts'
 import { warnOfRole } from './warn-of-role.ts'
 
 /** Whose refused attempts are counted; beyond it the least recently refused counts anew. */
@@ -59,6 +61,8 @@ export async function openParts(options: AppOptions, opened: AsyncDisposableStac
   const db = await openDatabase(config, { log, migrate: options.migrate && primary === undefined })
   opened.defer(() => db.close())
   const secrets = readSecrets(config)
+  const adminTokens = createAdminTokenStore(db)
+  await requireAdministrator(secrets.adminToken, adminTokens)
   const decisions = createDecisionStore(db)
   if (primary === undefined) {
     await warnOfRole(db, log)
@@ -107,6 +111,7 @@ export async function openParts(options: AppOptions, opened: AsyncDisposableStac
     db,
     telemetry,
     adminToken: secrets.adminToken,
+    adminTokens,
     pageTokens: createPageTokens(secrets.keyEncryptionKeys),
     keys,
     verifyAccessToken: createAccessTokenVerifier({ ...config, keys, issuer: config.publicUrl, clock }),

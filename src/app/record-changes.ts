@@ -1,6 +1,8 @@
+import type { AdminToken } from '../access/admin-token.ts'
 import type { InsertChange } from '../change/change.ts'
 import { createChangeRecorder } from '../change/record-change.ts'
 import { GUARDRAILS } from '../guardrails/guardrails.ts'
+import { adminTokenJson } from '../http/admin-token-json.ts'
 import { draftJson } from '../http/draft-json.ts'
 import { guardrailsDraftJson, guardrailsJson } from '../http/guardrails-json.ts'
 import { storedIssuerJson } from '../http/issuer-json.ts'
@@ -19,6 +21,10 @@ export function recordChanges(insertChange: InsertChange) {
     recordIdentityDraft: createChangeRecorder(insertChange, {
       nameOf: ({ email }: DraftOf) => `workloadIdentities/${email}/draft`,
       show: ({ email, draft }) => draftJson(email, draft),
+    }),
+    recordAdminToken: createChangeRecorder(insertChange, {
+      nameOf: ({ id }: AdminToken) => `adminTokens/${id}`,
+      show: adminTokenJson,
     }),
     recordIssuer: createChangeRecorder(insertChange, {
       nameOf: ({ id }) => `issuers/${id}`,

@@ -4,6 +4,7 @@ import { metricsRoute } from '../http/get-metrics.ts'
 import { healthRoute, type Readiness, readinessRoute } from '../http/health.ts'
 import { listDecisionsRoute } from '../http/list-decisions.ts'
 import type { Route } from '../http/route.ts'
+import { adminTokenRoutes } from './admin-token-routes.ts'
 import { changeRoutes } from './change-routes.ts'
 import { createDraftImpact } from './draft-impact.ts'
 import { guardrailsRoutes } from './guardrails-routes.ts'
@@ -30,6 +31,7 @@ export function createRoutes(parts: Parts, serving: Serving): readonly Route[] {
     ...issuerRoutes(parts),
     ...guardrailsRoutes(parts, measureDraft),
     ...decisionRoutes(parts),
+    ...adminTokenRoutes(parts),
     ...changeRoutes(parts),
     healthRoute(),
     readinessRoute(serving),

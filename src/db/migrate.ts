@@ -33,7 +33,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
 export const SERVICE_RIGHTS: readonly (readonly [rights: string, on: string])[] = [
   ['select, insert', 'table decisions, policies, policy_versions, changes'],
   ['select', 'table decisions_default'],
-  ['select, insert, update', 'table issuers, projects, workload_identities, signing_keys'],
+  ['select, insert, update', 'table issuers, projects, workload_identities, signing_keys, admin_tokens'],
   ['select, insert, delete', 'table used_tokens, explained_tokens, project_bindings'],
   ['select, insert, update, delete', 'table drafts, roles'],
   ['select, update', 'table readiness, guardrails, role_changes'],

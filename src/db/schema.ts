@@ -17,6 +17,7 @@ export type Schema = {
   readiness: { one: boolean; check_time: Date }
   decisions: DecisionTable
   changes: ChangeTable
+  admin_tokens: AdminTokenTable
   guardrails: GuardrailsTable
   decision_retention: { one: Generated<boolean>; days: number }
 }
@@ -199,4 +200,17 @@ export type ChangeTable = {
   caller_ip: string | null
   count: Generated<number>
   create_time: Date
+}
+
+export type AdminTokenTable = {
+  id: string
+  title: string
+  roles: string[]
+  secret_hash: Buffer | null
+  revision: Generated<string>
+  create_time: Date
+  update_time: Date
+  expire_time: Date | null
+  last_use_time: Date | null
+  delete_time: Date | null
 }

@@ -9,6 +9,10 @@ export type FindCaller = (authorization: string | undefined) => Promise<Caller |
 export type FindCallerDeps = {
   readonly isAdministrator: (authorization: string | undefined) => boolean
   readonly firstAdministrator: Caller
+  /** Whose an admin token is beside that one; undefined where it is nobody's now. */
+  readonly findAdminToken: (
+    token: string,
+  ) => Promise<{ readonly id: string; readonly roles: readonly string[] } | undefined>
   readonly verifyAccessToken: (token: string) => Promise<AccessTokenClaims | undefined>
   readonly findIdentityOfToken: (claims: AccessTokenClaims) => Promise<StoredIdentity | undefined>
   /** Whether tokens of this issuer are accepted now. */
@@ -17,14 +21,20 @@ export type FindCallerDeps = {
 }
 
 /**
- * Makes the check of who administers: the admin token, or an access token of ours by what its identity gives at this
- * moment. Nothing is remembered, so that whoever is disabled, deleted or loses a role administers nothing from then on.
+ * Makes the check of who administers: the first administrator, an admin token, or an access token of ours by what its
+ * identity gives at this moment. Nothing is remembered, so that whoever is disabled, deleted or loses a role administers
+ * nothing from then on.
  */
 export function createFindCaller(deps: FindCallerDeps): FindCaller {
   return async (authorization) => {
     if (deps.isAdministrator(authorization)) return deps.firstAdministrator
     const [, token] = /^Bearer +([\w.-]+)$/i.exec(authorization ?? '') ?? []
-    const claims = token === undefined ? undefined : await deps.verifyAccessToken(token)
+    if (token === undefined) return undefined
+    const adminToken = await deps.findAdminToken(token)
+    if (adminToken !== undefined) {
+      return { name: `adminTokens/${adminToken.id}`, permissions: deps.permissionsOf(adminToken.roles) }
+    }
+    const claims = await deps.verifyAccessToken(token)
     const identity = claims && (await deps.findIdentityOfToken(claims))
     if (claims === undefined || !identity?.isActive || identity.email !== claims.email) return undefined
     if (!(await deps.isActiveIssuer(identity.workloadIdentityConfig.issuerUrl))) return undefined

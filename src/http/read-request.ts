@@ -65,7 +65,7 @@ async function permittedCaller(
       'unauthenticated',
       authorization === undefined
         ? 'This needs an admin token, or an access token with the permission: Authorization: Bearer TOKEN.'
-        : 'What Authorization carries is neither the admin token nor an access token of an identity that is active: Authorization: Bearer TOKEN.',
+        : 'What Authorization carries is neither an admin token that is good now nor an access token of an identity that is active: Authorization: Bearer TOKEN.',
     )
   }
   onCaller(caller)

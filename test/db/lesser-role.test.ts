@@ -99,6 +99,7 @@ describe('a service role beside the owner', { skip: !DATABASES.includes('postgre
     )
 
     assert.deepEqual(Object.fromEntries(rows.map(({ name, rights }) => [name, rights])), {
+      admin_tokens: 'INSERT,SELECT,UPDATE',
       changes: 'INSERT,SELECT',
       decisions: 'INSERT,SELECT',
       decision_retention: 'SELECT',
