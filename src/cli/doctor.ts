@@ -4,6 +4,7 @@ import type { Config } from '../config/env.ts'
 import { createGuardedFetch } from '../issuer/guarded-fetch.ts'
 import type { Log } from '../log.ts'
 import { DONE, FOUND_SOMETHING, type ServiceCommand } from './command.ts'
+import { administratorsCheck } from './doctor/check-administrators.ts'
 import { checkSchema, serverChecks, tableChecks } from './doctor/check-database.ts'
 import { checkIssuers, signingKeyCheck } from './doctor/check-keys.ts'
 import { settingsChecks } from './doctor/check-settings.ts'
@@ -39,7 +40,11 @@ async function lookAtDatabase(config: Config, log: Log): Promise<readonly Findin
     if (!['ok', 'warning'].includes(schema.status)) return findings
     return [
       ...findings,
-      ...(await runChecks([...tableChecks(deps), signingKeyCheck(db, keyEncryptionKeys(config))])),
+      ...(await runChecks([
+        ...tableChecks(deps),
+        administratorsCheck(db, config),
+        signingKeyCheck(db, keyEncryptionKeys(config)),
+      ])),
       ...(await checkIssuers(db, { ...config, fetchJson: createGuardedFetch(config) })),
     ]
   } finally {
