@@ -1,4 +1,4 @@
-import { findCaller } from './app/find-caller.ts'
+import { findCallers } from './app/find-callers.ts'
 import { openParts } from './app/parts.ts'
 import { createRoutes } from './app/routes.ts'
 import { watchParts } from './app/watch-parts.ts'
@@ -74,7 +74,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     const server = createHttpServer({
       routes: withDescription(routes, { ...config, version: readVersion() }),
       trustProxy: config.trustProxy,
-      findCaller: findCaller(parts),
+      callers: findCallers(parts),
       recordRefusal: parts.recordRefusal,
       isDraining: readiness.isDropped,
       watchRequest: telemetry.request,

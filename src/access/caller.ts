@@ -1,46 +1,53 @@
 import { RequestError } from '../errors.ts'
-import { ROLE_PERMISSIONS } from './built-in-roles.ts'
-import { PERMISSIONS, type Permission } from './permissions.ts'
+import { isOwnPermission, PERMISSIONS, type Permission } from './permissions.ts'
 
 /** Who asks for something, and what of claimgate's own they may. */
 export type Caller = {
   /** Of the resource that stands for them: `adminTokens/first`, `workloadIdentities/EMAIL`. */
   readonly name: string
+  /** In the whole workspace, and so in every project. */
   readonly permissions: ReadonlySet<Permission>
+  /** The project that the request is about, and what they may in it; absent where it is about none. */
+  readonly inProject?: { readonly id: string; readonly permissions: ReadonlySet<Permission> }
 }
 
 /** Whoever has the admin token. */
 export const FIRST_ADMINISTRATOR: Caller = { name: 'adminTokens/first', permissions: new Set(PERMISSIONS) }
 
-/** The permissions that roles give together. A role that is not known gives none. */
-export function permissionsOf(roles: readonly string[]): ReadonlySet<Permission> {
-  return new Set(
-    roles.flatMap((role) => (Object.hasOwn(ROLE_PERMISSIONS, role) ? (ROLE_PERMISSIONS[role] ?? []) : [])),
-  )
+/** What each role gives of claimgate's own, by the role's name. */
+export type OwnPermissions = ReadonlyMap<string, ReadonlySet<Permission>>
+
+/** Of permissions those that are claimgate's own. */
+export function ownPermissions(permissions: readonly string[]): ReadonlySet<Permission> {
+  return new Set(permissions.filter(isOwnPermission))
 }
 
-/** What a caller's rights come to when they save an identity. */
-export type Authority = {
-  /** Throws `permission_denied` unless the caller holds all that these roles give. */
-  readonly checkMayGive: (roles: readonly string[]) => void
-  /** Whether an identity's new issuer may be registered with it. */
-  readonly mayRegisterIssuers: boolean
+/** A role that somebody is given in a project, or in the whole workspace where it is null. */
+export type Gift = { readonly role: string; readonly projectId: string | null }
+
+/** What a caller may, where a request is about this project, or about the workspace where it is null. */
+export function permissionsIn(
+  { permissions, inProject }: Caller,
+  projectId: string | null,
+): ReadonlySet<Permission> {
+  return inProject !== undefined && inProject.id === projectId ? inProject.permissions : permissions
 }
 
 /**
- * Nobody gives what they do not hold, lest who writes rules makes an administrator of a job of their own. Roles of the
- * services behind claimgate have none of its permissions, and are given by whoever may save identities.
+ * Nobody gives or takes what they do not hold there: throws `permission_denied` unless the caller holds all that these
+ * roles give, lest who writes rules makes an administrator of a job of their own. Roles of the services behind claimgate
+ * give none of its permissions, so whoever may save identities or set members gives them. A role that is not known gives
+ * nothing.
  */
-export function authorityOf({ permissions }: Caller): Authority {
-  return {
-    checkMayGive(roles) {
-      const role = roles.find((each) => [...permissionsOf([each])].some((given) => !permissions.has(given)))
-      if (role === undefined) return
-      throw new RequestError(
-        'permission_denied',
-        `${role} gives permissions that you do not hold, so an identity that gives it, or did, is not yours to change.`,
-      )
-    },
-    mayRegisterIssuers: permissions.has('claimgate.issuers.create'),
-  }
+export function checkMayGive(caller: Caller, gifts: readonly Gift[], given: OwnPermissions): void {
+  const gift = gifts.find(({ role, projectId }) => {
+    const held = permissionsIn(caller, projectId)
+    return [...(given.get(role) ?? [])].some((permission) => !held.has(permission))
+  })
+  if (gift === undefined) return
+  const where = gift.projectId === null ? '' : ` in projects/${gift.projectId}`
+  throw new RequestError(
+    'permission_denied',
+    `${gift.role} gives permissions that you do not hold${where}, so who has it there, or had, is not yours to change.`,
+  )
 }

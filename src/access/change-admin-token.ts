@@ -7,8 +7,6 @@ import type { Database } from '../db/database.ts'
 import { FieldError, invalidArgument, RequestError } from '../errors.ts'
 import type { Authorship } from '../fields/authorship.ts'
 import { readUpdatedFields, type Update } from '../fields/field-mask.ts'
-import { shownText } from '../fields/field-path.ts'
-import { nearestName } from '../fields/nearest-name.ts'
 import { readTime } from '../fields/read-time.ts'
 import { isResourceId, RESOURCE_ID_RULE } from '../fields/resource-id.ts'
 import { title } from '../fields/title.ts'
@@ -21,7 +19,9 @@ import {
   lockAdminToken,
   writeAdminToken,
 } from './admin-token-store.ts'
-import type { Authority } from './caller.ts'
+import { type Caller, checkMayGive } from './caller.ts'
+import { roleProblem } from './role.ts'
+import { holdRoles, type RoleStore } from './role-store.ts'
 
 const MAX_ROLES = 20
 
@@ -48,10 +48,10 @@ export const ADMIN_TOKEN_FIELDS = {
 export type AdminTokenBody = z.infer<typeof adminTokenBody>
 export type AdminTokenPatch = z.infer<typeof adminTokenPatch>
 
-export type ChangeAdminTokenDeps = Pick<Authority, 'checkMayGive'> & {
+export type ChangeAdminTokenDeps = {
   readonly db: Database
   readonly clock: Clock
-  readonly knownRoles: readonly string[]
+  readonly roles: Pick<RoleStore, 'listOwnPermissions'>
   /** Whether the setting ADMIN_TOKEN makes an administrator whom nobody can remove. */
   readonly hasFirstAdministrator: boolean
   readonly recordAdminToken: RecordChange<AdminToken>
@@ -66,6 +66,7 @@ export type CreatedAdminToken = { readonly adminToken: AdminToken; readonly toke
  */
 export async function createAdminToken(
   deps: ChangeAdminTokenDeps,
+  caller: Caller,
   givenId: string | undefined,
   body: AdminTokenBody,
   authorship: Authorship,
@@ -77,12 +78,13 @@ export async function createAdminToken(
   }
   checkName(id, body)
   const now = new Date(deps.clock())
-  const roles = readRoles(deps, body.roles)
   const expireTime = readExpireTime(body.expireTime, now)
-  deps.checkMayGive(roles)
   const token = newAdminSecret(id)
+  const roles = [...new Set(body.roles)]
+  const knownRoles = await listRoleNames(deps)
   const fresh = { id, title: body.title ?? id, roles, expireTime, secretHash: hashAdminSecret(token) }
   return deps.db.kysely.transaction().execute(async (trx) => {
+    await checkRoles(trx, caller, { given: roles, knownRoles })
     const adminToken = await insertAdminToken(trx, fresh, now)
     if (adminToken === undefined) {
       throw new RequestError(
@@ -101,6 +103,7 @@ export async function createAdminToken(
  */
 export async function updateAdminToken(
   deps: ChangeAdminTokenDeps,
+  caller: Caller,
   id: string,
   { body, mask, ifMatch }: Update<AdminTokenPatch>,
   authorship: Authorship,
@@ -110,15 +113,16 @@ export async function updateAdminToken(
   const names = (field: string) => updated.paths.includes(field)
   checkName(id, body)
   if (names('roles') && body.roles === undefined) throw new FieldError('roles', 'is required')
+  const given = names('roles') ? [...new Set(body.roles)] : undefined
+  const knownRoles = await listRoleNames(deps)
   return withLocked(deps, id, async (trx, current, now) => {
     checkRevision(current.revision, ifMatch, body.etag)
     const written = {
       title: names('title') ? (body.title ?? id) : current.title,
-      roles: names('roles') ? readRoles(deps, body.roles ?? []) : current.roles,
+      roles: given ?? current.roles,
       expireTime: names('expireTime') ? readExpireTime(body.expireTime, now) : current.expireTime,
     }
-    // Of both: who may not give a role may not take it away either.
-    deps.checkMayGive([...current.roles, ...written.roles])
+    await checkRoles(trx, caller, { former: current.roles, given, knownRoles })
     if (!isLastingAdministrator(written)) await refuseLast(deps, trx, current)
     const after = await writeAdminToken(trx, id, written, now)
     await deps.recordAdminToken(trx, { verb: 'UPDATE', before: current, after }, authorship, now)
@@ -129,13 +133,14 @@ export async function updateAdminToken(
 /** Deletes a token: at once it is nobody's, on every instance. Throws as an update does. */
 export async function deleteAdminToken(
   deps: ChangeAdminTokenDeps,
+  caller: Caller,
   id: string,
   ifMatch: IfMatch,
   authorship: Authorship,
 ): Promise<void> {
   await withLocked(deps, id, async (trx, current, now) => {
     checkRevision(current.revision, ifMatch)
-    deps.checkMayGive(current.roles)
+    await checkRoles(trx, caller, { former: current.roles })
     await refuseLast(deps, trx, current)
     await deleteAdminTokenRow(trx, id, now)
     await deps.recordAdminToken(trx, { verb: 'DELETE', before: current }, authorship, now)
@@ -181,14 +186,40 @@ function checkName(id: string, { name }: AdminTokenPatch): void {
   }
 }
 
-function readRoles({ knownRoles }: ChangeAdminTokenDeps, roles: readonly string[]): readonly string[] {
-  for (const [index, role] of roles.entries()) {
-    if (knownRoles.includes(role)) continue
-    const near = nearestName(role, knownRoles)
-    const mend = near === undefined ? '' : `: the nearest is ${near}`
-    throw new FieldError(`roles[${index}]`, `is ${shownText(role)}, which is no role${mend}`)
+/**
+ * Keeps the roles from going until the transaction ends. Throws `invalid_argument` for one that is given and not there
+ * (`knownRoles` are those that are, to be named), and `permission_denied` unless the caller holds all of both: who may
+ * not give a role may not take it away either.
+ */
+async function checkRoles(
+  trx: Database['kysely'],
+  caller: Caller,
+  {
+    former = [],
+    given = [],
+    knownRoles = [],
+  }: {
+    readonly former?: readonly string[]
+    readonly given?: readonly string[] | undefined
+    readonly knownRoles?: readonly string[]
+  },
+): Promise<void> {
+  const all = [...former, ...given]
+  const held = await holdRoles(trx, all)
+  const unknown = given.findIndex((role) => !held.has(role))
+  if (unknown >= 0) {
+    throw new FieldError(`roles[${unknown}]`, roleProblem(given[unknown] ?? '', knownRoles))
   }
-  return [...new Set(roles)]
+  checkMayGive(
+    caller,
+    all.map((role) => ({ role, projectId: null })),
+    held,
+  )
+}
+
+/** Outside of a transaction: the embedded database has one connection. */
+async function listRoleNames({ roles }: ChangeAdminTokenDeps): Promise<readonly string[]> {
+  return [...(await roles.listOwnPermissions()).keys()]
 }
 
 function readExpireTime(expireTime: number | null | undefined, now: Date): Date | null {

@@ -91,6 +91,7 @@ function fromRow(row: Selectable<ProjectTable>): Project {
     title: row.title,
     state: row.state as Project['state'],
     revision: row.revision,
+    iamRevision: row.iam_revision,
     createTime: row.create_time,
     updateTime: row.update_time,
   }

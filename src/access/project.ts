@@ -5,6 +5,8 @@ export type Project = {
   readonly state: 'ACTIVE' | 'DELETED'
   /** Changes with every change. */
   readonly revision: string
+  /** That of its IamPolicy, which changes by itself. */
+  readonly iamRevision: string
   readonly createTime: Date
   readonly updateTime: Date
 }

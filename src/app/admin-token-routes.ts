@@ -1,5 +1,3 @@
-import { BUILT_IN_ROLES } from '../access/built-in-roles.ts'
-import { authorityOf, type Caller } from '../access/caller.ts'
 import {
   ADMIN_TOKEN_FIELDS,
   adminTokenBody,
@@ -21,28 +19,23 @@ import type { Parts } from './parts.ts'
 /** Administrators beside the first; changes wait for each other, as they do in the database. */
 export function adminTokenRoutes(parts: Parts): readonly Route[] {
   const { adminTokens, pageTokens } = parts
-  const depsOf = (caller: Caller): ChangeAdminTokenDeps => ({
-    ...parts,
-    ...authorityOf(caller),
-    knownRoles: Object.keys(BUILT_IN_ROLES),
-    hasFirstAdministrator: parts.adminToken !== undefined,
-  })
+  const deps: ChangeAdminTokenDeps = { ...parts, hasFirstAdministrator: parts.adminToken !== undefined }
   const oneAtATime = createOneAtATime()
   const inTurn = <Result>(work: () => Promise<Result>) => oneAtATime('', work)
   return [
     createAdminTokenRoute({
       adminTokenBody,
-      createAdminToken: (caller, ...asked) => createAdminToken(depsOf(caller), ...asked),
+      createAdminToken: (...asked) => createAdminToken(deps, ...asked),
     }),
     listAdminTokensRoute({ adminTokens, pageTokens }),
     getAdminTokenRoute({ adminTokens }),
     updateAdminTokenRoute({
       adminTokenPatch,
       adminTokenFields: ADMIN_TOKEN_FIELDS,
-      updateAdminToken: (caller, ...asked) => inTurn(() => updateAdminToken(depsOf(caller), ...asked)),
+      updateAdminToken: (...asked) => inTurn(() => updateAdminToken(deps, ...asked)),
     }),
     deleteAdminTokenRoute({
-      deleteAdminToken: (caller, ...asked) => inTurn(() => deleteAdminToken(depsOf(caller), ...asked)),
+      deleteAdminToken: (...asked) => inTurn(() => deleteAdminToken(deps, ...asked)),
     }),
   ]
 }

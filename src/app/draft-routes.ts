@@ -29,7 +29,7 @@ export function draftRoutes(
 ): readonly Route[] {
   const drafts = createDraftStore(parts.db)
   const stores = { drafts, findDraft, writeDraft, removeDraft, recordDraft: parts.recordIdentityDraft }
-  const depsOf = (caller: Caller): DraftDeps => ({ ...changesOf(caller), ...stores })
+  const depsOf = async (caller: Caller): Promise<DraftDeps> => ({ ...(await changesOf(caller)), ...stores })
   return [
     getDraftRoute({
       findDraft: async (email) => existingDraft(stores, await existingIdentity(parts.identities, email)),
@@ -39,7 +39,9 @@ export function draftRoutes(
       identityFields: IDENTITY_FIELDS,
       draftWorkloadIdentity: async (caller, email, { body, mask, ifMatch }, authorship) => {
         const patch = readIdentityPatch(body, mask)
-        return inTurn(email, () => draftWorkloadIdentity(depsOf(caller), email, patch, ifMatch, authorship))
+        return inTurn(email, async () =>
+          draftWorkloadIdentity(await depsOf(caller), email, patch, ifMatch, authorship),
+        )
       },
     }),
     deleteDraftRoute({
@@ -51,7 +53,7 @@ export function draftRoutes(
     measureDraftImpactRoute({ measureDraftImpact: identityDraftImpact(parts, drafts, measureDraft) }),
     activateDraftRoute({
       activateDraft: (caller, email, impact, ifMatch, authorship) =>
-        inTurn(email, () => activateDraft(depsOf(caller), email, impact, ifMatch, authorship)),
+        inTurn(email, async () => activateDraft(await depsOf(caller), email, impact, ifMatch, authorship)),
     }),
   ]
 }

@@ -1,5 +1,7 @@
-import { ADMINISTRATIVE_ROLES, BUILT_IN_ROLES } from '../access/built-in-roles.ts'
-import { authorityOf, type Caller, FIRST_ADMINISTRATOR } from '../access/caller.ts'
+import { authorityOf } from '../access/authority.ts'
+import { administrativeRoles } from '../access/built-in-roles.ts'
+import { type Caller, FIRST_ADMINISTRATOR } from '../access/caller.ts'
+import { roleProblem } from '../access/role.ts'
 import { createOneAtATime, type OneAtATime } from '../db/one-at-a-time.ts'
 import { findFindings } from '../finding/find-findings.ts'
 import { createWorkloadIdentityRoutes } from '../http/create-workload-identity.ts'
@@ -43,7 +45,8 @@ import { suggestionRoutes } from './suggestion-routes.ts'
 
 /** What changes of identities are made with; those of one identity wait for each other, whatever asks for them. */
 export type IdentityChanges = {
-  readonly changesOf: (caller: Caller) => UpdateWorkloadIdentityDeps
+  /** With the roles that there are when the request comes. */
+  readonly changesOf: (caller: Caller) => Promise<UpdateWorkloadIdentityDeps>
   readonly inTurn: OneAtATime
 }
 
@@ -51,7 +54,7 @@ export type IdentityChanges = {
 const SAVING_NOTHING = FIRST_ADMINISTRATOR
 
 export function identityRoutes(parts: Parts, measureDraft: MeasureDraft): readonly Route[] {
-  const { config, clock, db, policies, pageTokens, identities, issuers, projects } = parts
+  const { config, clock, db, policies, pageTokens, identities, issuers, projects, roles } = parts
   // As they are now: no recording statement would find out that they are not.
   const evaluateBesideGuardrails = async (digest: string, input: string) =>
     parts.evaluator.evaluate(digest, input, (await parts.guardrails.current()).digest ?? undefined)
@@ -59,37 +62,42 @@ export function identityRoutes(parts: Parts, measureDraft: MeasureDraft): readon
   const besideCurrent: Beside = { loadWasm: policies.loadWasm, currentGuardrails: parts.guardrails.current }
   const runTests = (beside: Beside) => (identity: TestedIdentity) =>
     runPolicyTests({ ...judging, smokeRun: parts.smokeRun, ...beside }, identity)
-  const changesOf = (caller: Caller): UpdateWorkloadIdentityDeps => ({
-    ...config,
-    ...authorityOf(caller),
-    db,
-    clock,
-    knownRoles: Object.keys(BUILT_IN_ROLES),
-    findProject: projects.get,
-    findIdentity: identities.find,
-    findIssuer: issuers.findByUrl,
-    findSimilarIssuer: issuers.findSimilar,
-    checkIssuerUrl: parts.checkIssuerUrl,
-    freeIssuerId: (url, isReserved) =>
-      issuerIdFromUrl(url, async (id) => isReserved?.(id) === true || issuers.isTaken(id)),
-    preparePolicy: parts.preparePolicy,
-    registerIssuer: (...asked) => registerIssuer(parts, ...asked),
-    recordIdentity: parts.recordIdentity,
-    insertPolicy,
-    runTests: runTests(besideCurrent),
-    refuseFailedTests,
-    findFindings: (spec, projectId) =>
-      findFindings(spec, { ...config, projectId, administrativeRoles: ADMINISTRATIVE_ROLES }),
-  })
+  const changesOf = async (caller: Caller): Promise<UpdateWorkloadIdentityDeps> => {
+    const given = await roles.listOwnPermissions()
+    return {
+      ...config,
+      ...authorityOf(caller, given),
+      db,
+      clock,
+      findRoleProblem: (role) => (given.has(role) ? undefined : roleProblem(role, [...given.keys()])),
+      findProject: projects.get,
+      findIdentity: identities.find,
+      findIssuer: issuers.findByUrl,
+      findSimilarIssuer: issuers.findSimilar,
+      checkIssuerUrl: parts.checkIssuerUrl,
+      freeIssuerId: (url, isReserved) =>
+        issuerIdFromUrl(url, async (id) => isReserved?.(id) === true || issuers.isTaken(id)),
+      preparePolicy: parts.preparePolicy,
+      registerIssuer: (...asked) => registerIssuer(parts, ...asked),
+      recordIdentity: parts.recordIdentity,
+      insertPolicy,
+      runTests: runTests(besideCurrent),
+      refuseFailedTests,
+      findFindings: (spec, standing) =>
+        findFindings(spec, { ...config, ...standing, administrativeRoles: administrativeRoles(given) }),
+    }
+  }
   const inTurn = createOneAtATime()
   return [
     ...createWorkloadIdentityRoutes({
       workloadIdentityBody: workloadIdentitySchema,
-      createWorkloadIdentity: (caller, ...asked) => createWorkloadIdentity(changesOf(caller), ...asked),
+      createWorkloadIdentity: async (caller, ...asked) =>
+        createWorkloadIdentity(await changesOf(caller), ...asked),
     }),
     validateWorkloadIdentityRoute({
       workloadIdentityBody: workloadIdentitySchema,
-      validateWorkloadIdentity: (body) => validateWorkloadIdentity(changesOf(SAVING_NOTHING), body),
+      validateWorkloadIdentity: async (body) =>
+        validateWorkloadIdentity(await changesOf(SAVING_NOTHING), body),
     }),
     ...listWorkloadIdentitiesRoutes({ identities, projects, pageTokens }),
     getWorkloadIdentityRoute({ identities }),
@@ -98,18 +106,22 @@ export function identityRoutes(parts: Parts, measureDraft: MeasureDraft): readon
       identityFields: IDENTITY_FIELDS,
       updateWorkloadIdentity: async (caller, email, { body, mask, ifMatch }, authorship) => {
         const patch = readIdentityPatch(body, mask)
-        return inTurn(email, () =>
-          updateWorkloadIdentity(changesOf(caller), email, { patch, ifMatch, authorship }),
+        return inTurn(email, async () =>
+          updateWorkloadIdentity(await changesOf(caller), email, { patch, ifMatch, authorship }),
         )
       },
     }),
     deleteWorkloadIdentityRoute({
       deleteIdentity: (caller, email, ifMatch, authorship) =>
-        inTurn(email, () => deleteWorkloadIdentity(changesOf(caller), email, ifMatch, authorship)),
+        inTurn(email, async () =>
+          deleteWorkloadIdentity(await changesOf(caller), email, ifMatch, authorship),
+        ),
     }),
     undeleteWorkloadIdentityRoute({
       undeleteIdentity: (caller, email, ifMatch, authorship) =>
-        inTurn(email, () => undeleteWorkloadIdentity(changesOf(caller), email, ifMatch, authorship)),
+        inTurn(email, async () =>
+          undeleteWorkloadIdentity(await changesOf(caller), email, ifMatch, authorship),
+        ),
     }),
     evaluateClaimsRoute({
       identities,
@@ -117,9 +129,9 @@ export function identityRoutes(parts: Parts, measureDraft: MeasureDraft): readon
         evaluateClaims({ ...judging, evaluatePolicy: evaluateBesideGuardrails }, identity, claims),
     }),
     getIdentityPolicyRoute({ identities, policies }),
-    ...policyChangesRoutes(parts, { changesOf, planning: changesOf(SAVING_NOTHING), runTests }),
+    ...policyChangesRoutes(parts, { changesOf, planning: () => changesOf(SAVING_NOTHING), runTests }),
     ...policyVersionRoutes(parts, { changesOf, inTurn }),
     ...draftRoutes(parts, { changesOf, inTurn }, measureDraft),
-    ...suggestionRoutes(parts, changesOf(SAVING_NOTHING)),
+    ...suggestionRoutes(parts),
   ]
 }

@@ -28,6 +28,7 @@ export function jobRoutes(parts: Parts): readonly Route[] {
     getCurrentUserRoute({
       verifyAccessToken: parts.verifyAccessToken,
       findIdentityOfToken: ({ decisionId }) => parts.identities.findByDecision(decisionId),
+      listMemberships: parts.grants.listMemberships,
     }),
     getJwksRoute(keys),
   ]

@@ -1,5 +1,7 @@
 import { createAdminTokenStore } from '../access/admin-token-store.ts'
+import { createGrantStore } from '../access/grant-store.ts'
 import { createProjectStore } from '../access/project-store.ts'
+import { createRoleStore } from '../access/role-store.ts'
 import type { AppOptions } from '../app.ts'
 import { createChangeStore, createInsertChange } from '../change/change-store.ts'
 import { createRefusalRecorder } from '../change/record-refusals.ts'
@@ -149,6 +151,8 @@ export async function openParts(options: AppOptions, opened: AsyncDisposableStac
     identities,
     identityCache: createIdentityCache(identities),
     projects: createProjectStore(db),
+    roles: createRoleStore(db),
+    grants: createGrantStore(db),
   }
 }
 

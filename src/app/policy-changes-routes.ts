@@ -18,9 +18,9 @@ import type { Parts } from './parts.ts'
 export type Beside = Pick<RunPolicyTestsDeps, 'loadWasm' | 'currentGuardrails'>
 
 export type PolicyChangesDeps = {
-  readonly changesOf: (caller: Caller) => UpdateWorkloadIdentityDeps
+  readonly changesOf: (caller: Caller) => Promise<UpdateWorkloadIdentityDeps>
   /** What a plan is made with, which saves nothing. */
-  readonly planning: UpdateWorkloadIdentityDeps
+  readonly planning: () => Promise<UpdateWorkloadIdentityDeps>
   readonly runTests: (
     beside: Beside,
   ) => (identity: TestedIdentity) => ReturnType<UpdateWorkloadIdentityDeps['runTests']>
@@ -54,7 +54,7 @@ export function policyChangesRoutes(
           const plan = wanted && (await planGuardrails(changes, guardrailsIn(wanted)))
           const beside = plan === undefined ? {} : testedBeside(plan.policy)
           const planned = await planIdentities(
-            { ...planning, identities, ...beside },
+            { ...(await planning()), identities, ...beside },
             { workloadIdentities, keep },
           )
           return { ...planned, ...(plan !== undefined && { guardrails: plan.change }) }
@@ -79,7 +79,7 @@ export function policyChangesRoutes(
           const beside =
             prepared === undefined ? {} : { ...testedBeside(prepared.policy), alongside: prepared }
           const applied = await applyIdentityChanges(
-            { ...changesOf(caller), identities, ...beside },
+            { ...(await changesOf(caller)), identities, ...beside },
             asked,
             authorship,
           )

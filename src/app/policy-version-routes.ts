@@ -21,9 +21,9 @@ export function policyVersionRoutes(parts: Parts, { changesOf, inTurn }: Identit
     diffPolicyVersionRoute({ ...reading, diffIdentities, diffModules }),
     rollBackPolicyVersionRoute({
       rollBackWorkloadIdentity: (caller, email, version, ifMatch, authorship) =>
-        inTurn(email, () =>
+        inTurn(email, async () =>
           rollBackWorkloadIdentity(
-            { ...changesOf(caller), findPolicyVersion: policyVersions.get },
+            { ...(await changesOf(caller)), findPolicyVersion: policyVersions.get },
             email,
             version,
             ifMatch,

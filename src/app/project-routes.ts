@@ -15,6 +15,7 @@ import { listProjectsRoute } from '../http/list-projects.ts'
 import type { Route } from '../http/route.ts'
 import { undeleteProjectRoute } from '../http/undelete-project.ts'
 import { updateProjectRoute } from '../http/update-project.ts'
+import { iamPolicyRoutes } from './iam-policy-routes.ts'
 import type { Parts } from './parts.ts'
 
 export function projectRoutes(parts: Parts): readonly Route[] {
@@ -35,5 +36,6 @@ export function projectRoutes(parts: Parts): readonly Route[] {
     undeleteProjectRoute({
       undeleteProject: (id, ...asked) => inTurn(id, () => undeleteProject(parts, id, ...asked)),
     }),
+    ...iamPolicyRoutes(parts, inTurn),
   ]
 }

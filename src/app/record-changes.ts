@@ -1,12 +1,16 @@
 import type { AdminToken } from '../access/admin-token.ts'
+import type { Role } from '../access/role.ts'
+import type { IamPolicyOf } from '../access/set-iam-policy.ts'
 import type { InsertChange } from '../change/change.ts'
 import { createChangeRecorder } from '../change/record-change.ts'
 import { GUARDRAILS } from '../guardrails/guardrails.ts'
 import { adminTokenJson } from '../http/admin-token-json.ts'
 import { draftJson } from '../http/draft-json.ts'
 import { guardrailsDraftJson, guardrailsJson } from '../http/guardrails-json.ts'
+import { iamPolicyJson } from '../http/iam-policy-json.ts'
 import { storedIssuerJson } from '../http/issuer-json.ts'
 import { projectJson } from '../http/project-json.ts'
+import { roleJson } from '../http/role-json.ts'
 import { workloadIdentityJson } from '../http/workload-identity-json.ts'
 import type { DraftOf } from '../identity/draft-workload-identity.ts'
 import type { WholeIdentity } from '../identity/identity-store.ts'
@@ -33,6 +37,14 @@ export function recordChanges(insertChange: InsertChange) {
     recordProject: createChangeRecorder(insertChange, {
       nameOf: ({ id }) => `projects/${id}`,
       show: projectJson,
+    }),
+    recordIamPolicy: createChangeRecorder(insertChange, {
+      nameOf: ({ projectId }: IamPolicyOf) => `projects/${projectId}`,
+      show: ({ policy }) => iamPolicyJson(policy),
+    }),
+    recordRole: createChangeRecorder(insertChange, {
+      nameOf: ({ id }: Role) => `roles/${id}`,
+      show: roleJson,
     }),
     recordGuardrails: createChangeRecorder(insertChange, { nameOf: () => GUARDRAILS, show: guardrailsJson }),
     recordGuardrailsDraft: createChangeRecorder(insertChange, {

@@ -13,6 +13,7 @@ import { issuerRoutes } from './issuer-routes.ts'
 import { jobRoutes } from './job-routes.ts'
 import type { Parts } from './parts.ts'
 import { projectRoutes } from './project-routes.ts'
+import { roleRoutes } from './role-routes.ts'
 
 /** What routes need that is neither a part nor made of one. */
 type Serving = {
@@ -28,6 +29,7 @@ export function createRoutes(parts: Parts, serving: Serving): readonly Route[] {
     ...jobRoutes(parts),
     ...identityRoutes(parts, measureDraft),
     ...projectRoutes(parts),
+    ...roleRoutes(parts),
     ...issuerRoutes(parts),
     ...guardrailsRoutes(parts, measureDraft),
     ...decisionRoutes(parts),

@@ -3,17 +3,13 @@ import type { Route } from '../http/route.ts'
 import { suggestChangesRoute } from '../http/suggest-changes.ts'
 import { specOf, subjectOf } from '../identity/identity-store.ts'
 import { parseWorkloadIdentity } from '../identity/parse-workload-identity.ts'
-import type { UpdateWorkloadIdentityDeps } from '../identity/update-workload-identity.ts'
 import { ruleAdmits } from '../policy/hostile-samples.ts'
 import { createPolicyVersionStore } from '../policy/policy-version-store.ts'
 import { LEAST_EXCHANGES, type SuggestChangesDeps, suggestChanges } from '../suggestion/suggest-changes.ts'
 import type { Parts } from './parts.ts'
 
 /** What identities could ask for besides, from how they are used. */
-export function suggestionRoutes(
-  parts: Parts,
-  reading: Pick<UpdateWorkloadIdentityDeps, 'knownRoles' | 'tokenLifetimeSeconds'>,
-): readonly Route[] {
+export function suggestionRoutes(parts: Parts): readonly Route[] {
   const versions = createPolicyVersionStore(parts.db)
   const deps: SuggestChangesDeps = {
     ...parts,
@@ -30,7 +26,13 @@ export function suggestionRoutes(
         rules: spec.workloadIdentityConfig.rules,
         lastRuleNumber: identity.lastRuleNumber,
       }
-      return parseWorkloadIdentity(body, { ...reading, email: identity.email, former }).ok
+      return parseWorkloadIdentity(body, {
+        ...parts.config,
+        email: identity.email,
+        former,
+        // Its roles stay what they are.
+        findRoleProblem: () => undefined,
+      }).ok
     },
     timeOfId,
   }

@@ -17,6 +17,13 @@ export function nearestName(name: string, names: readonly string[]): string | un
   return near.sort((a, b) => a.distance - b.distance)[0]?.known
 }
 
+/** Of all names the one that is most like this one, however little that is; at least one name must be given. */
+export function closestName(name: string, names: readonly string[]): string {
+  const wanted = folded(name)
+  const distances = names.map((known) => ({ known, distance: editDistance(wanted, folded(known)) }))
+  return distances.sort((a, b) => a.distance - b.distance)[0]?.known ?? ''
+}
+
 /** The name that is this one but for case and separators. */
 export function sameName(name: string, names: readonly string[]): string | undefined {
   const wanted = folded(name)

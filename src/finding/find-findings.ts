@@ -1,3 +1,4 @@
+import type { Membership } from '../access/iam-policy.ts'
 import type { Rule } from '../identity/rule.ts'
 import type { WorkloadIdentitySpec } from '../identity/workload-identity.ts'
 import type { Provider } from '../provider/provider.ts'
@@ -8,6 +9,8 @@ import { type RuleReach, reachOf } from './rule-reach.ts'
 export type FindingContext = {
   /** The project that the identity belongs to; null where that is the workspace. */
   readonly projectId: string | null
+  /** The roles that it has in projects beside those of its rules. */
+  readonly memberships: readonly Membership[]
   /** Roles that can change what claimgate itself lets in. */
   readonly administrativeRoles: readonly string[]
   /** The audience that is ours alone. */
@@ -29,7 +32,12 @@ export function findFindings(spec: WorkloadIdentitySpec, context: FindingContext
   const found = [
     ...rules.flatMap((rule) => {
       const reach = reachOf(rule, provider)
-      return findingsOf([...breadth(rule, reach, provider), ...gifts(rule, reach, provider, context)], rule)
+      const checks = [
+        ...breadth(rule, reach, provider),
+        ...gifts(rule, reach, provider, context),
+        ...memberships(rule, reach, provider, context),
+      ]
+      return findingsOf(checks, rule)
     }),
     ...findingsOf(identityChecks(spec, provider, context)),
   ]
@@ -122,6 +130,32 @@ function gifts(
   ]
 }
 
+/** What its identity is given in projects, as far as a job of this rule has it. */
+function memberships(
+  rule: Rule,
+  { people, place, takesMergeRequests }: RuleReach,
+  { people: terms }: Provider,
+  context: FindingContext,
+): readonly Check[] {
+  const reached = context.memberships.filter((each) => each.rule === '' || each.rule === rule.id)
+  const administrative = reached.filter(({ role }) => context.administrativeRoles.includes(role))
+  return [
+    [
+      takesMergeRequests && reached.length > 0,
+      'merge_request_membership',
+      `Whoever may open a ${terms.mergeRequest} from a branch of ${place} can get ${listedIn(reached)}, ` +
+        'before anybody has looked at it.',
+      `Set mergeRequests of rule '${rule.id}' to NONE, or make the member a rule with refs: workloadIdentity:EMAIL#RULE.`,
+    ],
+    [
+      administrative.length > 0,
+      'administrative_role',
+      `${people} can get ${listedIn(administrative)}, and with it change who is let in there.`,
+      'Take the identity out of the members of this role, or make the member a rule that fewer can meet.',
+    ],
+  ]
+}
+
 function identityChecks(
   spec: WorkloadIdentitySpec,
   { people: { isOwnAudience } }: Provider,
@@ -170,6 +204,14 @@ function isShared(
     isOwnAudience(audience, issuerUrl) ||
     folded(audience) === folded(issuerUrl)
   )
+}
+
+const MAX_SHOWN = 3 // an identity may be a member of ten thousand projects
+
+function listedIn(given: readonly Membership[]): string {
+  const shown = given.slice(0, MAX_SHOWN).map(({ role, projectId }) => `'${role}' in projects/${projectId}`)
+  const more = given.length > MAX_SHOWN ? ` and ${given.length - MAX_SHOWN} more roles` : ''
+  return `${shown.join(', ')}${more}`
 }
 
 function listed(texts: readonly string[]): string {

@@ -1,23 +1,30 @@
 import type { Caller } from '../access/caller.ts'
+import type { Grants, Subject } from '../access/grant-store.ts'
 import type { StoredIdentity } from '../identity/identity-store.ts'
 import type { AccessTokenClaims } from '../issuance/access-token.ts'
-import { rolesStillGranted } from './roles-still-granted.ts'
+import { subjectOfToken } from './subject-of-token.ts'
+
+/** Whoever administers, before it is known what about. */
+export type Administrator = Pick<Caller, 'name' | 'permissions'> & {
+  /** What they may in a project, by what they hold there too; absent where that is never more. */
+  readonly findPermissionsIn?: (projectId: string) => Promise<Caller['permissions']>
+}
 
 /** Whom an Authorization header stands for; undefined where it carries nothing that is good here. */
-export type FindCaller = (authorization: string | undefined) => Promise<Caller | undefined>
+export type FindCaller = (authorization: string | undefined) => Promise<Administrator | undefined>
 
 export type FindCallerDeps = {
   readonly isAdministrator: (authorization: string | undefined) => boolean
-  readonly firstAdministrator: Caller
+  readonly firstAdministrator: Administrator
   /** Whose an admin token is beside that one; undefined where it is nobody's now. */
-  readonly findAdminToken: (
-    token: string,
-  ) => Promise<{ readonly id: string; readonly roles: readonly string[] } | undefined>
+  readonly findAdminToken: (token: string) => Promise<Administrator | undefined>
   readonly verifyAccessToken: (token: string) => Promise<AccessTokenClaims | undefined>
   readonly findIdentityOfToken: (claims: AccessTokenClaims) => Promise<StoredIdentity | undefined>
   /** Whether tokens of this issuer are accepted now. */
   readonly isActiveIssuer: (issuerUrl: string) => Promise<boolean>
-  readonly permissionsOf: (roles: readonly string[]) => Caller['permissions']
+  readonly findGrants: (subject: Subject, projectId: string | null) => Promise<Grants>
+  /** Of permissions those that are claimgate's own. */
+  readonly ownPermissions: (permissions: readonly string[]) => Caller['permissions']
 }
 
 /**
@@ -31,15 +38,20 @@ export function createFindCaller(deps: FindCallerDeps): FindCaller {
     const [, token] = /^Bearer +([\w.-]+)$/i.exec(authorization ?? '') ?? []
     if (token === undefined) return undefined
     const adminToken = await deps.findAdminToken(token)
-    if (adminToken !== undefined) {
-      return { name: `adminTokens/${adminToken.id}`, permissions: deps.permissionsOf(adminToken.roles) }
-    }
+    if (adminToken !== undefined) return adminToken
     const claims = await deps.verifyAccessToken(token)
     const identity = claims && (await deps.findIdentityOfToken(claims))
     if (claims === undefined || !identity?.isActive || identity.email !== claims.email) return undefined
     if (!(await deps.isActiveIssuer(identity.workloadIdentityConfig.issuerUrl))) return undefined
-    // A project's identities have their roles in it only, and none of the workspace's.
-    const roles = identity.project === null ? rolesStillGranted(claims.roles, claims, identity) : []
-    return { name: `workloadIdentities/${identity.email}`, permissions: deps.permissionsOf(roles) }
+    const subject = subjectOfToken(claims, identity)
+    const findPermissions = async (projectId: string | null) => {
+      const { grants } = await deps.findGrants(subject, projectId)
+      return deps.ownPermissions(grants.flatMap(({ permissions }) => permissions))
+    }
+    return {
+      name: `workloadIdentities/${identity.email}`,
+      permissions: await findPermissions(null),
+      findPermissionsIn: findPermissions,
+    }
   }
 }

@@ -1,9 +1,10 @@
 import { z } from 'zod'
+import type { GrantStore, ProjectRole, Subject } from '../access/grant-store.ts'
 import { RequestError } from '../errors.ts'
 import type { StoredIdentity } from '../identity/identity-store.ts'
 import type { AccessTokenClaims } from '../issuance/access-token.ts'
-import { rolesStillGranted } from './roles-still-granted.ts'
 import { defineRoute, type Route } from './route.ts'
+import { subjectOfToken } from './subject-of-token.ts'
 
 const userAnswer = z
   .strictObject({
@@ -15,7 +16,8 @@ const userAnswer = z
     workspace: z.literal('workspaces/default'),
     roles: z.array(z.string()).meta({ description: "The token's roles that its rules still grant." }),
     projects: z.array(z.strictObject({ name: z.string(), roles: z.array(z.string()) })).meta({
-      description: 'The same of an identity of a project, in that project only.',
+      description:
+        "By name, each project in which the identity is a member, also by a rule that the token met, or which it belongs to: its roles there, in its own also the rules'.",
     }),
   })
   .meta({ id: 'User' })
@@ -24,6 +26,7 @@ const userAnswer = z
 export function getCurrentUserRoute(deps: {
   verifyAccessToken: (token: string) => Promise<AccessTokenClaims | undefined>
   findIdentityOfToken: (claims: AccessTokenClaims) => Promise<StoredIdentity | undefined>
+  listMemberships: GrantStore['listMemberships']
 }): Route {
   return defineRoute({
     method: 'GET',
@@ -39,6 +42,7 @@ export function getCurrentUserRoute(deps: {
       const identity = claims && (await deps.findIdentityOfToken(claims))
       if (claims === undefined || !identity?.isActive) throw invalidToken()
       note({ identity: identity.email })
+      const subject = subjectOfToken(claims, identity)
       return {
         body: {
           name: `users/${identity.email}`,
@@ -47,15 +51,28 @@ export function getCurrentUserRoute(deps: {
           state: 'ACTIVE',
           userType: 'WORKLOAD_IDENTITY',
           workspace: 'workspaces/default',
-          roles: rolesStillGranted(claims.roles, claims, identity),
-          projects: claims.projects.map(({ name, roles }) => ({
-            name,
-            roles: rolesStillGranted(roles, claims, identity),
-          })),
+          roles: subject.projectId === null ? rolesOf(subject) : [],
+          projects: projectsOf(subject, await deps.listMemberships(subject)),
         },
       }
     },
   })
+}
+
+function rolesOf({ rules }: Subject): readonly string[] {
+  return [...new Set(rules.flatMap(({ roles }) => roles))].sort()
+}
+
+/** Its own among them, whatever its roles there. */
+function projectsOf(subject: Subject, memberships: readonly ProjectRole[]) {
+  const { projectId } = subject
+  const own = projectId === null ? [] : rolesOf(subject).map((role) => ({ projectId, role }))
+  const byProject = Map.groupBy([...own, ...memberships], (each) => each.projectId)
+  if (projectId !== null && !byProject.has(projectId)) byProject.set(projectId, [])
+  return [...byProject.keys()].sort().map((id) => ({
+    name: `projects/${id}`,
+    roles: [...new Set((byProject.get(id) ?? []).map(({ role }) => role))].sort(),
+  }))
 }
 
 /** RFC 6750 §2.1. A script that did not look at the exchange's answer sends what jq made of it: `null` or nothing. */

@@ -12,7 +12,7 @@ export async function listenForMetrics(
   const server = createHttpServer({
     routes: [openMetricsRoute(deps)],
     trustProxy: 0,
-    findCaller: async () => undefined,
+    callers: { findCaller: async () => undefined, findProjectOfEmail: async () => undefined },
     recordRefusal: async () => undefined,
     log: deps.log,
   })

@@ -22,6 +22,7 @@ const GROUPS: Readonly<Record<RouteGroup, string>> = {
   Guardrails: 'What the organisation demands of every job, beside every identity.',
   Issuers: 'Whose tokens are trusted, and their keys.',
   Projects: 'Projects, and who has which roles in them.',
+  Roles: 'What whoever has a role may do, here and with the services behind claimgate.',
   Decisions:
     'What was decided, and why; never changed, and kept for as long as DECISION_RETENTION_DAYS says, or for ever.',
   Administration: 'Who administers, and what they changed or were refused to; changes are kept for ever.',

@@ -2,11 +2,10 @@ import { randomUUID } from 'node:crypto'
 import { isIP } from 'node:net'
 import type { Request } from 'express'
 import type { Caller } from '../access/caller.ts'
-import type { Permission } from '../access/permissions.ts'
-import { invalidArgument, RequestError } from '../errors.ts'
+import { invalidArgument } from '../errors.ts'
 import { nearestName } from '../fields/nearest-name.ts'
-import type { FindCaller } from './find-caller.ts'
 import { parse, parseParameter } from './parse.ts'
+import { type PermittedCallerDeps, permittedCaller } from './permitted-caller.ts'
 import { readJsonBody } from './read-body.ts'
 import { isAdministration, type Route, type RouteBody, type RouteRequest } from './route.ts'
 
@@ -21,9 +20,9 @@ export async function readRequest(
   context: {
     readonly requestId: string
     readonly arrivedAt: number
-    readonly findCaller: FindCaller
+    readonly callers: PermittedCallerDeps
     /** Told who asks, before it is known whether they may. */
-    readonly onCaller: (caller: Caller) => void
+    readonly onCaller: (name: string) => void
     readonly signal: AbortSignal | undefined
     readonly note: RouteRequest['note']
   },
@@ -35,8 +34,9 @@ export async function readRequest(
     throw invalidArgument('The host header is missing.')
   }
   const { authorization } = request.headers
+  const params = request.params as Record<string, string>
   const caller = isAdministration(route.access)
-    ? await permittedCaller(route.access, authorization, context)
+    ? await permittedCaller(context, route.access, authorization, params)
     : ANYBODY
   return {
     requestId: context.requestId,
@@ -45,35 +45,13 @@ export async function readRequest(
     userAgent: request.headers['user-agent']?.slice(0, MAX_USER_AGENT) ?? null,
     caller,
     authorization,
-    params: request.params as Record<string, string>,
+    params,
     query: readQuery(route, request),
     ifMatch: readIfMatch(route, request),
     body: route.body === undefined ? undefined : await readBody(route.body, request),
     signal: context.signal,
     note: context.note,
   }
-}
-
-async function permittedCaller(
-  permission: Permission,
-  authorization: string | undefined,
-  { findCaller, onCaller }: { findCaller: FindCaller; onCaller: (caller: Caller) => void },
-): Promise<Caller> {
-  const caller = await findCaller(authorization)
-  if (caller === undefined) {
-    throw new RequestError(
-      'unauthenticated',
-      authorization === undefined
-        ? 'This needs an admin token, or an access token with the permission: Authorization: Bearer TOKEN.'
-        : 'What Authorization carries is neither an admin token that is good now nor an access token of an identity that is active: Authorization: Bearer TOKEN.',
-    )
-  }
-  onCaller(caller)
-  if (caller.permissions.has(permission)) return caller
-  throw new RequestError(
-    'permission_denied',
-    `This needs the permission ${permission}, which the roles of ${caller.name} do not give.`,
-  )
 }
 
 /** What a proxy in front forwards as the caller's address is recorded, so it has to be one. */

@@ -41,6 +41,7 @@ export type RouteGroup =
   | 'Guardrails'
   | 'Issuers'
   | 'Projects'
+  | 'Roles'
   | 'Decisions'
   | 'Administration'
   | 'Operation'

@@ -2,13 +2,12 @@ import { randomUUID } from 'node:crypto'
 import { createServer, type Server, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import express, { type Express, type NextFunction, type Request, type Response } from 'express'
-import type { Caller } from '../access/caller.ts'
 import type { RefusedAttempt } from '../change/record-refusals.ts'
 import { invalidArgument, RequestError, unavailable } from '../errors.ts'
 import { plainJson } from '../exchange/plain-text.ts'
 import type { JsonValue } from '../json.ts'
 import type { Log } from '../log.ts'
-import type { FindCaller } from './find-caller.ts'
+import type { PermittedCallerDeps } from './permitted-caller.ts'
 import { errorAnswer, MethodNotAllowed, problemAnswer } from './problem.ts'
 import { readCallerIp, readRequest, readRequestId, readTraceparent } from './read-request.ts'
 import { refusedAttempt } from './refused-attempt.ts'
@@ -17,7 +16,7 @@ import type { Route, RouteAnswer, RouteRequest } from './route.ts'
 export type HttpDeps = {
   readonly routes: readonly Route[]
   readonly trustProxy: number | readonly string[]
-  readonly findCaller: FindCaller
+  readonly callers: PermittedCallerDeps
   /** Keeps that an administrator was refused something; the answer waits for it. */
   readonly recordRefusal: (attempt: RefusedAttempt) => Promise<void>
   /** Whether this server is about to end, so that senders are told to use another connection. */
@@ -140,17 +139,17 @@ async function serve(deps: HttpDeps, request: Request, response: Response, pick:
 
 /** Runs a route's handler. That an administrator is refused something is kept before it is answered. */
 async function handle(
-  { findCaller, recordRefusal }: HttpDeps,
+  { callers, recordRefusal }: HttpDeps,
   route: Route,
   request: Request,
   context: Pick<RouteRequest, 'requestId' | 'arrivedAt' | 'signal' | 'note'>,
 ): Promise<RouteAnswer> {
   let author: string | undefined
-  const onCaller = ({ name }: Caller) => {
+  const onCaller = (name: string) => {
     author = name
   }
   try {
-    return await route.handle(await readRequest(route, request, { ...context, findCaller, onCaller }))
+    return await route.handle(await readRequest(route, request, { ...context, callers, onCaller }))
   } catch (error) {
     const attempt = refusedAttempt(route, request, error)
     if (author !== undefined && attempt !== undefined) {

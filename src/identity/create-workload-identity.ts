@@ -1,4 +1,5 @@
-import type { Authority } from '../access/caller.ts'
+import type { Authority } from '../access/authority.ts'
+import type { Membership } from '../access/iam-policy.ts'
 import type { Project } from '../access/project.ts'
 import type { RecordChange } from '../change/change.ts'
 import type { Clock } from '../clock.ts'
@@ -16,7 +17,7 @@ import { checkIdentityId, emailOf, parseEmail } from './identity-email.ts'
 import { type IdentityIssuer, type IssuerDeps, issuerFor } from './identity-issuer.ts'
 import { EMAIL_TAKEN, insertIdentity, type NewIdentity, type WholeIdentity } from './identity-store.ts'
 import { parseWorkloadIdentity } from './parse-workload-identity.ts'
-import { rolesOf, type WorkloadIdentitySpec } from './workload-identity.ts'
+import { giftsOf, type WorkloadIdentitySpec } from './workload-identity.ts'
 
 export type CreateWorkloadIdentityDeps = IssuerDeps &
   Authority &
@@ -25,7 +26,8 @@ export type CreateWorkloadIdentityDeps = IssuerDeps &
     readonly clock: Clock
     readonly identityDomain: string
     readonly tokenLifetimeSeconds: number
-    readonly knownRoles: readonly string[]
+    /** Says what is wrong with a role that a rule names, or undefined. */
+    readonly findRoleProblem: (role: string) => string | undefined
     readonly findProject: (id: string) => Promise<Project | undefined>
     /** The policy of these rules and conditions, compiled and tried; throws `invalid_argument` with the problems. */
     readonly preparePolicy: PreparePolicy
@@ -33,10 +35,16 @@ export type CreateWorkloadIdentityDeps = IssuerDeps &
     readonly runTests: (identity: TestedIdentity) => Promise<readonly TestResult[]>
     /** Throws `invalid_argument` with the tests that failed. */
     readonly refuseFailedTests: (results: readonly TestResult[]) => void
-    readonly findFindings: (spec: WorkloadIdentitySpec, projectId: string | null) => readonly Finding[]
+    readonly findFindings: FindFindings
     readonly insertPolicy: typeof insertPolicy
     readonly recordIdentity: RecordChange<WholeIdentity>
   }
+
+/** What an identity lets in: where it belongs and is a member says what its jobs are given. */
+export type FindFindings = (
+  spec: WorkloadIdentitySpec,
+  place: { readonly projectId: string | null; readonly memberships: readonly Membership[] },
+) => readonly Finding[]
 
 /** What a create or a change made of an identity, what it did beside, and what the identity now lets in. */
 export type SavedIdentity = {
@@ -97,11 +105,11 @@ export async function prepareCreate(
   if (!parsed.ok) throw new FieldError(parsed.field, parsed.message)
 
   const { spec, notices } = parsed
-  deps.checkMayGive(rolesOf(spec))
+  deps.checkMayGive(giftsOf(spec, projectId ?? null))
   const policy = await deps.preparePolicy(spec.workloadIdentityConfig)
   const place = { email, projectId: projectId ?? null }
   deps.refuseFailedTests(await deps.runTests({ ...place, spec, policy }))
-  const findings = deps.findFindings(spec, place.projectId)
+  const findings = deps.findFindings(spec, { projectId: place.projectId, memberships: [] })
   const acknowledgements = acknowledgeFindings(deps, findings, [], acknowledge)
   const identity = { ...place, spec, acknowledgements, policyDigest: policy.digest }
   return { identity, policy, notices, findings }
@@ -136,13 +144,14 @@ async function save(
 
 /** Saves what was prepared. Throws the database's unique violation where a living identity has the email by now. */
 export async function saveCreate(
-  deps: Pick<CreateWorkloadIdentityDeps, 'insertPolicy' | 'recordIdentity'>,
+  deps: Pick<CreateWorkloadIdentityDeps, 'insertPolicy' | 'holdRoles' | 'recordIdentity'>,
   trx: Database['kysely'],
   { identity, policy: { policy }, notices, findings }: PreparedCreate,
   issuer: IdentityIssuer,
   authorship: Authorship,
   now: Date,
 ): Promise<SavedIdentity> {
+  await deps.holdRoles(trx, giftsOf(identity.spec, identity.projectId))
   await issuer.register(trx, authorship, now)
   if (policy !== undefined) await deps.insertPolicy(trx, policy, now)
   const saved = await insertIdentity(trx, { ...identity, issuerId: issuer.id }, authorship, now)

@@ -1,4 +1,4 @@
-import type { Authority } from '../access/caller.ts'
+import type { Authority } from '../access/authority.ts'
 import type { Database } from '../db/database.ts'
 import { FieldError, invalidArgument, RequestError } from '../errors.ts'
 import type { Authorship } from '../fields/authorship.ts'

@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { type Kysely, type Selectable, sql, type UpdateObject } from 'kysely'
+import type { Gift } from '../access/caller.ts'
+import type { Membership } from '../access/iam-policy.ts'
 import type { Database } from '../db/database.ts'
 import { insertPolicyVersion, type PolicyChange } from '../db/insert-policy-version.ts'
 import type { ListQuery } from '../db/list-query.ts'
@@ -10,7 +12,12 @@ import type { FilterTerm } from '../fields/parse-filter.ts'
 import type { PolicyTest } from '../policy-test/policy-test.ts'
 import type { Acknowledgement } from './acknowledge-findings.ts'
 import { lastRuleNumber } from './match-rules.ts'
-import type { SubjectTokenUse, WorkloadIdentityConfig, WorkloadIdentitySpec } from './workload-identity.ts'
+import {
+  giftsOf,
+  type SubjectTokenUse,
+  type WorkloadIdentityConfig,
+  type WorkloadIdentitySpec,
+} from './workload-identity.ts'
 
 export type IdentityState = 'ACTIVE' | 'DISABLED' | 'DELETED'
 
@@ -36,7 +43,11 @@ export type StoredIdentity = Omit<WorkloadIdentitySpec, 'tests'> & {
 
 /** All of an identity that is stored; what its author alone needs may be a hundred times as large as the rest. */
 export type WholeIdentity = StoredIdentity &
-  Pick<WorkloadIdentitySpec, 'tests'> & { readonly acknowledgements: readonly Acknowledgement[] }
+  Pick<WorkloadIdentitySpec, 'tests'> & {
+    readonly acknowledgements: readonly Acknowledgement[]
+    /** The roles that it has in projects, beside those of its rules. */
+    readonly memberships: readonly Membership[]
+  }
 
 export type NewIdentity = {
   readonly email: string
@@ -142,12 +153,14 @@ export function createIdentityStore(db: Database): IdentityStore {
   }
 }
 
-/** Keeps an identity from changing until the transaction ends, and tells what it is now. By its internal id. */
+/**
+ * Keeps an identity from changing, and from becoming a member of anything, until the transaction ends, and tells what
+ * it is now. By its internal id.
+ */
 export async function lockIdentity(trx: Kysely<Schema>, id: string): Promise<WholeIdentity> {
-  const row = await selectWhole(trx)
-    .where('workload_identities.id', '=', id)
-    .forUpdate('workload_identities')
-    .executeTakeFirstOrThrow()
+  // Read once it is locked: a statement that had to wait sees its memberships as they were before.
+  await trx.selectFrom('workload_identities').select('id').where('id', '=', id).forUpdate().execute()
+  const row = await selectWhole(trx).where('workload_identities.id', '=', id).executeTakeFirstOrThrow()
   return wholeFromRow(row)
 }
 
@@ -156,11 +169,14 @@ export async function lockIdentities(
   trx: Kysely<Schema>,
   emails: readonly string[],
 ): Promise<readonly WholeIdentity[]> {
-  const rows = await selectWhole(trx)
+  await trx
+    .selectFrom('workload_identities')
+    .select('id')
     .where(isOneOf(emails))
-    .orderBy('workload_identities.id')
-    .forUpdate('workload_identities')
+    .orderBy('id')
+    .forUpdate()
     .execute()
+  const rows = await selectWhole(trx).where(isOneOf(emails)).execute()
   return rows.map(wholeFromRow)
 }
 
@@ -249,7 +265,14 @@ function isOneOf(emails: readonly string[]) {
 }
 
 function selectWhole(kysely: Kysely<Schema>) {
-  return selectToJudge(kysely).select(['tests', 'acknowledgements'])
+  return selectToJudge(kysely).select([
+    'tests',
+    'acknowledgements',
+    sql<readonly Membership[]>`(
+      select coalesce(json_agg(json_build_object('projectId', project_id, 'role', role, 'rule', rule)
+          order by project_id, role, rule), '[]')
+        from project_bindings where identity_id = workload_identities.id)`.as('memberships'),
+  ])
 }
 
 /** By name, since what is only the author's would fill the cache of identities. */
@@ -319,7 +342,7 @@ export function subjectOf({ id }: Pick<StoredIdentity, 'id'>): string {
 export function specOf(identity: WholeIdentity): WorkloadIdentitySpec {
   const { id, email, state, project, isActive, isSuperseded, policyDigest, lastRuleNumber, ...rest } =
     identity
-  const { revision, createTime, updateTime, acknowledgements, ...spec } = rest
+  const { revision, createTime, updateTime, acknowledgements, memberships, ...spec } = rest
   return spec
 }
 
@@ -350,13 +373,29 @@ type IdentityRow = Omit<
 }
 
 function wholeFromRow(
-  row: IdentityRow & Pick<Selectable<WorkloadIdentityTable>, 'tests' | 'acknowledgements'>,
+  row: IdentityRow &
+    Pick<Selectable<WorkloadIdentityTable>, 'tests' | 'acknowledgements'> &
+    Pick<WholeIdentity, 'memberships'>,
 ): WholeIdentity {
   return {
     ...fromRow(row),
     tests: row.tests as readonly PolicyTest[],
     acknowledgements: row.acknowledgements as readonly Acknowledgement[],
+    memberships: row.memberships,
   }
+}
+
+/** Where an identity belongs and is a member. */
+export function standingOf({
+  project,
+  memberships,
+}: WholeIdentity): Pick<WholeIdentity, 'memberships'> & { readonly projectId: string | null } {
+  return { projectId: project?.id ?? null, memberships }
+}
+
+/** All that an identity gives, and where: by its rules, and by its memberships. */
+export function allGiftsOf({ project, memberships, ...spec }: WholeIdentity): readonly Gift[] {
+  return [...giftsOf(spec, project?.id ?? null), ...memberships]
 }
 
 function fromRow(row: IdentityRow): StoredIdentity {

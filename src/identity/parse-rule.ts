@@ -1,6 +1,5 @@
 import type { FieldProblem } from '../fields/describe-issue.ts'
-import { shownList, shownText } from '../fields/field-path.ts'
-import { nearestName } from '../fields/nearest-name.ts'
+import { shownText } from '../fields/field-path.ts'
 import type { Provider } from '../provider/provider.ts'
 import { checkGroupPath, checkProjectPath } from './project-path.ts'
 import { checkRefPattern } from './ref-pattern.ts'
@@ -50,7 +49,7 @@ export function checkRule(
   body: RuleBody,
   id: string,
   provider: Provider,
-  knownRoles: readonly string[],
+  findRoleProblem: (role: string) => string | undefined,
 ): FieldProblem | undefined {
   return (
     pathProblem(body, provider) ??
@@ -59,7 +58,7 @@ export function checkRule(
     mergeRequestsProblem(body, id, provider) ??
     claimsProblem(body) ??
     idsProblem(body, provider) ??
-    rolesProblem(body, knownRoles)
+    rolesProblem(body, findRoleProblem)
   )
 }
 
@@ -167,13 +166,14 @@ function idsProblem(body: RuleBody, { names, pinsWholeGroup }: Provider): FieldP
   )
 }
 
-function rolesProblem(body: RuleBody, knownRoles: readonly string[]): FieldProblem | undefined {
+function rolesProblem(
+  body: RuleBody,
+  findRoleProblem: (role: string) => string | undefined,
+): FieldProblem | undefined {
   const roles = body.roles ?? []
-  const index = roles.findIndex((role) => !knownRoles.includes(role))
-  if (index < 0) return findDuplicate(['roles'], roles)
-  const role = roles[index] ?? ''
-  const near = nearestName(role, knownRoles) ?? nearestName(`roles/${role}`, knownRoles)
-  const mend =
-    near === undefined ? `the roles are ${shownList(knownRoles)}` : `the nearest is ${shownText(near)}`
-  return { path: ['roles', index], message: `${shownText(role)} is not a role: ${mend}` }
+  for (const [index, role] of roles.entries()) {
+    const message = findRoleProblem(role)
+    if (message !== undefined) return { path: ['roles', index], message }
+  }
+  return findDuplicate(['roles'], roles)
 }

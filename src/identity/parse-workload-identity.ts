@@ -18,10 +18,11 @@ import {
   workloadIdentitySchema,
 } from './workload-identity-schema.ts'
 
-/** What a body is read against: the email it will have, the roles there are, the service's default lifetime. */
+/** What a body is read against: the email it will have, the service's default lifetime. */
 export type ParseContext = {
   readonly email: string
-  readonly knownRoles: readonly string[]
+  /** Says what is wrong with a role that a rule names, or undefined. */
+  readonly findRoleProblem: (role: string) => string | undefined
   readonly tokenLifetimeSeconds: number
   /** The rules as they are stored, where the body changes an identity. */
   readonly former?: FormerRules
@@ -180,7 +181,7 @@ function* rulesProblems(
       yield { path: [...at, 'id'], message: `${shownText(id)} is the id of rules[${first}] already` }
       continue
     }
-    const problem = checkRule(rule, id, PROVIDERS[providerType], context.knownRoles)
+    const problem = checkRule(rule, id, PROVIDERS[providerType], context.findRoleProblem)
     if (problem !== undefined) yield { path: [...at, ...problem.path], message: problem.message }
   }
 }

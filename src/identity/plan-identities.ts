@@ -7,7 +7,7 @@ import { type ChangeAction, saysTheSame, type WantedIdentity } from './identity-
 import { emailOf, placeOf } from './identity-email.ts'
 import { issuerFor } from './identity-issuer.ts'
 import { readIdentityPatch } from './identity-patch.ts'
-import type { IdentityStore, WholeIdentity } from './identity-store.ts'
+import { type IdentityStore, standingOf, type WholeIdentity } from './identity-store.ts'
 import { onceEachPolicy } from './once-each-policy.ts'
 import {
   judgeUpdate,
@@ -153,7 +153,7 @@ async function planChange(
     notices: [...plan.notices, ...issuer.notices],
     findings: marked(
       judgeUpdate(deps, current, plan, undefined).findings,
-      deps.findFindings(current, current.project?.id ?? null),
+      deps.findFindings(current, standingOf(current)),
     ),
   }
 }

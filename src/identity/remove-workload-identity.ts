@@ -1,21 +1,21 @@
-import type { Authority } from '../access/caller.ts'
+import type { Authority } from '../access/authority.ts'
 import type { RecordChange } from '../change/change.ts'
 import type { Clock } from '../clock.ts'
 import { checkRevision, type IfMatch } from '../db/check-revision.ts'
 import type { Database } from '../db/database.ts'
 import { RequestError } from '../errors.ts'
 import type { Authorship } from '../fields/authorship.ts'
-import type { Finding } from '../finding/finding.ts'
 import { type AcknowledgeDeps, acknowledgeFindings } from './acknowledge-findings.ts'
-import type { SavedIdentity } from './create-workload-identity.ts'
+import type { FindFindings, SavedIdentity } from './create-workload-identity.ts'
 import {
+  allGiftsOf,
   deleteIdentity,
   lockIdentity,
   type StoredIdentity,
+  standingOf,
   undeleteIdentity,
   type WholeIdentity,
 } from './identity-store.ts'
-import { rolesOf, type WorkloadIdentitySpec } from './workload-identity.ts'
 
 export type RemoveWorkloadIdentityDeps = Pick<Authority, 'checkMayGive'> & {
   readonly db: Database
@@ -26,7 +26,7 @@ export type RemoveWorkloadIdentityDeps = Pick<Authority, 'checkMayGive'> & {
 
 export type UndeleteWorkloadIdentityDeps = RemoveWorkloadIdentityDeps &
   AcknowledgeDeps & {
-    readonly findFindings: (spec: WorkloadIdentitySpec, projectId: string | null) => readonly Finding[]
+    readonly findFindings: FindFindings
   }
 
 /** Deletes an identity softly. Throws `not_found` where there is no living one, `aborted` where its etag is another. */
@@ -50,7 +50,7 @@ export async function saveDelete(
   authorship: Authorship,
   now: Date,
 ): Promise<WholeIdentity> {
-  deps.checkMayGive(rolesOf(identity))
+  deps.checkMayGive(allGiftsOf(identity))
   if (identity.state === 'DELETED') {
     throw new RequestError('not_found', 'There is no such workload identity, or it is deleted already.')
   }
@@ -72,12 +72,12 @@ export async function undeleteWorkloadIdentity(
   authorship: Authorship,
 ): Promise<SavedIdentity> {
   const identity = await withLocked(deps, email, async (trx, identity, now) => {
-    deps.checkMayGive(rolesOf(identity))
+    deps.checkMayGive(allGiftsOf(identity))
     if (identity.isSuperseded || identity.state !== 'DELETED') {
       throw new RequestError('failed_precondition', `workloadIdentities/${email} is not deleted.`)
     }
     checkRevision(identity.revision, ifMatch)
-    const findings = deps.findFindings(identity, identity.project?.id ?? null)
+    const findings = deps.findFindings(identity, standingOf(identity))
     const acknowledged = acknowledgeFindings(
       deps,
       findings,
@@ -88,7 +88,7 @@ export async function undeleteWorkloadIdentity(
     await deps.recordIdentity(trx, { verb: 'UNDELETE', before: identity, after: undeleted }, authorship, now)
     return undeleted
   })
-  const findings = deps.findFindings(identity, identity.project?.id ?? null)
+  const findings = deps.findFindings(identity, standingOf(identity))
   return { identity, notices: [], findings }
 }
 

@@ -10,9 +10,9 @@ import { type Acknowledgement, acknowledgeFindings } from './acknowledge-finding
 import type { CreateWorkloadIdentityDeps, SavedIdentity } from './create-workload-identity.ts'
 import { type IdentityIssuer, issuerFor } from './identity-issuer.ts'
 import { type IdentityPatch, patchedBody } from './identity-patch.ts'
-import { lockIdentity, type WholeIdentity, writeIdentity } from './identity-store.ts'
+import { allGiftsOf, lockIdentity, standingOf, type WholeIdentity, writeIdentity } from './identity-store.ts'
 import { type ParsedWorkloadIdentity, parseWorkloadIdentity } from './parse-workload-identity.ts'
-import { rolesOf, type WorkloadIdentitySpec } from './workload-identity.ts'
+import { giftsOf, rolesOf, type WorkloadIdentitySpec } from './workload-identity.ts'
 
 export type UpdateWorkloadIdentityDeps = CreateWorkloadIdentityDeps & {
   readonly findIdentity: (email: string) => Promise<WholeIdentity | undefined>
@@ -90,7 +90,7 @@ export function planUpdate(
   const parsed = readChange(deps, identity, patch)
   if (!parsed.ok) throw new FieldError(parsed.field, parsed.message)
   // Of both: who may not give a role may not choose either to whom it is given.
-  deps.checkMayGive([...rolesOf(identity), ...rolesOf(parsed.spec)])
+  deps.checkMayGive([...allGiftsOf(identity), ...giftsOf(parsed.spec, identity.project?.id ?? null)])
   return {
     spec: parsed.spec,
     state: patch.state ?? identity.state,
@@ -104,12 +104,13 @@ export function readChange(
   identity: WholeIdentity,
   patch: IdentityPatch,
 ): ParsedWorkloadIdentity {
+  // What the change leaves alone is not judged anew: a role may be gone since.
+  const kept = patch.changesRules ? [] : rolesOf(identity)
   return parseWorkloadIdentity(patchedBody(identity, patch), {
     ...deps,
     email: identity.email,
     former: { rules: identity.workloadIdentityConfig.rules, lastRuleNumber: identity.lastRuleNumber },
-    // What the change leaves alone is not judged anew: a role may be gone since.
-    knownRoles: patch.changesRules ? deps.knownRoles : [...deps.knownRoles, ...rolesOf(identity)],
+    findRoleProblem: (role) => (kept.includes(role) ? undefined : deps.findRoleProblem(role)),
   })
 }
 
@@ -178,6 +179,10 @@ export async function saveUpdate(
   if (!isPrepared) return undefined
 
   const { findings, acknowledgements } = judgeUpdate(deps, current, plan, authorship.acknowledge)
+  // Those that it gives already are in use, and stay as long as it gives them.
+  const former = rolesOf(current)
+  const gifts = giftsOf(spec, current.project?.id ?? null).filter(({ role }) => !former.includes(role))
+  await deps.holdRoles(trx, gifts)
   await issuer.register(trx, authorship, now)
   if (policy?.policy !== undefined) await deps.insertPolicy(trx, policy.policy, now)
   const policyDigest = policy?.digest ?? current.policyDigest
@@ -200,7 +205,7 @@ export function judgeUpdate(
   plan: PlannedUpdate,
   acknowledge: string | undefined,
 ): { readonly findings: readonly Finding[]; readonly acknowledgements: readonly Acknowledgement[] } {
-  const findings = deps.findFindings(plan.spec, current.project?.id ?? null)
+  const findings = deps.findFindings(plan.spec, standingOf(current))
   const acknowledgements =
     onlyDisables(current, plan) && acknowledge === undefined
       ? current.acknowledgements

@@ -104,7 +104,7 @@ async function judge(
   ])
   return {
     problems: [...issuer.problems, ...policy.problems],
-    findings: deps.findFindings(spec, projectId),
+    findings: deps.findFindings(spec, { projectId, memberships: stored?.memberships ?? [] }),
     tests:
       policy.value === undefined ? [] : await deps.runTests({ email, projectId, spec, policy: policy.value }),
     notices: [

@@ -1,3 +1,4 @@
+import type { Gift } from '../access/caller.ts'
 import type { Finding } from '../finding/finding.ts'
 import type { PolicyTest } from '../policy-test/policy-test.ts'
 import type { ProviderType } from '../provider/providers.ts'
@@ -32,6 +33,14 @@ export function rolesOf({
   workloadIdentityConfig,
 }: Pick<WorkloadIdentitySpec, 'workloadIdentityConfig'>): readonly string[] {
   return workloadIdentityConfig.rules.flatMap(({ roles }) => roles)
+}
+
+/** The same with where they count: of a project's identity in that project only. */
+export function giftsOf(
+  spec: Pick<WorkloadIdentitySpec, 'workloadIdentityConfig'>,
+  projectId: string | null,
+): readonly Gift[] {
+  return rolesOf(spec).map((role) => ({ role, projectId }))
 }
 
 /** The resource as it is answered; times are RFC 3339. `findings` and `notices` only in answers to a change. */

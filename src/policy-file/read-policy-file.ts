@@ -29,7 +29,8 @@ export type PolicyFileReader = {
   readonly schema: ZodObject
   readonly shapes: IdentityShapes
   readonly identityDomain: string
-  readonly knownRoles: readonly string[]
+  /** Says what is wrong with a role that a rule names, as far as it is known without a service. */
+  readonly findRoleProblem: (role: string) => string | undefined
   readonly tokenLifetimeSeconds: number
   readonly findIdentityProblems: typeof findIdentityProblems
   /** Says what is wrong with an id, or undefined. */

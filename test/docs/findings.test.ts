@@ -47,7 +47,7 @@ test('the page says of GitHub what is said of an identity of GitHub', () => {
         rules: [ruleWith({ group: 'my-org', project: '', protectedRefsOnly: false })],
       },
     },
-    { projectId: null, administrativeRoles: [], publicUrl: 'https://claimgate.example.com' },
+    { projectId: null, memberships: [], administrativeRoles: [], publicUrl: 'https://claimgate.example.com' },
   )
 
   const prose = readPage(PAGE).replaceAll(/\s+(> )?/g, ' ')

@@ -37,6 +37,7 @@ const found = (
 ) =>
   findFindings(specWith(rules, changes), {
     projectId,
+    memberships: [],
     administrativeRoles: ['roles/workspaceAdmin', 'roles/policyAuthor'],
     publicUrl: 'https://claimgate.example.com',
   })

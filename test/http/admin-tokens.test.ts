@@ -260,11 +260,59 @@ for (const kind of DATABASES) {
     })
 
     describe('nobody gives what they do not hold', () => {
-      /** What may make tokens, and nothing else; no role that is built in is so. */
       async function holderOf(roles: readonly string[]): Promise<string> {
         const email = await world.createIdentity([{ id: 'ci', group: 'acme', roles }])
         return (await world.exchange(world.gitlab.signToken(gitlabClaims('18.4')), email)).json.accessToken
       }
+      const createRole = async (permissions: readonly string[]) => {
+        const id = `role-${newId()}`
+        const answer = await world.admin('POST', `/v1/roles?roleId=${id}`, { permissions })
+        assert.equal(answer.status, 200, answer.text)
+        return `roles/${id}`
+      }
+      const ALL_OF_TOKENS = ['create', 'get', 'list', 'update', 'delete'].map(
+        (verb) => `claimgate.adminTokens.${verb}`,
+      )
+
+      test('who may make tokens makes such as have no more, and changes no others', async () => {
+        const role = await createRole(ALL_OF_TOKENS)
+        const maker = await made([role])
+        const admin = await made([ADMIN])
+        const make = (roles: readonly string[]) => as(maker.token, 'POST', TOKENS, { roles })
+
+        const own = await make([role, 'roles/gitopsServiceAgent'])
+        const refused = [
+          await make([AUDITOR]),
+          await make([role, ADMIN]),
+          await as(maker.token, 'PATCH', maker.path, { roles: [role, AUDITOR] }),
+          await as(maker.token, 'PATCH', admin.path, { roles: [role] }),
+          await as(maker.token, 'PATCH', admin.path, { expireTime: ahead(1) }),
+          await as(maker.token, 'PATCH', admin.path, { title: 'Mine' }),
+          await as(maker.token, 'DELETE', admin.path),
+        ]
+
+        assert.equal(own.status, 200, own.text)
+        for (const answer of refused) assertProblem(answer, 403, 7, /gives permissions that you do not hold/)
+        assert.equal((await as(maker.token, 'DELETE', `/v1/${own.json.name}`)).status, 200)
+      })
+
+      test('what a role gives holds for the next call of its tokens, and it cannot go while one has it', async () => {
+        const role = await createRole(['claimgate.projects.list'])
+        const { token, path, name } = await made([role])
+        const before = await as(token, 'GET', '/v1/projects')
+
+        await world.admin('PATCH', `/v1/${role}`, { permissions: ['claimgate.roles.list'] })
+        const after = await as(token, 'GET', '/v1/projects')
+        const inUse = await world.admin('DELETE', `/v1/${role}`)
+        await world.admin('DELETE', path)
+        const unused = await world.admin('DELETE', `/v1/${role}`)
+        const gone = await create(newId(), { roles: [role] })
+
+        assert.deepEqual([before.status, after.status], [200, 403])
+        assertProblem(inUse, 400, 9, new RegExp(`in use: ${name}`))
+        assert.equal(unused.status, 200)
+        assertProblem(gone, 400, 3, /roles\[0\].*is not a role/)
+      })
 
       test('a job with the role makes tokens of what it has; without it none, nor reads them', async () => {
         const admin = await holderOf([ADMIN])

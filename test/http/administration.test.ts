@@ -128,7 +128,7 @@ for (const kind of ONE_DATABASE) {
       const notFound = [
         ['POST', `/v1/workloadIdentities/${email}:validate`],
         ['POST', '/v1/workspaces/other/workloadIdentities?workloadIdentityId=x'],
-        ['GET', '/v1/roles'],
+        ['GET', '/v1/roles/auditor/members'],
       ] as const
 
       for (const [method, path] of notAllowed) {

@@ -154,6 +154,34 @@ for (const kind of DATABASES) {
       ])
     })
 
+    test('every change of a role is, and of who has it in a project', async () => {
+      const id = newId('role')
+      const project = newId('p')
+      const email = await world.createIdentity([RULE])
+      await ok(world.admin('POST', `/v1/projects?projectId=${project}`, {}))
+      const created = await ok(world.admin('POST', `/v1/roles?roleId=${id}`, { permissions: ['app.read'] }))
+      const updated = await ok(world.admin('PATCH', `/v1/roles/${id}`, { permissions: ['app.write'] }))
+      const set = async (bindings: readonly object[]) =>
+        withoutNotes(
+          await ok(world.admin('POST', `/v1/projects/${project}:setIamPolicy`, { policy: { bindings } })),
+        )
+      const empty = await ok(world.admin('GET', `/v1/projects/${project}:getIamPolicy`))
+      const given = await set([{ role: `roles/${id}`, members: [`workloadIdentity:${email}`] }])
+      await set(given.bindings as readonly object[])
+      const taken = await set([])
+      await ok(world.admin('DELETE', `/v1/roles/${id}`))
+
+      assert.deepEqual(await story(`roles/${id}`), [
+        { verb: 'CREATE', before: null, after: created },
+        { verb: 'UPDATE', before: created, after: updated },
+        { verb: 'DELETE', before: updated, after: null },
+      ])
+      assert.deepEqual((await story(`projects/${project}`)).slice(1), [
+        { verb: 'SET_IAM_POLICY', before: empty, after: given },
+        { verb: 'SET_IAM_POLICY', before: given, after: taken },
+      ])
+    })
+
     test('an issuer that an identity brings along is registered by the same author', async () => {
       const id = newId('w')
       const body = identityBody(`https://${id}.example.com`, { rules: [RULE] })

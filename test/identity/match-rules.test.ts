@@ -5,7 +5,7 @@ import type { Rule } from '../../src/identity/rule.ts'
 
 const context: ParseContext = {
   email: 'deploy@workload.example.com',
-  knownRoles: ['roles/auditor'],
+  findRoleProblem: () => undefined,
   tokenLifetimeSeconds: 3600,
 }
 const MAIN = [{ type: 'BRANCH', pattern: 'main' }]

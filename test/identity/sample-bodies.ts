@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict'
+import { roleProblem } from '../../src/access/role.ts'
 import { type ParseContext, parseWorkloadIdentity } from '../../src/identity/parse-workload-identity.ts'
 import type { WorkloadIdentitySpec } from '../../src/identity/workload-identity.ts'
+
+const ROLES = ['workspaceAdmin', 'policyAuthor', 'auditor', 'gitopsServiceAgent'].map((id) => `roles/${id}`)
 
 /** What bodies of identities are read against. */
 export const context: ParseContext = {
   email: 'gitlab-deploy@workload.example.com',
-  knownRoles: ['roles/workspaceAdmin', 'roles/policyAuthor', 'roles/auditor', 'roles/gitopsServiceAgent'],
+  findRoleProblem: (role: string) => (ROLES.includes(role) ? undefined : roleProblem(role, ROLES)),
   tokenLifetimeSeconds: 1800,
 }
 

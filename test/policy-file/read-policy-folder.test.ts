@@ -89,8 +89,8 @@ describe('a mistake is told with file, line, column and field', () => {
     [
       'a role that is none',
       'roles/gitopsServiceAgent',
-      'roles/gitops',
-      "deploy.yaml:11:13: rules[0].roles[0]: 'roles/gitops' is not a role",
+      'gitopsServiceAgent',
+      "deploy.yaml:11:13: rules[0].roles[0]: 'gitopsServiceAgent' is not a role: the nearest is 'roles/gitopsServiceAgent'",
     ],
     ['no id', 'id: deploy\n', '', 'deploy.yaml:1:1: id is required'],
     ['a wrong id', 'id: deploy', 'id: Deploy', 'deploy.yaml:1:5: id: must be in lower case'],
@@ -176,7 +176,7 @@ describe('a mistake is told with file, line, column and field', () => {
 test('all mistakes of all files are told at once, in the order of the files', () => {
   write({
     'a.yaml': GOOD.replace('title', 'titel').replace('group', 'gruop').replace('[roles', '[rules'),
-    'b.yaml': `${GOOD.replace('pattern: main', "pattern: 'a?'")}  - group: acme\n    roles: [roles/none]\n`,
+    'b.yaml': `${GOOD.replace('pattern: main', "pattern: 'a?'")}  - group: acme\n    roles: [none]\n`,
     'c.yaml': '- 1',
   })
 

@@ -1,5 +1,4 @@
 import { z } from 'zod'
-import { BUILT_IN_ROLES } from '../../access/built-in-roles.ts'
 import type { ClientConfig } from '../../config/env.ts'
 import { isResourceId } from '../../fields/resource-id.ts'
 import { guardrailsBody } from '../../guardrails/guardrails-schema.ts'
@@ -11,6 +10,7 @@ import { createPolicyFileSchema } from '../../policy-file/policy-file-schema.ts'
 import type { GuardrailsTestsSchema } from '../../policy-file/read-guardrails-files.ts'
 import type { PolicyFileReader } from '../../policy-file/read-policy-file.ts'
 import { type PolicyFolder, readPolicyFolder } from '../../policy-file/read-policy-folder.ts'
+import { findRoleProblem } from './role-notices.ts'
 
 /** The API's shapes, by which files are read. */
 export const SHAPES = {
@@ -49,7 +49,7 @@ export function policyFileReader(
     schema: createPolicyFileSchema(SHAPES),
     // What was parsed of YAML without tags holds nothing else than what JSON may.
     guardrailsTests: GUARDRAILS_TESTS as GuardrailsTestsSchema,
-    knownRoles: Object.keys(BUILT_IN_ROLES),
+    findRoleProblem,
     findIdentityProblems,
     checkId: checkIdentityId,
     emailOf,

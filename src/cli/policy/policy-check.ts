@@ -6,6 +6,7 @@ import { type ClientCommand, DONE, FOUND_SOMETHING } from '../command.ts'
 import { createProgressBar } from '../progress-bar.ts'
 import { openOfflinePolicies } from './offline-policies.ts'
 import { openPolicyFolder, PolicyFileError } from './open-folder.ts'
+import { roleNotices } from './role-notices.ts'
 
 /** `claimgate policy check`: what is wrong with the identities of a folder, without a service. */
 export const policyCheckCommand: ClientCommand = {
@@ -16,6 +17,7 @@ export const policyCheckCommand: ClientCommand = {
   operands: ['FOLDER'],
   async run({ config, flags, operands: [path = ''] }) {
     const { files, guardrails, problems } = await check(config, path)
+    for (const notice of roleNotices(files)) process.stderr.write(`${notice}\n`)
     process.stdout.write(
       flags.json === true
         ? `${JSON.stringify({ files: files.map(({ file }) => file), ...(guardrails && { guardrails: guardrails.file }), problems })}\n`

@@ -3,6 +3,7 @@ import type { TestResult } from '../../policy-test/policy-test.ts'
 import { type ClientCommand, DONE, FOUND_SOMETHING } from '../command.ts'
 import { openOfflinePolicies } from './offline-policies.ts'
 import { openPolicyFolder } from './open-folder.ts'
+import { roleNotices } from './role-notices.ts'
 
 type FileResults = { readonly file: string; readonly email?: string; readonly tests: readonly TestResult[] }
 
@@ -15,6 +16,7 @@ export const policyTestCommand: ClientCommand = {
   operands: ['FOLDER'],
   async run({ config, flags, operands: [path = ''] }) {
     const { files, guardrails } = openPolicyFolder(config, path)
+    for (const notice of roleNotices(files)) process.stderr.write(`${notice}\n`)
     const policies = await openOfflinePolicies(config, guardrails)
     try {
       const ofGuardrails =
