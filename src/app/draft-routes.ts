@@ -47,7 +47,7 @@ export function draftRoutes(
     deleteDraftRoute({
       deleteDraft: (email, ...asked) =>
         inTurn(email, () =>
-          deleteDraft({ ...parts, ...stores, findIdentity: parts.identities.find }, email, ...asked),
+          deleteDraft({ ...parts, ...stores, findIdentity: parts.identities.findToChange }, email, ...asked),
         ),
     }),
     measureDraftImpactRoute({ measureDraftImpact: identityDraftImpact(parts, drafts, measureDraft) }),

@@ -7,7 +7,7 @@ import { findFindings } from '../finding/find-findings.ts'
 import { getIamPolicyRoute } from '../http/get-iam-policy.ts'
 import type { Route } from '../http/route.ts'
 import { setIamPolicyRoute } from '../http/set-iam-policy.ts'
-import { specOf, type WholeIdentity } from '../identity/identity-store.ts'
+import { type ChangeableIdentity, specOf } from '../identity/identity-store.ts'
 import type { Parts } from './parts.ts'
 
 /** Who has which role in a project; changes of one project wait for each other. */
@@ -50,7 +50,7 @@ async function noticesFor(
 }
 
 /** What its rules give by themselves was told when they were saved. */
-function withoutRoles(identity: WholeIdentity) {
+function withoutRoles(identity: ChangeableIdentity) {
   const { workloadIdentityConfig: config, ...spec } = specOf(identity)
   const rules = config.rules.map((rule) => ({ ...rule, roles: [] }))
   return { ...spec, workloadIdentityConfig: { ...config, rules } }

@@ -71,7 +71,7 @@ export function identityRoutes(parts: Parts, measureDraft: MeasureDraft): readon
       clock,
       findRoleProblem: (role) => (given.has(role) ? undefined : roleProblem(role, [...given.keys()])),
       findProject: projects.get,
-      findIdentity: identities.find,
+      findIdentity: identities.findToChange,
       findIssuer: issuers.findByUrl,
       findSimilarIssuer: issuers.findSimilar,
       checkIssuerUrl: parts.checkIssuerUrl,

@@ -13,7 +13,12 @@ import { eachEntry } from './each-entry.ts'
 import type { AskedChanges, WantedChange } from './identity-changes.ts'
 import { type IdentityIssuer, issuerFor } from './identity-issuer.ts'
 import { readIdentityPatch } from './identity-patch.ts'
-import { type IdentityStore, lockIdentities, type WholeIdentity, writeIdentity } from './identity-store.ts'
+import {
+  type ChangeableIdentity,
+  type IdentityStore,
+  lockIdentities,
+  writeIdentity,
+} from './identity-store.ts'
 import { onceEachPolicy } from './once-each-policy.ts'
 import { checkedState, placeFor } from './plan-identities.ts'
 import { saveDelete } from './remove-workload-identity.ts'
@@ -91,7 +96,7 @@ function refuseRepeated(changes: readonly WantedChange[]): void {
   throw new RequestError('invalid_argument', `${repeated} stands among the changes twice.`)
 }
 
-function livingByEmail(found: readonly WholeIdentity[]): ReadonlyMap<string, WholeIdentity> {
+function livingByEmail(found: readonly ChangeableIdentity[]): ReadonlyMap<string, ChangeableIdentity> {
   return new Map(
     found.filter(({ state }) => state !== 'DELETED').map((identity) => [identity.email, identity]),
   )
@@ -100,7 +105,7 @@ function livingByEmail(found: readonly WholeIdentity[]): ReadonlyMap<string, Who
 /** Each must have the etag of its change, and what is created must not be there. */
 function refuseStale(
   changes: readonly WantedChange[],
-  current: ReadonlyMap<string, WholeIdentity>,
+  current: ReadonlyMap<string, ChangeableIdentity>,
   alongside: readonly string[],
 ): void {
   const staleIdentities = changes
@@ -125,7 +130,7 @@ const MAX_NAMED = 5
 async function prepareChange(
   deps: ApplyIdentityChangesDeps,
   { action, email, workloadIdentity }: WantedChange,
-  current: WholeIdentity | undefined,
+  current: ChangeableIdentity | undefined,
   acknowledge: string | undefined,
 ): Promise<Prepared> {
   if (action === 'DELETE') return { action }

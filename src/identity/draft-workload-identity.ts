@@ -6,7 +6,7 @@ import type { Authorship } from '../fields/authorship.ts'
 import type { Draft, DraftStore, findDraft, removeDraft, writeDraft } from '../policy/draft-store.ts'
 import type { SavedIdentity } from './create-workload-identity.ts'
 import { type IdentityPatch, readIdentityPatch } from './identity-patch.ts'
-import { lockIdentity, type StoredIdentity, subjectOf, type WholeIdentity } from './identity-store.ts'
+import { type ChangeableIdentity, lockIdentity, type StoredIdentity, subjectOf } from './identity-store.ts'
 import {
   planUpdate,
   type UpdateWorkloadIdentityDeps,
@@ -118,7 +118,7 @@ export async function existingDraft(
 async function existing(
   { findIdentity }: Pick<DraftDeps, 'findIdentity'>,
   email: string,
-): Promise<WholeIdentity> {
+): Promise<ChangeableIdentity> {
   const identity = await findIdentity(email)
   if (identity === undefined) throw new RequestError('not_found', 'There is no such workload identity.')
   return identity

@@ -9,6 +9,7 @@ import { type AcknowledgeDeps, acknowledgeFindings } from './acknowledge-finding
 import type { FindFindings, SavedIdentity } from './create-workload-identity.ts'
 import {
   allGiftsOf,
+  type ChangeableIdentity,
   deleteIdentity,
   lockIdentity,
   type StoredIdentity,
@@ -45,11 +46,11 @@ export async function deleteWorkloadIdentity(
 export async function saveDelete(
   deps: Pick<RemoveWorkloadIdentityDeps, 'checkMayGive' | 'recordIdentity'>,
   trx: Database['kysely'],
-  identity: WholeIdentity,
+  identity: ChangeableIdentity,
   ifMatch: IfMatch,
   authorship: Authorship,
   now: Date,
-): Promise<WholeIdentity> {
+): Promise<ChangeableIdentity> {
   deps.checkMayGive(allGiftsOf(identity))
   if (identity.state === 'DELETED') {
     throw new RequestError('not_found', 'There is no such workload identity, or it is deleted already.')
@@ -95,8 +96,8 @@ export async function undeleteWorkloadIdentity(
 async function withLocked(
   deps: RemoveWorkloadIdentityDeps,
   email: string,
-  change: (trx: Database['kysely'], identity: WholeIdentity, now: Date) => Promise<WholeIdentity>,
-): Promise<WholeIdentity> {
+  change: (trx: Database['kysely'], identity: ChangeableIdentity, now: Date) => Promise<ChangeableIdentity>,
+): Promise<ChangeableIdentity> {
   const found = await deps.findIdentity(email)
   if (found === undefined) {
     throw new RequestError('not_found', 'There is no such workload identity.')
