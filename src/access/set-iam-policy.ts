@@ -13,7 +13,7 @@ import {
   toIamPolicy,
   writeBindings,
 } from './binding-store.ts'
-import { type Caller, checkMayGive } from './caller.ts'
+import { type Caller, checkMayGive, maySeeIdentitiesOf } from './caller.ts'
 import { type IamPolicy, type IamPolicyBody, type Member, memberText, readMember } from './iam-policy.ts'
 import { lockProject } from './project-store.ts'
 import { roleProblem } from './role.ts'
@@ -74,7 +74,7 @@ export async function setIamPolicy(
     const next = new Map(
       wanted.map((each) => [
         keyOf(each),
-        current.get(keyOf(each)) ?? newBinding(each, identities.get(each.email)),
+        current.get(keyOf(each)) ?? newBinding(caller, each, identities.get(each.email)),
       ]),
     )
     const added = [...next].filter(([key]) => !current.has(key)).map(([, binding]) => binding)
@@ -113,7 +113,11 @@ function keyOf(binding: Member & { readonly role: string }): string {
 }
 
 /** A binding that is not there yet; throws `invalid_argument` unless its member is a living identity with this rule. */
-function newBinding({ role, at, ...member }: Wanted, identity: MemberIdentity | undefined): Binding {
+function newBinding(
+  caller: Caller,
+  { role, at, ...member }: Wanted,
+  identity: MemberIdentity | undefined,
+): Binding {
   const { email, rule } = member
   const refuse = (problem: string) => invalidArgument(`${at} ${problem}.`)
   if (identity === undefined)
@@ -124,9 +128,11 @@ function newBinding({ role, at, ...member }: Wanted, identity: MemberIdentity | 
     )
   if (identity.isDeleted) throw refuse(`names ${shownText(email)}, which is deleted: undelete it first`)
   if (rule !== '' && !identity.rules.includes(rule)) {
-    throw refuse(
-      `names the rule ${shownText(rule)}, which ${email} does not have: it must be ${shownList(identity.rules)}`,
-    )
+    // Which rules an identity has is told to who may see it.
+    const mend = maySeeIdentitiesOf(caller, identity.projectId)
+      ? `: it must be ${shownList(identity.rules)}`
+      : ''
+    throw refuse(`names the rule ${shownText(rule)}, which ${email} does not have${mend}`)
   }
   return { role, identityId: identity.id, rule, email, isDeleted: false }
 }

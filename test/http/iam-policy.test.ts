@@ -174,6 +174,7 @@ for (const kind of DATABASES) {
         /at most 1500/,
       ],
       ['no policy', () => undefined, /policy/],
+      ['a policy without bindings', () => ({}), /policy\.bindings is required/],
     ]
     for (const [name, policy, names] of REFUSED) {
       test(`${name} is refused by name, and nothing of the rest is set`, async () => {

@@ -199,6 +199,20 @@ for (const kind of ONE_DATABASE) {
         }
       })
 
+      test('is not told what the rules of a member from elsewhere let in, nor which they are', async () => {
+        const review = { id: 'secret-rule', group: 'acme', project: 'secret-project' }
+        const email = await world.createIdentity([review])
+        const add = (member: string) =>
+          set([...policy.bindings, { role: AGENT, members: [`workloadIdentity:${member}`] }])
+
+        const added = await add(email)
+        const mistaken = await add(`${email}#none`)
+
+        assert.deepEqual([added.status, added.json.notices], [200, []])
+        assertProblem(mistaken, 400, 3, /names the rule 'none', which .* does not have\.$/)
+        for (const { text } of [added, mistaken]) assert.doesNotMatch(text, /secret/)
+      })
+
       test('gives no role that gives more, nor takes one', async () => {
         for (const role of [ADMIN, AUTHOR, AUDITOR]) {
           const answer = await set([...policy.bindings, { role, members: members() }])
