@@ -393,7 +393,8 @@ for (const kind of DATABASES) {
           pages.push(page.changes.map(({ resource }: Shown) => resource))
           pageToken = page.nextPageToken
         } while (pageToken !== '')
-        const bounded = await list({ since, until, outcome: 'REFUSED' })
+        const author = 'adminTokens/first'
+        const bounded = await list({ since, until, author, outcome: 'REFUSED' })
         const byOther = await list({ since, author: 'adminTokens/none' })
 
         const names = made.map((id) => `projects/${id}`).toReversed()
