@@ -74,6 +74,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       routes: withDescription(routes, { ...config, version: readVersion() }),
       trustProxy: config.trustProxy,
       callers: findCallers(parts),
+      recordRefusal: parts.recordRefusal,
       isDraining: readiness.isDropped,
       watchRequest: telemetry.request,
       log,

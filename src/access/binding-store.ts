@@ -17,6 +17,8 @@ export type MemberIdentity = {
   readonly id: string
   readonly email: string
   readonly isDeleted: boolean
+  /** The project that it belongs to; null where that is the workspace. */
+  readonly projectId: string | null
   /** Their ids, those of disabled ones too. */
   readonly rules: readonly string[]
 }
@@ -75,16 +77,17 @@ export async function holdIdentities(
 ): Promise<readonly MemberIdentity[]> {
   const rows = await trx
     .selectFrom('workload_identities')
-    .select(['id', 'email', 'state', sql<{ rules: { id: string }[] }>`config`.as('config')])
+    .select(['id', 'email', 'state', 'project_id', sql<{ rules: { id: string }[] }>`config`.as('config')])
     .where(
       sql<boolean>`not superseded and email in (select json_array_elements_text(${JSON.stringify(emails)}::json))`,
     )
     .orderBy('id')
     .forKeyShare()
     .execute()
-  return rows.map(({ id, email, state, config }) => ({
+  return rows.map(({ id, email, state, project_id: projectId, config }) => ({
     id,
     email,
+    projectId,
     isDeleted: state === 'DELETED',
     rules: config.rules.map((rule) => rule.id),
   }))

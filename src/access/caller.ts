@@ -26,11 +26,16 @@ export function ownPermissions(permissions: readonly string[]): ReadonlySet<Perm
 export type Gift = { readonly role: string; readonly projectId: string | null }
 
 /** What a caller may, where a request is about this project, or about the workspace where it is null. */
-export function permissionsIn(
+function permissionsIn(
   { permissions, inProject }: Caller,
   projectId: string | null,
 ): ReadonlySet<Permission> {
   return inProject !== undefined && inProject.id === projectId ? inProject.permissions : permissions
+}
+
+/** Whether a caller may see identities of a project, or those of the workspace where it is null. */
+export function maySeeIdentitiesOf(caller: Caller, projectId: string | null): boolean {
+  return permissionsIn(caller, projectId).has('claimgate.workloadIdentities.get')
 }
 
 /**

@@ -1,8 +1,10 @@
 import { z } from 'zod'
+import type { RecordChange } from '../change/change.ts'
 import type { Clock } from '../clock.ts'
 import { checkRevision, type IfMatch } from '../db/check-revision.ts'
 import type { Database } from '../db/database.ts'
 import { invalidArgument, RequestError } from '../errors.ts'
+import type { Authorship } from '../fields/authorship.ts'
 import { readUpdatedFields, type Update } from '../fields/field-mask.ts'
 import { title } from '../fields/title.ts'
 import { findBuiltInRole } from './built-in-roles.ts'
@@ -46,26 +48,35 @@ export const ROLE_FIELDS = {
 }
 
 export type RoleBody = z.infer<typeof roleBody>
-export type ChangeRoleDeps = { readonly db: Database; readonly clock: Clock }
+export type ChangeRoleDeps = {
+  readonly db: Database
+  readonly clock: Clock
+  readonly recordRole: RecordChange<Role>
+}
 
 /**
  * Creates a role. Throws `invalid_argument`, `already_exists` where the id is taken, `permission_denied` where it gives
  * of claimgate's own what the caller does not hold.
  */
 export async function createRole(
-  { db, clock }: ChangeRoleDeps,
+  { db, clock, recordRole }: ChangeRoleDeps,
   caller: Caller,
   id: string,
   body: RoleBody,
+  authorship: Authorship,
 ): Promise<Role> {
   if (!isRoleId(id)) throw invalidArgument(`roleId ${ROLE_ID_RULE}.`)
   checkName(id, body)
   const role = completed(id, body)
   checkHolds(caller, role)
   if (findBuiltInRole(id) !== undefined) throw taken(id, 'is built in')
-  const created = await db.kysely.transaction().execute((trx) => insertRole(trx, role, new Date(clock())))
-  if (created === undefined) throw taken(id, 'exists already')
-  return created
+  return db.kysely.transaction().execute(async (trx) => {
+    const now = new Date(clock())
+    const created = await insertRole(trx, role, now)
+    if (created === undefined) throw taken(id, 'exists already')
+    await recordRole(trx, { verb: 'CREATE', after: created }, authorship, now)
+    return created
+  })
 }
 
 /**
@@ -77,11 +88,12 @@ export async function updateRole(
   caller: Caller,
   id: string,
   { body, mask, ifMatch }: Update<RoleBody>,
+  authorship: Authorship,
 ): Promise<Role> {
   const updated = readUpdatedFields(mask, body, ROLE_FIELDS.updatable)
   if (!updated.ok) throw invalidArgument(updated.message)
   checkName(id, body)
-  return withLocked(deps, caller, id, (trx, role, now) => {
+  return withLocked(deps, caller, id, async (trx, role, now) => {
     checkRevision(role.revision, ifMatch, body.etag)
     // A field that is named and not given is what it is in a new one.
     const change = Object.fromEntries(
@@ -89,7 +101,9 @@ export async function updateRole(
     )
     const changed = { ...role, ...change }
     checkHolds(caller, changed)
-    return writeRole(trx, pick(changed), now)
+    const written = await writeRole(trx, pick(changed), now)
+    await deps.recordRole(trx, { verb: 'UPDATE', before: role, after: written }, authorship, now)
+    return written
   })
 }
 
@@ -99,8 +113,9 @@ export async function deleteRole(
   caller: Caller,
   id: string,
   ifMatch: IfMatch,
+  authorship: Authorship,
 ): Promise<void> {
-  await withLocked(deps, caller, id, async (trx, role) => {
+  await withLocked(deps, caller, id, async (trx, role, now) => {
     checkRevision(role.revision, ifMatch)
     const use = await findRoleUse(trx, id)
     if (use !== undefined) {
@@ -108,6 +123,7 @@ export async function deleteRole(
       throw failed(`${ROLE_PREFIX}${id} is in use: ${use.where}${more}. Take it out there first.`)
     }
     await removeRole(trx, id)
+    await deps.recordRole(trx, { verb: 'DELETE', before: role }, authorship, now)
     return role
   })
 }

@@ -29,7 +29,6 @@ export const iamPolicyBody = z.strictObject({
         }),
       )
       .max(MAX_MEMBERS)
-      .default([])
       .superRefine((bindings, context) => {
         const count = bindings.reduce((sum, { members }) => sum + members.length, 0)
         if (count > MAX_MEMBERS) {

@@ -6,6 +6,7 @@ import { whereFilter } from '../db/where-filter.ts'
 import type { FilterTerm } from '../fields/parse-filter.ts'
 import { BUILT_IN_ROLES, findBuiltInRole } from './built-in-roles.ts'
 import { type OwnPermissions, ownPermissions } from './caller.ts'
+import type { Permission } from './permissions.ts'
 import { idOfRole, ROLE_PREFIX, type Role } from './role.ts'
 
 export type RoleQuery = Omit<ListQuery, 'showDeleted'> & { readonly filter: readonly FilterTerm[] }
@@ -16,6 +17,8 @@ export type RoleStore = {
   list(query: RoleQuery): Promise<readonly Role[]>
   /** Of every role there is what it gives of claimgate's own. */
   listOwnPermissions(): Promise<OwnPermissions>
+  /** What these roles give together of claimgate's own; one that is not there gives nothing. */
+  permissionsOf(names: readonly string[]): Promise<ReadonlySet<Permission>>
   /** The names of all roles that give a permission, by id. */
   listGiving(permission: string): Promise<readonly string[]>
 }
@@ -53,6 +56,15 @@ export function createRoleStore(db: Database): RoleStore {
     async listOwnPermissions() {
       const custom = await ownPermissionRows(db.kysely).execute()
       return new Map([...BUILT_IN_ROLES, ...custom].map(toEntry))
+    },
+
+    async permissionsOf(names) {
+      const ids = names.map(idOfRole)
+      const custom = ids.filter((id) => findBuiltInRole(id) === undefined)
+      const rows =
+        custom.length === 0 ? [] : await ownPermissionRows(db.kysely).where('id', 'in', custom).execute()
+      const builtIn = BUILT_IN_ROLES.filter(({ id }) => ids.includes(id))
+      return ownPermissions([...builtIn, ...rows].flatMap(({ permissions }) => permissions))
     },
 
     async listGiving(permission) {
@@ -144,6 +156,8 @@ export async function findRoleUse(trx: Kysely<Schema>, id: string): Promise<Role
       select 2, 'workloadIdentities/' || email || ' in the IamPolicy of projects/' || b.project_id
         from project_bindings b join workload_identities i on i.id = b.identity_id
         where b.role = ${name} and not i.superseded
+      union all
+      select 3, 'adminTokens/' || id from admin_tokens where delete_time is null and ${name} = any(roles)
     )
     select place, count(*) over () as uses from uses order by kind, place limit 1`.execute(trx)
   const [first] = rows

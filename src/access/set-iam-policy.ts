@@ -1,6 +1,9 @@
+import type { RecordChange } from '../change/change.ts'
+import type { Clock } from '../clock.ts'
 import { checkRevision, type IfMatch } from '../db/check-revision.ts'
 import type { Database } from '../db/database.ts'
 import { invalidArgument, RequestError } from '../errors.ts'
+import type { Authorship } from '../fields/authorship.ts'
 import { shownList, shownText } from '../fields/field-path.ts'
 import {
   type Binding,
@@ -10,7 +13,7 @@ import {
   toIamPolicy,
   writeBindings,
 } from './binding-store.ts'
-import { type Caller, checkMayGive } from './caller.ts'
+import { type Caller, checkMayGive, maySeeIdentitiesOf } from './caller.ts'
 import { type IamPolicy, type IamPolicyBody, type Member, memberText, readMember } from './iam-policy.ts'
 import { lockProject } from './project-store.ts'
 import { roleProblem } from './role.ts'
@@ -18,8 +21,13 @@ import { holdRoles, type RoleStore } from './role-store.ts'
 
 export type SetIamPolicyDeps = {
   readonly db: Database
+  readonly clock: Clock
+  readonly recordIamPolicy: RecordChange<IamPolicyOf>
   readonly roles: Pick<RoleStore, 'listOwnPermissions'>
 }
+
+/** An IamPolicy, and whose it is. */
+export type IamPolicyOf = { readonly projectId: string; readonly policy: IamPolicy }
 
 /** A binding that is asked for, with the member's place in the body. */
 type Wanted = Member & { readonly role: string; readonly at: string }
@@ -35,11 +43,12 @@ export type SavedIamPolicy = { readonly policy: IamPolicy; readonly added: reado
  * that gives of claimgate's own what the caller does not hold in this project.
  */
 export async function setIamPolicy(
-  { db, roles }: SetIamPolicyDeps,
+  { db, clock, roles, recordIamPolicy }: SetIamPolicyDeps,
   caller: Caller,
   projectId: string,
   { policy }: IamPolicyBody,
   ifMatch: IfMatch,
+  authorship: Authorship,
 ): Promise<SavedIamPolicy> {
   const wanted = readBindings(policy)
   const roleNames = [...(await roles.listOwnPermissions()).keys()]
@@ -65,7 +74,7 @@ export async function setIamPolicy(
     const next = new Map(
       wanted.map((each) => [
         keyOf(each),
-        current.get(keyOf(each)) ?? newBinding(each, identities.get(each.email)),
+        current.get(keyOf(each)) ?? newBinding(caller, each, identities.get(each.email)),
       ]),
     )
     const added = [...next].filter(([key]) => !current.has(key)).map(([, binding]) => binding)
@@ -75,9 +84,13 @@ export async function setIamPolicy(
       [...added, ...removed].map(({ role }) => ({ role, projectId })),
       given,
     )
-    const isSame = added.length === 0 && removed.length === 0
-    const revision = isSame ? project.iamRevision : await writeBindings(trx, projectId, { added, removed })
-    return { policy: toIamPolicy([...next.values()], revision), added }
+    const before = { projectId, policy: toIamPolicy([...current.values()], project.iamRevision) }
+    if (added.length === 0 && removed.length === 0) return { policy: before.policy, added }
+    const revision = await writeBindings(trx, projectId, { added, removed })
+    const after = { projectId, policy: toIamPolicy([...next.values()], revision) }
+    const verb = 'SET_IAM_POLICY'
+    await recordIamPolicy(trx, { verb, before, after }, authorship, new Date(clock()))
+    return { policy: after.policy, added }
   })
 }
 
@@ -100,7 +113,11 @@ function keyOf(binding: Member & { readonly role: string }): string {
 }
 
 /** A binding that is not there yet; throws `invalid_argument` unless its member is a living identity with this rule. */
-function newBinding({ role, at, ...member }: Wanted, identity: MemberIdentity | undefined): Binding {
+function newBinding(
+  caller: Caller,
+  { role, at, ...member }: Wanted,
+  identity: MemberIdentity | undefined,
+): Binding {
   const { email, rule } = member
   const refuse = (problem: string) => invalidArgument(`${at} ${problem}.`)
   if (identity === undefined)
@@ -111,9 +128,11 @@ function newBinding({ role, at, ...member }: Wanted, identity: MemberIdentity | 
     )
   if (identity.isDeleted) throw refuse(`names ${shownText(email)}, which is deleted: undelete it first`)
   if (rule !== '' && !identity.rules.includes(rule)) {
-    throw refuse(
-      `names the rule ${shownText(rule)}, which ${email} does not have: it must be ${shownList(identity.rules)}`,
-    )
+    // Which rules an identity has is told to who may see it.
+    const mend = maySeeIdentitiesOf(caller, identity.projectId)
+      ? `: it must be ${shownList(identity.rules)}`
+      : ''
+    throw refuse(`names the rule ${shownText(rule)}, which ${email} does not have${mend}`)
   }
   return { role, identityId: identity.id, rule, email, isDeleted: false }
 }

@@ -1,5 +1,4 @@
 import type { Caller } from '../access/caller.ts'
-import { checkRevision } from '../db/check-revision.ts'
 import { activateDraftRoute } from '../http/activate-draft.ts'
 import { deleteDraftRoute } from '../http/delete-draft.ts'
 import { getDraftRoute } from '../http/get-draft.ts'
@@ -10,13 +9,13 @@ import { updateDraftRoute } from '../http/update-draft.ts'
 import {
   activateDraft,
   type DraftDeps,
+  deleteDraft,
   draftWorkloadIdentity,
   existingDraft,
 } from '../identity/draft-workload-identity.ts'
 import { readIdentityPatch } from '../identity/identity-patch.ts'
-import { subjectOf } from '../identity/identity-store.ts'
 import { IDENTITY_FIELDS, workloadIdentityPatchSchema } from '../identity/workload-identity-schema.ts'
-import { createDraftStore, findDraft, writeDraft } from '../policy/draft-store.ts'
+import { createDraftStore, findDraft, removeDraft, writeDraft } from '../policy/draft-store.ts'
 import type { MeasureDraft } from './draft-impact.ts'
 import { identityDraftImpact } from './identity-draft-impact.ts'
 import type { IdentityChanges } from './identity-routes.ts'
@@ -29,7 +28,7 @@ export function draftRoutes(
   measureDraft: MeasureDraft,
 ): readonly Route[] {
   const drafts = createDraftStore(parts.db)
-  const stores = { drafts, findDraft, writeDraft }
+  const stores = { drafts, findDraft, writeDraft, removeDraft, recordDraft: parts.recordIdentityDraft }
   const depsOf = async (caller: Caller): Promise<DraftDeps> => ({ ...(await changesOf(caller)), ...stores })
   return [
     getDraftRoute({
@@ -46,13 +45,10 @@ export function draftRoutes(
       },
     }),
     deleteDraftRoute({
-      deleteDraft: (email, ifMatch) =>
-        inTurn(email, async () => {
-          const identity = await existingIdentity(parts.identities, email)
-          const { revision } = await existingDraft(stores, identity)
-          checkRevision(revision, ifMatch)
-          await drafts.remove(subjectOf(identity), revision)
-        }),
+      deleteDraft: (email, ...asked) =>
+        inTurn(email, () =>
+          deleteDraft({ ...parts, ...stores, findIdentity: parts.identities.findToChange }, email, ...asked),
+        ),
     }),
     measureDraftImpactRoute({ measureDraftImpact: identityDraftImpact(parts, drafts, measureDraft) }),
     activateDraftRoute({

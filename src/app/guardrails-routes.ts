@@ -1,8 +1,8 @@
-import { checkRevision } from '../db/check-revision.ts'
 import { createOneAtATime } from '../db/one-at-a-time.ts'
 import {
   activateGuardrailsDraft,
   type DraftGuardrailsDeps,
+  deleteGuardrailsDraft,
   draftGuardrails,
   existingGuardrailsDraft,
 } from '../guardrails/draft-guardrails.ts'
@@ -24,7 +24,7 @@ import type { Route } from '../http/route.ts'
 import { updateGuardrailsRoute } from '../http/update-guardrails.ts'
 import { updateGuardrailsDraftRoute } from '../http/update-guardrails-draft.ts'
 import { diffModules } from '../policy/diff-modules.ts'
-import { createDraftStore, findDraft, writeDraft } from '../policy/draft-store.ts'
+import { createDraftStore, findDraft, removeDraft, writeDraft } from '../policy/draft-store.ts'
 import { insertPolicy } from '../policy/policy-store.ts'
 import { createPolicyVersionStore } from '../policy/policy-version-store.ts'
 import type { MeasureDraft } from './draft-impact.ts'
@@ -40,7 +40,15 @@ export function guardrailsRoutes(
 ): readonly Route[] {
   const drafts = createDraftStore(parts.db)
   const policyVersions = createPolicyVersionStore(parts.db)
-  const deps: DraftGuardrailsDeps = { ...parts, insertPolicy, drafts, findDraft, writeDraft }
+  const deps: DraftGuardrailsDeps = {
+    ...parts,
+    insertPolicy,
+    drafts,
+    findDraft,
+    writeDraft,
+    removeDraft,
+    recordDraft: parts.recordGuardrailsDraft,
+  }
   const versions = { ...parts, subject: GUARDRAILS, policyVersions, diffModules }
   const oneAtATime = createOneAtATime()
   const inTurn = <Result>(work: () => Promise<Result>) => oneAtATime(GUARDRAILS, work)
@@ -83,12 +91,7 @@ export function guardrailsRoutes(
         ),
     }),
     deleteGuardrailsDraftRoute({
-      deleteDraft: (ifMatch) =>
-        inTurn(async () => {
-          const { revision } = await existingGuardrailsDraft(deps)
-          checkRevision(revision, ifMatch)
-          await drafts.remove(GUARDRAILS, revision)
-        }),
+      deleteDraft: (...asked) => inTurn(() => deleteGuardrailsDraft(deps, ...asked)),
     }),
     measureGuardrailsDraftImpactRoute({
       measureDraftImpact: guardrailsDraftImpact(parts, drafts, measureDraft, searchFailingTests),

@@ -31,7 +31,7 @@ import {
   workloadIdentityPatchSchema,
   workloadIdentitySchema,
 } from '../identity/workload-identity-schema.ts'
-import { insertIssuer } from '../issuer/issuer-store.ts'
+import { registerIssuer } from '../issuer/create-issuer.ts'
 import { issuerIdFromUrl } from '../issuer/issuer-url.ts'
 import { insertPolicy } from '../policy/policy-store.ts'
 import { evaluateClaims } from '../policy-test/evaluate-claims.ts'
@@ -83,14 +83,15 @@ export function identityRoutes(
       clock,
       findRoleProblem: (role) => (given.has(role) ? undefined : roleProblem(role, [...given.keys()])),
       findProject: projects.get,
-      findIdentity: identities.find,
+      findIdentity: identities.findToChange,
       findIssuer: issuers.findByUrl,
       findSimilarIssuer: issuers.findSimilar,
       checkIssuerUrl: parts.checkIssuerUrl,
       freeIssuerId: (url, isReserved) =>
         issuerIdFromUrl(url, async (id) => isReserved?.(id) === true || issuers.isTaken(id)),
       preparePolicy: parts.preparePolicy,
-      insertIssuer,
+      registerIssuer: (...asked) => registerIssuer(parts, ...asked),
+      recordIdentity: parts.recordIdentity,
       insertPolicy,
       runTests: runTests(besideCurrent),
       refuseFailedTests,

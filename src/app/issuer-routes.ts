@@ -16,14 +16,13 @@ import { tellEndedTokensOfIssuer } from './ended-tokens.ts'
 import type { Parts } from './parts.ts'
 
 export function issuerRoutes(parts: Parts): readonly Route[] {
-  const { db, clock, pageTokens, issuers, keyCache, checkIssuerUrl } = parts
-  const change = { db, clock }
+  const { pageTokens, issuers, keyCache } = parts
   const keyStatus = keyCache.status
   const inTurn = createOneAtATime()
   return [
     createIssuerRoute({
       issuerBody,
-      createIssuer: (id, body) => createIssuer({ db, clock, checkIssuerUrl }, id, body),
+      createIssuer: (...asked) => createIssuer(parts, ...asked),
       keyStatus,
     }),
     listIssuersRoute({ issuers, keyStatus, pageTokens }),
@@ -32,19 +31,21 @@ export function issuerRoutes(parts: Parts): readonly Route[] {
     updateIssuerRoute({
       issuerPatch,
       issuerFields: ISSUER_FIELDS,
-      updateIssuer: (id, update) =>
+      updateIssuer: (id, update, ...by) =>
         inTurn(id, async () =>
-          tellEndedTokensOfIssuer(parts, await updateIssuer(change, id, update), update.body),
+          tellEndedTokensOfIssuer(parts, await updateIssuer(parts, id, update, ...by), update.body),
         ),
       keyStatus,
     }),
-    deleteIssuerRoute({ deleteIssuer: (id, ifMatch) => inTurn(id, () => deleteIssuer(change, id, ifMatch)) }),
+    deleteIssuerRoute({
+      deleteIssuer: (id, ...asked) => inTurn(id, () => deleteIssuer(parts, id, ...asked)),
+    }),
     undeleteIssuerRoute({
-      undeleteIssuer: (id, ifMatch) => inTurn(id, () => undeleteIssuer(change, id, ifMatch)),
+      undeleteIssuer: (id, ...asked) => inTurn(id, () => undeleteIssuer(parts, id, ...asked)),
       keyStatus,
     }),
     refreshIssuerKeysRoute({
-      refreshKeys: (id, ifMatch) => refreshKeys({ issuers, keyCache }, id, ifMatch),
+      refreshKeys: (...asked) => refreshKeys(parts, ...asked),
       keyStatus,
     }),
   ]

@@ -1,3 +1,4 @@
+import { createAdminTokenStore } from '../access/admin-token-store.ts'
 import { createGrantStore } from '../access/grant-store.ts'
 import { createMembershipCache } from '../access/membership-cache.ts'
 import { createMembershipStore } from '../access/membership-store.ts'
@@ -5,15 +6,18 @@ import { createProjectStore } from '../access/project-store.ts'
 import { createRolePermissions } from '../access/role-permissions-store.ts'
 import { createRoleStore } from '../access/role-store.ts'
 import type { AppOptions } from '../app.ts'
+import { createChangeStore, createInsertChange } from '../change/change-store.ts'
+import { createRefusalRecorder } from '../change/record-refusals.ts'
 import { readSecrets } from '../config/secrets.ts'
 import { openDatabase } from '../db/open-database.ts'
 import { createAttemptSummaries } from '../decision/attempt-summaries.ts'
 import { createTokenCounter } from '../decision/count-tokens.ts'
-import { createDecisionIds } from '../decision/decision-id.ts'
+import { createDecisionIds, firstIdAt } from '../decision/decision-id.ts'
 import { createDecisionStore } from '../decision/decision-store.ts'
 import { keepHouse } from '../decision/keep-house.ts'
 import { createDecisionRecorder } from '../decision/record-decisions.ts'
 import { createRefusalLimits } from '../exchange/refusal-limits.ts'
+import { createWindowCounter } from '../exchange/window-counter.ts'
 import { createGuardrailsCache } from '../guardrails/guardrails-cache.ts'
 import { createGuardrailsStore } from '../guardrails/guardrails-store.ts'
 import { createPageTokens } from '../http/page-token.ts'
@@ -45,8 +49,13 @@ import { PROVIDER_TYPES, type ProviderType } from '../provider/providers.ts'
 import { createSignatureThread } from '../signature/signature-thread.ts'
 import { openTelemetry } from '../telemetry/telemetry.ts'
 import { compilerFault } from './compiler-fault.ts'
+import { recordChanges } from './record-changes.ts'
 import { recordInTwoLanes } from './record-in-two-lanes.ts'
+import { requireAdministrator } from './require-administrator.ts'
 import { warnOfRole } from './warn-of-role.ts'
+
+/** Whose refused attempts are counted; beyond it the least recently refused counts anew. */
+const MAX_REFUSED_AUTHORS = 10_000
 
 /** What the service is made of once it is open. */
 export type Parts = Awaited<ReturnType<typeof openParts>>
@@ -64,6 +73,8 @@ export async function openParts(options: AppOptions, opened: AsyncDisposableStac
   const db = await openDatabase(config, { log, migrate: options.migrate && primary === undefined })
   opened.defer(() => db.close())
   const secrets = readSecrets(config)
+  const adminTokens = createAdminTokenStore(db)
+  await requireAdministrator(secrets.adminToken, adminTokens)
   const decisions = createDecisionStore(db)
   if (primary === undefined) {
     await warnOfRole(db, log)
@@ -73,6 +84,16 @@ export async function openParts(options: AppOptions, opened: AsyncDisposableStac
   const summaries = () =>
     opened.use(createAttemptSummaries({ insert: decisions.insertSummaries, newDecisionId, clock, log }))
   const attempts = { verified: summaries(), unverified: summaries() }
+  const changes = createChangeStore(db, firstIdAt)
+  const refusals = opened.use(
+    createRefusalRecorder({
+      ...changes,
+      newId: newDecisionId,
+      countInMinute: createWindowCounter(clock, MAX_REFUSED_AUTHORS).add,
+      clock,
+      log,
+    }),
+  )
   const encryption = createKeyEncryption(secrets.keyEncryptionKeys)
   const signatures = createSignatureThread({ log })
   opened.defer(() => signatures.close())
@@ -113,6 +134,7 @@ export async function openParts(options: AppOptions, opened: AsyncDisposableStac
     db,
     telemetry,
     adminToken: secrets.adminToken,
+    adminTokens,
     pageTokens: createPageTokens(secrets.keyEncryptionKeys),
     encryption,
     keys,
@@ -130,6 +152,9 @@ export async function openParts(options: AppOptions, opened: AsyncDisposableStac
       createDecisionRecorder({ db, log, onBatch: telemetry.metrics.countBatch }),
     ),
     refusalLimits: createRefusalLimits(clock),
+    changes,
+    recordRefusal: refusals.record,
+    ...recordChanges(createInsertChange(newDecisionId)),
     /** Refusals without a row of their own: those of verified tokens never share a statement with others. */
     attempts,
     signatures,

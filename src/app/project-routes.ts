@@ -19,23 +19,22 @@ import { iamPolicyRoutes } from './iam-policy-routes.ts'
 import type { Parts } from './parts.ts'
 
 export function projectRoutes(parts: Parts): readonly Route[] {
-  const { db, clock, pageTokens, projects } = parts
-  const changes = { db, clock }
+  const { pageTokens, projects } = parts
   const inTurn = createOneAtATime()
   return [
-    createProjectRoute({ projectBody, createProject: (id, body) => createProject(changes, id, body) }),
+    createProjectRoute({ projectBody, createProject: (...asked) => createProject(parts, ...asked) }),
     listProjectsRoute({ projects, pageTokens }),
     getProjectRoute({ projects }),
     updateProjectRoute({
       projectPatch,
       projectFields: PROJECT_FIELDS,
-      updateProject: (id, update) => inTurn(id, () => updateProject(changes, id, update)),
+      updateProject: (id, ...asked) => inTurn(id, () => updateProject(parts, id, ...asked)),
     }),
     deleteProjectRoute({
-      deleteProject: (id, ifMatch) => inTurn(id, () => deleteProject(changes, id, ifMatch)),
+      deleteProject: (id, ...asked) => inTurn(id, () => deleteProject(parts, id, ...asked)),
     }),
     undeleteProjectRoute({
-      undeleteProject: (id, ifMatch) => inTurn(id, () => undeleteProject(changes, id, ifMatch)),
+      undeleteProject: (id, ...asked) => inTurn(id, () => undeleteProject(parts, id, ...asked)),
     }),
     ...iamPolicyRoutes(parts, inTurn),
   ]

@@ -8,20 +8,20 @@ import type { Route } from '../http/route.ts'
 import { updateRoleRoute } from '../http/update-role.ts'
 import type { Parts } from './parts.ts'
 
-export function roleRoutes({ db, clock, pageTokens, roles }: Parts): readonly Route[] {
-  const changes = { db, clock }
+export function roleRoutes(parts: Parts): readonly Route[] {
+  const { pageTokens, roles } = parts
   const inTurn = createOneAtATime()
   return [
-    createRoleRoute({ roleBody, createRole: (caller, id, body) => createRole(changes, caller, id, body) }),
+    createRoleRoute({ roleBody, createRole: (...asked) => createRole(parts, ...asked) }),
     listRolesRoute({ roles, pageTokens }),
     getRoleRoute({ roles }),
     updateRoleRoute({
       roleBody,
       roleFields: ROLE_FIELDS,
-      updateRole: (caller, id, update) => inTurn(id, () => updateRole(changes, caller, id, update)),
+      updateRole: (caller, id, ...asked) => inTurn(id, () => updateRole(parts, caller, id, ...asked)),
     }),
     deleteRoleRoute({
-      deleteRole: (caller, id, ifMatch) => inTurn(id, () => deleteRole(changes, caller, id, ifMatch)),
+      deleteRole: (caller, id, ...asked) => inTurn(id, () => deleteRole(parts, caller, id, ...asked)),
     }),
   ]
 }

@@ -5,6 +5,8 @@ import { healthRoute, type Readiness, readinessRoute } from '../http/health.ts'
 import { listDecisionsRoute } from '../http/list-decisions.ts'
 import type { Route } from '../http/route.ts'
 import { accessRoutes } from './access-routes.ts'
+import { adminTokenRoutes } from './admin-token-routes.ts'
+import { changeRoutes } from './change-routes.ts'
 import { createDraftImpact } from './draft-impact.ts'
 import { guardrailsRoutes } from './guardrails-routes.ts'
 import { identityRoutes } from './identity-routes.ts'
@@ -37,6 +39,8 @@ export function createRoutes(parts: Parts, serving: Serving): readonly Route[] {
     ...accessRoutes(parts),
     ...decisionRoutes(parts),
     ...signingKeyRoutes(parts),
+    ...adminTokenRoutes(parts),
+    ...changeRoutes(parts),
     healthRoute(),
     readinessRoute(serving),
     metricsRoute(serving),

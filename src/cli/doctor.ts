@@ -4,6 +4,7 @@ import type { Config } from '../config/env.ts'
 import { createGuardedFetch } from '../issuer/guarded-fetch.ts'
 import type { Log } from '../log.ts'
 import { DONE, FOUND_SOMETHING, type ServiceCommand } from './command.ts'
+import { administratorsCheck } from './doctor/check-administrators.ts'
 import { checkSchema, serverChecks, tableChecks } from './doctor/check-database.ts'
 import { checkIssuers } from './doctor/check-issuers.ts'
 import { settingsChecks } from './doctor/check-settings.ts'
@@ -42,6 +43,7 @@ async function lookAtDatabase(config: Config, log: Log): Promise<readonly Findin
       ...findings,
       ...(await runChecks([
         ...tableChecks(deps),
+        administratorsCheck(db, config),
         ...signingKeyChecks(db, keyEncryptionKeys(config), config.signingKeyRotationDays),
       ])),
       ...(await checkIssuers(db, { ...config, fetchJson: createGuardedFetch(config) })),

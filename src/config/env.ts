@@ -153,11 +153,8 @@ export function readConfig(env: Environment): { config: Config; warnings: readon
   if (config.metricsPort !== undefined && config.metricsPort !== 0 && config.metricsPort === port) {
     problems.push('METRICS_PORT must be another port than PORT.')
   }
-  if (config.databaseUrl !== undefined) {
-    if (config.adminToken === undefined) problems.push('ADMIN_TOKEN is required with DATABASE_URL.')
-    if (config.keyEncryptionKeys.length === 0) {
-      problems.push('KEY_ENCRYPTION_KEY is required with DATABASE_URL: 32 random bytes in base64.')
-    }
+  if (config.databaseUrl !== undefined && config.keyEncryptionKeys.length === 0) {
+    problems.push('KEY_ENCRYPTION_KEY is required with DATABASE_URL: 32 random bytes in base64.')
   }
   if (problems.length > 0) throw new ConfigError([...new Set(problems), ...nearMisses(env)])
   return { config, warnings: nearMisses(env) }

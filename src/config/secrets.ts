@@ -5,7 +5,6 @@ import type { Config } from './env.ts'
 export function readSecrets(config: Config) {
   const { dataDir, databaseUrl, adminToken, keyEncryptionKeys } = config
   if (databaseUrl !== undefined) {
-    if (adminToken === undefined) throw new Error('ADMIN_TOKEN is required with DATABASE_URL.')
     return { adminToken, keyEncryptionKeys }
   }
   const sealingKey = () => Buffer.from(generatedSecret(dataDir, KEY_ENCRYPTION_KEY), 'base64')

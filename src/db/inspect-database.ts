@@ -81,7 +81,7 @@ export async function inspectAppendOnly(
             where tgrelid = c.oid and proname = 'refuse_change' and tgenabled in ('O', 'A')
               and tgname in ('append_only', 'never_truncated')) = 2 as guarded
         from pg_class c
-        where c.oid in ('policies'::regclass, 'policy_versions'::regclass) or c.oid in (select relid from pg_partition_tree('decisions'))
+        where c.oid in ('policies'::regclass, 'policy_versions'::regclass, 'changes'::regclass) or c.oid in (select relid from pg_partition_tree('decisions'))
         order by relname`,
     },
     [],

@@ -13,6 +13,7 @@ import * as roles from '../../migrations/0010-roles.ts'
 import * as accessDecisions from '../../migrations/0011-access-decisions.ts'
 import * as tokenRevocation from '../../migrations/0012-token-revocation.ts'
 import * as signingKeyRotation from '../../migrations/0013-signing-key-rotation.ts'
+import * as changes from '../../migrations/0014-changes.ts'
 import { unavailable } from '../errors.ts'
 import type { Database } from './database.ts'
 
@@ -31,13 +32,14 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0011-access-decisions': accessDecisions,
   '0012-token-revocation': tokenRevocation,
   '0013-signing-key-rotation': signingKeyRotation,
+  '0014-changes': changes,
 }
 
 /** What the service's own role may do where it does not own the tables; what is kept for ever is only added. */
 export const SERVICE_RIGHTS: readonly (readonly [rights: string, on: string])[] = [
-  ['select, insert', 'table decisions, policies, policy_versions'],
+  ['select, insert', 'table decisions, policies, policy_versions, changes'],
   ['select', 'table decisions_default'],
-  ['select, insert, update', 'table issuers, projects, workload_identities, signing_keys'],
+  ['select, insert, update', 'table issuers, projects, workload_identities, signing_keys, admin_tokens'],
   ['select, insert, delete', 'table used_tokens, explained_tokens, revoked_tokens, project_bindings'],
   ['select, insert, update, delete', 'table drafts, roles'],
   ['select, update', 'table readiness, guardrails, role_changes'],

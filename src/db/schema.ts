@@ -17,6 +17,8 @@ export type Schema = {
   revoked_tokens: RevokedTokenTable
   readiness: { one: boolean; check_time: Date }
   decisions: DecisionTable
+  changes: ChangeTable
+  admin_tokens: AdminTokenTable
   guardrails: GuardrailsTable
   decision_retention: { one: Generated<boolean>; days: number }
 }
@@ -204,4 +206,34 @@ export type DecisionTable = {
   resource_id: string | null
   /** Null where the identity was not looked at, and in what was recorded before this was. */
   identity_revision: Generated<string | null>
+}
+
+export type ChangeTable = {
+  id: string
+  outcome: string
+  author: string
+  verb: string
+  resource: string
+  before: ColumnType<unknown, string | null, never>
+  after: ColumnType<unknown, string | null, never>
+  reason: string | null
+  code: number | null
+  message: string | null
+  request_id: string | null
+  caller_ip: string | null
+  count: Generated<number>
+  create_time: Date
+}
+
+export type AdminTokenTable = {
+  id: string
+  title: string
+  roles: string[]
+  secret_hash: Buffer | null
+  revision: Generated<string>
+  create_time: Date
+  update_time: Date
+  expire_time: Date | null
+  last_use_time: Date | null
+  delete_time: Date | null
 }

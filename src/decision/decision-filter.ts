@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { invalidArgument } from '../errors.ts'
+import { readTime } from '../fields/read-time.ts'
 import type { AccessReason, Reason } from './decision.ts'
 import type { DecisionFilter } from './decision-store.ts'
-import { readTime } from './read-time.ts'
 import { OUTCOME_OF } from './reasons.ts'
 
 /** How a list and an export of decisions are told which ones are wanted. */

@@ -7,4 +7,7 @@ export type Authorship = {
   readonly change?: 'ROLLBACK' | 'ACTIVATION'
   /** The version that a ROLLBACK goes back to. */
   readonly restoredNumber?: number
+  /** Of the request that asks for it, where there is one. */
+  readonly requestId?: string
+  readonly callerIp?: string
 }

@@ -181,13 +181,13 @@ function memberships(
       'merge_request_membership',
       `Whoever may open a ${terms.mergeRequest} from a branch of ${place} can get ${listedIn(reached)}, ` +
         'before anybody has looked at it.',
-      `Set mergeRequests of rule '${rule.id}' to NONE, or make the member a rule with refs: workloadIdentity:EMAIL#RULE.`,
+      `Set mergeRequests of rule '${rule.id}' to NONE, or make a rule with refs the member: workloadIdentity:EMAIL#RULE.`,
     ],
     [
       administrative.length > 0,
       'administrative_role',
       `${people} can get ${listedIn(administrative)}, and with it change who is let in there.`,
-      'Take the identity out of the members of this role, or make the member a rule that fewer can meet.',
+      'Take the identity out of the members of this role, or make a rule that fewer can meet the member.',
     ],
   ]
 }

@@ -1,8 +1,9 @@
+import type { RecordChange } from '../change/change.ts'
 import { checkActivation } from '../db/check-draft.ts'
 import { checkRevision, type IfMatch } from '../db/check-revision.ts'
 import { RequestError } from '../errors.ts'
 import type { Authorship } from '../fields/authorship.ts'
-import type { Draft, DraftStore, findDraft, writeDraft } from '../policy/draft-store.ts'
+import type { Draft, DraftStore, findDraft, removeDraft, writeDraft } from '../policy/draft-store.ts'
 import { GUARDRAILS, type Guardrails, guardrailsOf } from './guardrails.ts'
 import { type GuardrailsStore, lockGuardrails } from './guardrails-store.ts'
 import { type GuardrailsChange, type SaveGuardrailsDeps, saveGuardrails } from './save-guardrails.ts'
@@ -11,6 +12,8 @@ export type DraftGuardrailsDeps = SaveGuardrailsDeps & {
   readonly drafts: DraftStore
   readonly findDraft: typeof findDraft
   readonly writeDraft: typeof writeDraft
+  readonly removeDraft: typeof removeDraft
+  readonly recordDraft: RecordChange<Draft>
   readonly guardrails: GuardrailsStore
 }
 
@@ -21,7 +24,7 @@ export type DraftGuardrailsDeps = SaveGuardrailsDeps & {
 export async function draftGuardrails(
   deps: DraftGuardrailsDeps,
   { spec, etag, ifMatch }: GuardrailsChange,
-  { author }: Authorship,
+  authorship: Authorship,
 ): Promise<Draft> {
   const prepared = spec.source === '' ? undefined : await deps.prepareGuardrails(spec.source, [])
   return deps.db.kysely.transaction().execute(async (trx) => {
@@ -31,8 +34,12 @@ export async function draftGuardrails(
     if (ifMatch !== undefined) checkRevision(former?.revision ?? '', ifMatch)
     if (prepared?.policy !== undefined) await deps.insertPolicy(trx, prepared.policy, now)
     const policyDigest = prepared?.digest ?? null
+    const { author } = authorship
     await deps.writeDraft(trx, { subject: GUARDRAILS, resource: spec, policyDigest, author }, now)
-    return existing(await deps.findDraft(trx, GUARDRAILS))
+    const draft = existing(await deps.findDraft(trx, GUARDRAILS))
+    const verb = former === undefined ? 'CREATE' : 'UPDATE'
+    await deps.recordDraft(trx, { verb, before: former, after: draft }, authorship, now)
+    return draft
   })
 }
 
@@ -58,6 +65,20 @@ export async function activateGuardrailsDraft(
   )
   await deps.drafts.remove(GUARDRAILS, draft.revision)
   return saved
+}
+
+/** Throws the draft away. Throws `not_found` where there is none, `aborted` where its etag is another. */
+export async function deleteGuardrailsDraft(
+  deps: Pick<DraftGuardrailsDeps, 'db' | 'clock' | 'drafts' | 'removeDraft' | 'recordDraft'>,
+  ifMatch: IfMatch,
+  authorship: Authorship,
+): Promise<void> {
+  const draft = await existingGuardrailsDraft(deps)
+  checkRevision(draft.revision, ifMatch)
+  await deps.db.kysely.transaction().execute(async (trx) => {
+    if (!(await deps.removeDraft(trx, GUARDRAILS, draft.revision))) return
+    await deps.recordDraft(trx, { verb: 'DELETE', before: draft }, authorship, new Date(deps.clock()))
+  })
 }
 
 /** Throws `not_found` where there is none. */

@@ -65,7 +65,8 @@ export async function prepareGuardrailsChange(
       return revision === etag ? [] : [GUARDRAILS]
     },
     async save(trx, authorship, now) {
-      saved = await writeGuardrails(deps, trx, { spec, policy }, authorship, now)
+      const current = await lockGuardrails(trx)
+      saved = await writeGuardrails(deps, trx, { current, spec, policy }, authorship, now)
     },
     saved: () => saved,
   }

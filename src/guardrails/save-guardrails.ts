@@ -1,3 +1,4 @@
+import type { RecordChange } from '../change/change.ts'
 import type { Clock } from '../clock.ts'
 import { checkRevision, type IfMatch } from '../db/check-revision.ts'
 import type { Database } from '../db/database.ts'
@@ -15,6 +16,7 @@ export type SaveGuardrailsDeps = {
   readonly clock: Clock
   readonly prepareGuardrails: PrepareGuardrails
   readonly insertPolicy: typeof insertPolicy
+  readonly recordGuardrails: RecordChange<Guardrails>
 }
 
 /** Guardrails that are to be saved, and the etags that they are for. */
@@ -47,7 +49,7 @@ export async function saveGuardrails(
   return deps.db.kysely.transaction().execute(async (trx) => {
     const current = await lockGuardrails(trx)
     checkRevision(current.revision, ifMatch, etag)
-    return writeGuardrails(deps, trx, { spec, policy }, authorship, new Date(deps.clock()))
+    return writeGuardrails(deps, trx, { current, spec, policy }, authorship, new Date(deps.clock()))
   })
 }
 
@@ -59,14 +61,25 @@ export async function prepareSave(
   return source === '' ? undefined : prepareGuardrails(source, tests)
 }
 
-/** Saves what was prepared; the guardrails are locked. */
+/** Saves what was prepared; `current` is locked. */
 export async function writeGuardrails(
-  { insertPolicy }: Pick<SaveGuardrailsDeps, 'insertPolicy'>,
+  { insertPolicy, recordGuardrails }: Pick<SaveGuardrailsDeps, 'insertPolicy' | 'recordGuardrails'>,
   trx: Database['kysely'],
-  { spec, policy }: { readonly spec: GuardrailsSpec; readonly policy: PreparedPolicy | undefined },
+  {
+    current,
+    spec,
+    policy,
+  }: {
+    readonly current: Guardrails
+    readonly spec: GuardrailsSpec
+    readonly policy: PreparedPolicy | undefined
+  },
   authorship: Authorship,
   now: Date,
 ): Promise<Guardrails> {
   if (policy?.policy !== undefined) await insertPolicy(trx, policy.policy, now)
-  return insertGuardrails(trx, { ...spec, digest: policy?.digest ?? null }, authorship, now)
+  const saved = await insertGuardrails(trx, { ...spec, digest: policy?.digest ?? null }, authorship, now)
+  const verb = authorship.change ?? 'UPDATE'
+  await recordGuardrails(trx, { verb, before: current, after: saved }, authorship, now)
+  return saved
 }

@@ -35,9 +35,9 @@ export function activateDraftRoute(deps: {
     },
     answer: workloadIdentityAnswer,
     honoursIfMatch: true,
-    async handle({ caller, params: { email = '' }, query, body, ifMatch, note }) {
+    async handle({ params: { email = '' }, query, body, ifMatch, note, ...by }) {
       note({ identity: email })
-      const saved = await deps.activateDraft(caller, email, body.impact, ifMatch, authorshipOf(caller, query))
+      const saved = await deps.activateDraft(by.caller, email, body.impact, ifMatch, authorshipOf(by, query))
       return taggedAnswer(workloadIdentityJson(saved.identity, saved))
     },
   })

@@ -41,8 +41,8 @@ export function activateGuardrailsDraftRoute(deps: {
     answer: savedGuardrailsAnswer,
     answerWithinMs: SAVE_GUARDRAILS_WITHIN_MS,
     honoursIfMatch: true,
-    async handle({ caller, query, body, ifMatch }) {
-      const saved = await deps.activateDraft(body.impact, ifMatch, authorshipOf(caller, query))
+    async handle({ query, body, ifMatch, ...by }) {
+      const saved = await deps.activateDraft(body.impact, ifMatch, authorshipOf(by, query))
       return taggedAnswer(savedGuardrailsJson(saved))
     },
   })

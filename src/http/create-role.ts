@@ -2,6 +2,8 @@ import { type ZodType, z } from 'zod'
 import type { Caller } from '../access/caller.ts'
 import type { Role } from '../access/role.ts'
 import { invalidArgument } from '../errors.ts'
+import type { Authorship } from '../fields/authorship.ts'
+import { authorshipOf, reasonParameter } from './authorship.ts'
 import { roleAnswer, roleJson } from './role-json.ts'
 import { defineRoute, type Route, SMALL_BODY } from './route.ts'
 import { taggedAnswer } from './tagged-answer.ts'
@@ -15,7 +17,7 @@ export const ROLE_EXAMPLE = {
 /** `POST /v1/roles?roleId=ID`. */
 export function createRoleRoute<Body>(deps: {
   roleBody: ZodType<Body>
-  createRole: (caller: Caller, id: string, body: Body) => Promise<Role>
+  createRole: (caller: Caller, id: string, body: Body, authorship: Authorship) => Promise<Role>
 }): Route {
   return defineRoute({
     method: 'POST',
@@ -23,12 +25,17 @@ export function createRoleRoute<Body>(deps: {
     group: 'Roles',
     summary: 'Create a role, which rules and projects can then give.',
     access: 'claimgate.roles.create',
-    query: { roleId: z.string().meta({ description: 'Required: the last part of its name.' }) },
+    query: {
+      roleId: z.string().meta({ description: 'Required: the last part of its name.' }),
+      reason: reasonParameter,
+    },
     body: { schema: deps.roleBody.meta({ examples: [ROLE_EXAMPLE] }), limit: SMALL_BODY },
     answer: roleAnswer,
-    async handle({ caller, query, body }) {
+    async handle({ query, body, ...by }) {
       if (!query.roleId) throw invalidArgument('The parameter roleId is required.')
-      return taggedAnswer(roleJson(await deps.createRole(caller, query.roleId, body)))
+      return taggedAnswer(
+        roleJson(await deps.createRole(by.caller, query.roleId, body, authorshipOf(by, query))),
+      )
     },
   })
 }

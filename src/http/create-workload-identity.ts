@@ -52,11 +52,11 @@ function createRoute(deps: Deps, path: string, summary: string): Route {
     body: { schema: deps.workloadIdentityBody, limit: LARGE_BODY, isReadByHandler: true },
     answer: workloadIdentityAnswer,
     refusals: SAVE_REFUSALS,
-    async handle({ caller, params: { project }, query, body, note }) {
+    async handle({ params: { project }, query, body, note, ...by }) {
       const id = query.workloadIdentityId
       if (!id)
         throw invalidArgument('The parameter workloadIdentityId is required: the part of the email before @.')
-      const saved = await deps.createWorkloadIdentity(caller, id, body, project, authorshipOf(caller, query))
+      const saved = await deps.createWorkloadIdentity(by.caller, id, body, project, authorshipOf(by, query))
       note({ identity: saved.identity.email })
       return taggedAnswer(workloadIdentityJson(saved.identity, saved))
     },

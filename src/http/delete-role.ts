@@ -1,10 +1,17 @@
 import { z } from 'zod'
 import type { Caller } from '../access/caller.ts'
+import type { Authorship } from '../fields/authorship.ts'
+import { authorshipOf, reasonParameter } from './authorship.ts'
 import { defineRoute, type Route, type RouteRequest } from './route.ts'
 
 /** `DELETE /v1/roles/{id}`: for good, and only where nobody is given it. */
 export function deleteRoleRoute(deps: {
-  deleteRole: (caller: Caller, id: string, ifMatch: RouteRequest['ifMatch']) => Promise<void>
+  deleteRole: (
+    caller: Caller,
+    id: string,
+    ifMatch: RouteRequest['ifMatch'],
+    authorship: Authorship,
+  ) => Promise<void>
 }): Route {
   return defineRoute({
     method: 'DELETE',
@@ -12,14 +19,14 @@ export function deleteRoleRoute(deps: {
     group: 'Roles',
     summary: 'Delete a role that is given to nobody, for good; not a built-in one.',
     access: 'claimgate.roles.delete',
-    query: {},
+    query: { reason: reasonParameter },
     answer: z.strictObject({}),
     refusals: {
       failed_precondition: { description: 'The role is built in, or in use; the message says where.' },
     },
     honoursIfMatch: true,
-    async handle({ caller, params: { id = '' }, ifMatch }) {
-      await deps.deleteRole(caller, id, ifMatch)
+    async handle({ params: { id = '' }, query, ifMatch, ...by }) {
+      await deps.deleteRole(by.caller, id, ifMatch, authorshipOf(by, query))
       return { body: {} }
     },
   })

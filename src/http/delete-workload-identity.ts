@@ -23,9 +23,9 @@ export function deleteWorkloadIdentityRoute(deps: {
     query: { reason: reasonParameter },
     answer: z.strictObject({}),
     honoursIfMatch: true,
-    async handle({ caller, params: { email = '' }, query, ifMatch, note }) {
+    async handle({ params: { email = '' }, query, ifMatch, note, ...by }) {
       note({ identity: email })
-      await deps.deleteIdentity(caller, email, ifMatch, authorshipOf(caller, query))
+      await deps.deleteIdentity(by.caller, email, ifMatch, authorshipOf(by, query))
       return { body: {} }
     },
   })

@@ -15,6 +15,8 @@ export type FindCaller = (authorization: string | undefined) => Promise<Administ
 export type FindCallerDeps = {
   readonly isAdministrator: (authorization: string | undefined) => boolean
   readonly firstAdministrator: Administrator
+  /** Whose an admin token is beside that one; undefined where it is nobody's now. */
+  readonly findAdminToken: (token: string) => Promise<Administrator | undefined>
   readonly findLiveToken: FindLiveToken
   readonly findGrants: (subject: Subject, projectId: string | null) => Promise<Grants>
   /** Of permissions those that are claimgate's own. */
@@ -22,14 +24,18 @@ export type FindCallerDeps = {
 }
 
 /**
- * Makes the check of who administers: the admin token, or an access token of ours by what its identity gives at this
- * moment. Nothing is remembered, so that whoever is disabled, deleted or loses a role administers nothing from then on.
+ * Makes the check of who administers: the first administrator, an admin token, or an access token of ours by what its
+ * identity gives at this moment. Nothing is remembered, so that whoever is disabled, deleted or loses a role administers
+ * nothing from then on.
  */
 export function createFindCaller(deps: FindCallerDeps): FindCaller {
   return async (authorization) => {
     if (deps.isAdministrator(authorization)) return deps.firstAdministrator
     const [, token] = /^Bearer +([\w.-]+)$/i.exec(authorization ?? '') ?? []
-    const live = token === undefined ? undefined : await deps.findLiveToken(token, 'ours')
+    if (token === undefined) return undefined
+    const adminToken = await deps.findAdminToken(token)
+    if (adminToken !== undefined) return adminToken
+    const live = await deps.findLiveToken(token, 'ours')
     if (live === undefined) return undefined
     const subject = subjectOfToken(live)
     const findPermissions = async (projectId: string | null) => {

@@ -34,6 +34,11 @@ export const issuerAnswer = z
  * has something to say.
  */
 export function issuerJson(issuer: StoredIssuer, keys: KeyStatus, notices: readonly string[] = []) {
+  return { ...storedIssuerJson(issuer), keys, ...(notices.length > 0 && { notices }) }
+}
+
+/** All of an issuer that is stored, and so the same whichever instance answers. */
+export function storedIssuerJson(issuer: StoredIssuer) {
   return {
     name: `issuers/${issuer.id}`,
     issuerUrl: issuer.issuerUrl,
@@ -43,9 +48,7 @@ export function issuerJson(issuer: StoredIssuer, keys: KeyStatus, notices: reado
     etag: issuer.revision,
     algorithms: issuer.algorithms,
     ...(issuer.jwks !== null && { jwks: issuer.jwks }),
-    keys,
     createTime: issuer.createTime.toISOString(),
     updateTime: issuer.updateTime.toISOString(),
-    ...(notices.length > 0 && { notices }),
   }
 }

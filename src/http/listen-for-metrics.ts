@@ -13,6 +13,7 @@ export async function listenForMetrics(
     routes: [openMetricsRoute(deps)],
     trustProxy: 0,
     callers: { findCaller: async () => undefined, findProjectOfEmail: async () => undefined },
+    recordRefusal: async () => undefined,
     log: deps.log,
   })
   return listen(server, { host, port: metricsPort, setting: 'METRICS_PORT' })

@@ -31,6 +31,7 @@ const GROUPS: Readonly<Record<RouteGroup, string>> = {
   Decisions:
     'What was decided, and why; never changed, and kept for as long as DECISION_RETENTION_DAYS says, or for ever.',
   'Signing keys': 'The keys that sign access tokens, and their replacement.',
+  Administration: 'Who administers, and what they changed or were refused to; changes are kept for ever.',
   Operation: 'Whether the service runs, and what it can be asked.',
 }
 

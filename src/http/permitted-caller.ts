@@ -11,10 +11,13 @@ export type PermittedCallerDeps = {
 
 /**
  * Whoever asks, where they hold the permission: in the workspace, or in the one project that the path names by itself or
- * by an identity's email. Throws `unauthenticated`, `permission_denied`.
+ * by an identity's email. `onCaller` is told who it is before it is known whether they may. Throws `unauthenticated`, `permission_denied`.
  */
 export async function permittedCaller(
-  { findCaller, findProjectOfEmail }: PermittedCallerDeps,
+  {
+    callers: { findCaller, findProjectOfEmail },
+    onCaller,
+  }: { callers: PermittedCallerDeps; onCaller: (name: string) => void },
   permission: Permission,
   authorization: string | undefined,
   params: Readonly<Record<string, string>>,
@@ -25,9 +28,10 @@ export async function permittedCaller(
       'unauthenticated',
       authorization === undefined
         ? 'This needs an admin token, or an access token with the permission: Authorization: Bearer TOKEN.'
-        : 'What Authorization carries is neither the admin token nor an access token of an identity that is active: Authorization: Bearer TOKEN.',
+        : 'What Authorization carries is neither an admin token that is good now nor an access token of an identity that is active: Authorization: Bearer TOKEN.',
     )
   }
+  onCaller(administrator.name)
   const { project, email } = params
   const caller = await callerIn(
     administrator,

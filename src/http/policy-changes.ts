@@ -220,12 +220,12 @@ export function applyPoliciesRoute<Change>(deps: {
       },
     },
     answerWithinMs: ANSWER_WITHIN_MS,
-    async handle({ caller, query, body, note }) {
+    async handle({ query, body, note, ...by }) {
       for (const action of new Set(body.changes.map((change) => change.action)))
-        checkHolds(caller, PERMISSION_FOR[action])
-      if (body.guardrails !== undefined) checkHolds(caller, 'claimgate.guardrails.update')
+        checkHolds(by.caller, PERMISSION_FOR[action])
+      if (body.guardrails !== undefined) checkHolds(by.caller, 'claimgate.guardrails.update')
       note({ changes: String(body.changes.length) })
-      const { applied, guardrails } = await deps.applyChanges(caller, body, authorshipOf(caller, query))
+      const { applied, guardrails } = await deps.applyChanges(by.caller, body, authorshipOf(by, query))
       const saved = applied.flatMap((change) => change.saved ?? [])
       return {
         body: {

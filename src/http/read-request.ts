@@ -21,6 +21,8 @@ export async function readRequest(
     readonly requestId: string
     readonly arrivedAt: number
     readonly callers: PermittedCallerDeps
+    /** Told who asks, before it is known whether they may. */
+    readonly onCaller: (name: string) => void
     readonly signal: AbortSignal | undefined
     readonly note: RouteRequest['note']
   },
@@ -36,7 +38,7 @@ export async function readRequest(
   const askedForItself = route.isForItself && (await readForItself(route, request, authorization))
   const caller =
     isAdministration(route.access) && askedForItself?.isForItself !== true
-      ? await permittedCaller(context.callers, route.access, authorization, params)
+      ? await permittedCaller(context, route.access, authorization, params)
       : ANYBODY
   if (askedForItself?.problem !== undefined) throw askedForItself.problem
   return {
@@ -56,7 +58,7 @@ export async function readRequest(
 }
 
 /** What a proxy in front forwards as the caller's address is recorded, so it has to be one. */
-function readCallerIp(request: Request): string {
+export function readCallerIp(request: Request): string {
   const address = request.ip ?? ''
   // What may follow a percent sign (RFC 4007) is any text.
   return isIP(address) > 0 && !address.includes('%') ? address : (request.socket.remoteAddress ?? '')

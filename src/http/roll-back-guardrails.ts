@@ -30,10 +30,10 @@ export function rollBackGuardrailsRoute(deps: {
     answerWithinMs: SAVE_GUARDRAILS_WITHIN_MS,
     refusals: { invalid_argument: POLICY_REFUSAL },
     honoursIfMatch: true,
-    async handle({ caller, params: { version = '' }, query, ifMatch }) {
+    async handle({ params: { version = '' }, query, ifMatch, ...by }) {
       const number = readVersionNumber(version) ?? 0
       return taggedAnswer(
-        savedGuardrailsJson(await deps.rollBackGuardrails(number, ifMatch, authorshipOf(caller, query))),
+        savedGuardrailsJson(await deps.rollBackGuardrails(number, ifMatch, authorshipOf(by, query))),
       )
     },
   })

@@ -29,15 +29,15 @@ export function rollBackPolicyVersionRoute(deps: {
     refusals: SAVE_REFUSALS,
     answer: workloadIdentityAnswer,
     honoursIfMatch: true,
-    async handle({ caller, params: { email = '', version = '' }, query, ifMatch, note }) {
+    async handle({ params: { email = '', version = '' }, query, ifMatch, note, ...by }) {
       note({ identity: email })
       const number = readVersionNumber(version) ?? 0
       const saved = await deps.rollBackWorkloadIdentity(
-        caller,
+        by.caller,
         email,
         number,
         ifMatch,
-        authorshipOf(caller, query),
+        authorshipOf(by, query),
       )
       return taggedAnswer(workloadIdentityJson(saved.identity, saved))
     },

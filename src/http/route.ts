@@ -46,6 +46,7 @@ export type RouteGroup =
   | 'Access decisions'
   | 'Decisions'
   | 'Signing keys'
+  | 'Administration'
   | 'Operation'
 
 /** One endpoint, with all that its description says of it. */

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { createServer, type Server, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import express, { type Express, type NextFunction, type Request, type Response } from 'express'
+import type { RefusedAttempt } from '../change/record-refusals.ts'
 import { invalidArgument, RequestError, unavailable } from '../errors.ts'
 import { plainJson } from '../exchange/plain-text.ts'
 import type { JsonValue } from '../json.ts'
@@ -11,17 +12,21 @@ import type { PermittedCallerDeps } from './permitted-caller.ts'
 import { errorAnswer, MethodNotAllowed, problemAnswer, textProblemAnswer } from './problem.ts'
 import {
   givenRequestId,
+  readCallerIp,
   readRequest,
   readRequestId,
   readTraceparent,
   readWideRequestId,
 } from './read-request.ts'
-import type { Route, RouteAnswer } from './route.ts'
+import { refusedAttempt } from './refused-attempt.ts'
+import type { Route, RouteAnswer, RouteRequest } from './route.ts'
 
 export type HttpDeps = {
   readonly routes: readonly Route[]
   readonly trustProxy: number | readonly string[]
   readonly callers: PermittedCallerDeps
+  /** Keeps that an administrator was refused something; the answer waits for it. */
+  readonly recordRefusal: (attempt: RefusedAttempt) => Promise<void>
   /** Whether this server is about to end, so that senders are told to use another connection. */
   readonly isDraining?: () => boolean
   /** Counts, times and traces requests; each from its headers on. */
@@ -113,9 +118,8 @@ async function serve(deps: HttpDeps, request: Request, response: Response, pick:
     if (route.echoesRequestId) requestId = readWideRequestId(request) ?? requestId
     if (answerWithinMs !== undefined) allow(answerWithinMs)
     const signal = answerWithinMs === undefined ? undefined : signalOfCaller(response)
-    const { callers } = deps
     const note = (fields: Logged) => Object.assign(logged, fields)
-    return route.handle(await readRequest(route, request, { requestId, arrivedAt, callers, signal, note }))
+    return handle(deps, route, request, { requestId, arrivedAt, signal, note })
   }
   const answer = await watch
     .run(() => answerInTime(work))
@@ -144,6 +148,29 @@ async function serve(deps: HttpDeps, request: Request, response: Response, pick:
     },
     'request',
   )
+}
+
+/** Runs a route's handler. That an administrator is refused something is kept before it is answered. */
+async function handle(
+  { callers, recordRefusal }: HttpDeps,
+  route: Route,
+  request: Request,
+  context: Pick<RouteRequest, 'requestId' | 'arrivedAt' | 'signal' | 'note'>,
+): Promise<RouteAnswer> {
+  let author: string | undefined
+  const onCaller = (name: string) => {
+    author = name
+  }
+  try {
+    return await route.handle(await readRequest(route, request, { ...context, callers, onCaller }))
+  } catch (error) {
+    const attempt = refusedAttempt(route, request, error)
+    if (author !== undefined && attempt !== undefined) {
+      const { requestId } = context
+      await recordRefusal({ ...attempt, author, requestId, callerIp: readCallerIp(request) })
+    }
+    throw error
+  }
 }
 
 type Logged = Record<string, string | null>

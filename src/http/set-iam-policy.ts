@@ -1,6 +1,8 @@
 import type { ZodType } from 'zod'
 import type { Caller } from '../access/caller.ts'
 import type { IamPolicy } from '../access/iam-policy.ts'
+import type { Authorship } from '../fields/authorship.ts'
+import { authorshipOf, reasonParameter } from './authorship.ts'
 import { iamPolicyAnswer, iamPolicyJson } from './iam-policy-json.ts'
 import { defineRoute, LARGE_BODY, type Route, type RouteRequest } from './route.ts'
 import { taggedAnswer } from './tagged-answer.ts'
@@ -25,6 +27,7 @@ export function setIamPolicyRoute<Body>(deps: {
     project: string,
     body: Body,
     ifMatch: RouteRequest['ifMatch'],
+    authorship: Authorship,
   ) => Promise<{ readonly policy: IamPolicy; readonly notices: readonly string[] }>
 }): Route {
   return defineRoute({
@@ -34,13 +37,19 @@ export function setIamPolicyRoute<Body>(deps: {
     summary: 'Set who has which role in a project: all of it, in the place of what was.',
     operationId: 'setProjectIamPolicy',
     access: 'claimgate.projects.setIamPolicy',
-    query: {},
+    query: { reason: reasonParameter },
     body: { schema: deps.iamPolicyBody.meta({ examples: [EXAMPLE] }), limit: LARGE_BODY },
     answer: iamPolicyAnswer,
     refusals: { failed_precondition: { description: 'The project is deleted.' } },
     honoursIfMatch: true,
-    async handle({ caller, params: { project = '' }, body, ifMatch }) {
-      const { policy, notices } = await deps.setIamPolicy(caller, project, body, ifMatch)
+    async handle({ params: { project = '' }, query, body, ifMatch, ...by }) {
+      const { policy, notices } = await deps.setIamPolicy(
+        by.caller,
+        project,
+        body,
+        ifMatch,
+        authorshipOf(by, query),
+      )
       return taggedAnswer(iamPolicyJson(policy, notices))
     },
   })

@@ -1,12 +1,18 @@
+import type { Authorship } from '../fields/authorship.ts'
 import type { Issuer, KeyStatus } from '../issuer/issuer.ts'
 import type { StoredIssuer } from '../issuer/issuer-store.ts'
+import { authorshipOf, reasonParameter } from './authorship.ts'
 import { issuerAnswer, issuerJson } from './issuer-json.ts'
 import { defineRoute, type Route, type RouteRequest } from './route.ts'
 import { taggedAnswer } from './tagged-answer.ts'
 
 /** `POST /v1/issuers/{id}:undelete`. */
 export function undeleteIssuerRoute(deps: {
-  undeleteIssuer: (id: string, ifMatch: RouteRequest['ifMatch']) => Promise<StoredIssuer>
+  undeleteIssuer: (
+    id: string,
+    ifMatch: RouteRequest['ifMatch'],
+    authorship: Authorship,
+  ) => Promise<StoredIssuer>
   keyStatus: (issuer: Issuer) => KeyStatus
 }): Route {
   return defineRoute({
@@ -15,11 +21,11 @@ export function undeleteIssuerRoute(deps: {
     group: 'Issuers',
     summary: 'Bring a deleted issuer back, as ACTIVE.',
     access: 'claimgate.issuers.undelete',
-    query: {},
+    query: { reason: reasonParameter },
     answer: issuerAnswer,
     honoursIfMatch: true,
-    async handle({ params: { id = '' }, ifMatch }) {
-      const issuer = await deps.undeleteIssuer(id, ifMatch)
+    async handle({ params: { id = '' }, query, ifMatch, ...by }) {
+      const issuer = await deps.undeleteIssuer(id, ifMatch, authorshipOf(by, query))
       return taggedAnswer(issuerJson(issuer, deps.keyStatus(issuer)))
     },
   })

@@ -27,9 +27,9 @@ export function undeleteWorkloadIdentityRoute(deps: {
     answer: workloadIdentityAnswer,
     refusals: UNDELETE_REFUSALS,
     honoursIfMatch: true,
-    async handle({ caller, params: { email = '' }, query, ifMatch, note }) {
+    async handle({ params: { email = '' }, query, ifMatch, note, ...by }) {
       note({ identity: email })
-      const saved = await deps.undeleteIdentity(caller, email, ifMatch, authorshipOf(caller, query))
+      const saved = await deps.undeleteIdentity(by.caller, email, ifMatch, authorshipOf(by, query))
       return taggedAnswer(workloadIdentityJson(saved.identity, saved))
     },
   })

@@ -31,11 +31,11 @@ export function updateDraftRoute(deps: {
     body: { schema: deps.workloadIdentityPatch, limit: LARGE_BODY, isReadByHandler: true },
     answer: draftAnswer,
     honoursIfMatch: true,
-    async handle({ caller, params: { email = '' }, query, body, ifMatch, note }) {
+    async handle({ params: { email = '' }, query, body, ifMatch, note, ...by }) {
       note({ identity: email })
       const update = { body, mask: query.updateMask, ifMatch }
-      const authorship = authorshipOf(caller, { reason: undefined })
-      const { draft, notices } = await deps.draftWorkloadIdentity(caller, email, update, authorship)
+      const authorship = authorshipOf(by, {})
+      const { draft, notices } = await deps.draftWorkloadIdentity(by.caller, email, update, authorship)
       return taggedAnswer(draftJson(email, draft, notices))
     },
   })

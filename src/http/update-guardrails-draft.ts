@@ -23,8 +23,8 @@ export function updateGuardrailsDraftRoute<Body>(deps: {
     answer: guardrailsDraftAnswer,
     refusals: { invalid_argument: POLICY_REFUSAL },
     honoursIfMatch: true,
-    async handle({ caller, body, ifMatch }) {
-      const authorship = authorshipOf(caller, { reason: undefined })
+    async handle({ body, ifMatch, ...by }) {
+      const authorship = authorshipOf(by, {})
       return taggedAnswer(guardrailsDraftJson(await deps.draftGuardrails(body, ifMatch, authorship)))
     },
   })

@@ -32,9 +32,9 @@ export function updateGuardrailsRoute<Body>(deps: {
     answerWithinMs: SAVE_GUARDRAILS_WITHIN_MS,
     refusals: { invalid_argument: POLICY_REFUSAL },
     honoursIfMatch: true,
-    async handle({ caller, query, body, ifMatch }) {
+    async handle({ query, body, ifMatch, ...by }) {
       return taggedAnswer(
-        savedGuardrailsJson(await deps.saveGuardrails(body, ifMatch, authorshipOf(caller, query))),
+        savedGuardrailsJson(await deps.saveGuardrails(body, ifMatch, authorshipOf(by, query))),
       )
     },
   })

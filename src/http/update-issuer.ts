@@ -1,7 +1,9 @@
 import type { ZodType } from 'zod'
+import type { Authorship } from '../fields/authorship.ts'
 import type { MaskFields, Update } from '../fields/field-mask.ts'
 import type { SavedIssuer } from '../issuer/create-issuer.ts'
 import type { Issuer, KeyStatus } from '../issuer/issuer.ts'
+import { authorshipOf, reasonParameter } from './authorship.ts'
 import { issuerAnswer, issuerJson } from './issuer-json.ts'
 import { defineRoute, type Route, SMALL_BODY } from './route.ts'
 import { taggedAnswer } from './tagged-answer.ts'
@@ -11,7 +13,7 @@ import { updateMaskParameter } from './update-mask.ts'
 export function updateIssuerRoute<Body>(deps: {
   issuerPatch: ZodType<Body>
   issuerFields: MaskFields
-  updateIssuer: (id: string, update: Update<Body>) => Promise<SavedIssuer>
+  updateIssuer: (id: string, update: Update<Body>, authorship: Authorship) => Promise<SavedIssuer>
   keyStatus: (issuer: Issuer) => KeyStatus
 }): Route {
   return defineRoute({
@@ -20,13 +22,13 @@ export function updateIssuerRoute<Body>(deps: {
     group: 'Issuers',
     summary: 'Change an issuer: title, state, algorithms, static keys. It holds for the next exchange.',
     access: 'claimgate.issuers.update',
-    query: { updateMask: updateMaskParameter(deps.issuerFields) },
+    query: { updateMask: updateMaskParameter(deps.issuerFields), reason: reasonParameter },
     body: { schema: deps.issuerPatch.meta({ examples: [{ state: 'DISABLED' }] }), limit: SMALL_BODY },
     answer: issuerAnswer,
     honoursIfMatch: true,
-    async handle({ params: { id = '' }, query, body, ifMatch }) {
+    async handle({ params: { id = '' }, query, body, ifMatch, ...by }) {
       const update = { body, mask: query.updateMask, ifMatch }
-      const { issuer, notices } = await deps.updateIssuer(id, update)
+      const { issuer, notices } = await deps.updateIssuer(id, update, authorshipOf(by, query))
       return taggedAnswer(issuerJson(issuer, deps.keyStatus(issuer), notices))
     },
   })

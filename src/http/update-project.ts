@@ -1,6 +1,8 @@
 import type { ZodType } from 'zod'
 import type { Project } from '../access/project.ts'
+import type { Authorship } from '../fields/authorship.ts'
 import type { MaskFields, Update } from '../fields/field-mask.ts'
+import { authorshipOf, reasonParameter } from './authorship.ts'
 import { projectAnswer, projectJson } from './project-json.ts'
 import { defineRoute, type Route, SMALL_BODY } from './route.ts'
 import { taggedAnswer } from './tagged-answer.ts'
@@ -10,7 +12,7 @@ import { updateMaskParameter } from './update-mask.ts'
 export function updateProjectRoute<Body>(deps: {
   projectPatch: ZodType<Body>
   projectFields: MaskFields
-  updateProject: (id: string, update: Update<Body>) => Promise<Project>
+  updateProject: (id: string, update: Update<Body>, authorship: Authorship) => Promise<Project>
 }): Route {
   return defineRoute({
     method: 'PATCH',
@@ -18,13 +20,13 @@ export function updateProjectRoute<Body>(deps: {
     group: 'Projects',
     summary: "Change a project's title.",
     access: 'claimgate.projects.update',
-    query: { updateMask: updateMaskParameter(deps.projectFields) },
+    query: { updateMask: updateMaskParameter(deps.projectFields), reason: reasonParameter },
     body: { schema: deps.projectPatch.meta({ examples: [{ title: 'Payments' }] }), limit: SMALL_BODY },
     answer: projectAnswer,
     honoursIfMatch: true,
-    async handle({ params: { project = '' }, query, body, ifMatch }) {
+    async handle({ params: { project = '' }, query, body, ifMatch, ...by }) {
       const update = { body, mask: query.updateMask, ifMatch }
-      return taggedAnswer(projectJson(await deps.updateProject(project, update)))
+      return taggedAnswer(projectJson(await deps.updateProject(project, update, authorshipOf(by, query))))
     },
   })
 }

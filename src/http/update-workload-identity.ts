@@ -43,10 +43,10 @@ export function updateWorkloadIdentityRoute(deps: {
     answer: workloadIdentityAnswer,
     refusals: SAVE_REFUSALS,
     honoursIfMatch: true,
-    async handle({ caller, params: { email = '' }, query, body, ifMatch, note }) {
+    async handle({ params: { email = '' }, query, body, ifMatch, note, ...by }) {
       note({ identity: email })
       const update = { body, mask: query.updateMask, ifMatch }
-      const saved = await deps.updateWorkloadIdentity(caller, email, update, authorshipOf(caller, query))
+      const saved = await deps.updateWorkloadIdentity(by.caller, email, update, authorshipOf(by, query))
       return taggedAnswer(workloadIdentityJson(saved.identity, saved))
     },
   })

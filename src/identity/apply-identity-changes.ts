@@ -13,7 +13,12 @@ import { eachEntry } from './each-entry.ts'
 import type { AskedChanges, WantedChange } from './identity-changes.ts'
 import { type IdentityIssuer, issuerFor } from './identity-issuer.ts'
 import { readIdentityPatch } from './identity-patch.ts'
-import { type IdentityStore, lockIdentities, type WholeIdentity, writeIdentity } from './identity-store.ts'
+import {
+  type ChangeableIdentity,
+  type IdentityStore,
+  lockIdentities,
+  writeIdentity,
+} from './identity-store.ts'
 import { onceEachPolicy } from './once-each-policy.ts'
 import { checkedState, placeFor } from './plan-identities.ts'
 import { saveDelete } from './remove-workload-identity.ts'
@@ -91,7 +96,7 @@ function refuseRepeated(changes: readonly WantedChange[]): void {
   throw new RequestError('invalid_argument', `${repeated} stands among the changes twice.`)
 }
 
-function livingByEmail(found: readonly WholeIdentity[]): ReadonlyMap<string, WholeIdentity> {
+function livingByEmail(found: readonly ChangeableIdentity[]): ReadonlyMap<string, ChangeableIdentity> {
   return new Map(
     found.filter(({ state }) => state !== 'DELETED').map((identity) => [identity.email, identity]),
   )
@@ -100,7 +105,7 @@ function livingByEmail(found: readonly WholeIdentity[]): ReadonlyMap<string, Who
 /** Each must have the etag of its change, and what is created must not be there. */
 function refuseStale(
   changes: readonly WantedChange[],
-  current: ReadonlyMap<string, WholeIdentity>,
+  current: ReadonlyMap<string, ChangeableIdentity>,
   alongside: readonly string[],
 ): void {
   const staleIdentities = changes
@@ -125,7 +130,7 @@ const MAX_NAMED = 5
 async function prepareChange(
   deps: ApplyIdentityChangesDeps,
   { action, email, workloadIdentity }: WantedChange,
-  current: WholeIdentity | undefined,
+  current: ChangeableIdentity | undefined,
   acknowledge: string | undefined,
 ): Promise<Prepared> {
   if (action === 'DELETE') return { action }
@@ -177,7 +182,7 @@ function save(
       const identity = current.get(email)
       if (change?.action === 'CREATE') {
         const saved = await saveCreate(deps, trx, change.create, change.issuer, authorship, now)
-        applied.push({ email, saved: await inState(trx, saved, change, authorship, now) })
+        applied.push({ email, saved: await inState(deps, trx, saved, change, authorship, now) })
       } else if (change?.action === 'UPDATE' && identity !== undefined) {
         const saved = await saveUpdate(deps, trx, identity, change.update, change.plan, authorship, now)
         if (saved === undefined) throw new Error(`What was prepared for ${email} is not what was planned.`)
@@ -194,7 +199,8 @@ function save(
 
 /** An identity begins active; one that is wanted disabled is so before anybody sees it. */
 async function inState(
-  trx: Parameters<typeof writeIdentity>[0],
+  { recordIdentity }: Pick<ApplyIdentityChangesDeps, 'recordIdentity'>,
+  trx: Database['kysely'],
   saved: SavedIdentity,
   { create, state }: Extract<Prepared, { action: 'CREATE' }>,
   authorship: Authorship,
@@ -209,14 +215,15 @@ async function inState(
     authorship,
     now,
   )
+  await recordIdentity(trx, { verb: 'UPDATE', before: saved.identity, after: identity }, authorship, now)
   return { ...saved, identity }
 }
 
 /** Several identities may bring the same new issuer: it has one id, and is registered once. */
 function batchIssuers({
   freeIssuerId,
-  insertIssuer,
-}: ApplyIdentityChangesDeps): Pick<ApplyIdentityChangesDeps, 'freeIssuerId' | 'insertIssuer'> {
+  registerIssuer,
+}: ApplyIdentityChangesDeps): Pick<ApplyIdentityChangesDeps, 'freeIssuerId' | 'registerIssuer'> {
   const ids = new Map<string, Promise<string>>()
   const reserved = new Set<string>()
   const registered = new Set<string>()
@@ -230,10 +237,10 @@ function batchIssuers({
       ids.set(url, id)
       return id
     },
-    async insertIssuer(trx, issuer, now) {
+    async registerIssuer(trx, issuer, authorship, now) {
       if (registered.has(issuer.id)) return
       registered.add(issuer.id)
-      await insertIssuer(trx, issuer, now)
+      await registerIssuer(trx, issuer, authorship, now)
     },
   }
 }

@@ -1,6 +1,7 @@
 import type { Authority } from '../access/authority.ts'
 import type { Membership } from '../access/iam-policy.ts'
 import type { Project } from '../access/project.ts'
+import type { RecordChange } from '../change/change.ts'
 import type { Clock } from '../clock.ts'
 import type { Database } from '../db/database.ts'
 import { violatedConstraint } from '../db/database-fault.ts'
@@ -36,6 +37,7 @@ export type CreateWorkloadIdentityDeps = IssuerDeps &
     readonly refuseFailedTests: (results: readonly TestResult[]) => void
     readonly findFindings: FindFindings
     readonly insertPolicy: typeof insertPolicy
+    readonly recordIdentity: RecordChange<WholeIdentity>
   }
 
 /** What an identity lets in: where it belongs and is a member says what its jobs are given. */
@@ -142,7 +144,7 @@ async function save(
 
 /** Saves what was prepared. Throws the database's unique violation where a living identity has the email by now. */
 export async function saveCreate(
-  deps: Pick<CreateWorkloadIdentityDeps, 'insertPolicy' | 'holdRoles'>,
+  deps: Pick<CreateWorkloadIdentityDeps, 'insertPolicy' | 'holdRoles' | 'recordIdentity'>,
   trx: Database['kysely'],
   { identity, policy: { policy }, notices, findings }: PreparedCreate,
   issuer: IdentityIssuer,
@@ -150,8 +152,9 @@ export async function saveCreate(
   now: Date,
 ): Promise<SavedIdentity> {
   await deps.holdRoles(trx, giftsOf(identity.spec, identity.projectId))
-  await issuer.register(trx, now)
+  await issuer.register(trx, authorship, now)
   if (policy !== undefined) await deps.insertPolicy(trx, policy, now)
   const saved = await insertIdentity(trx, { ...identity, issuerId: issuer.id }, authorship, now)
+  await deps.recordIdentity(trx, { verb: 'CREATE', after: saved }, authorship, now)
   return { identity: saved, notices: [...notices, ...issuer.notices], findings }
 }

@@ -1,11 +1,12 @@
+import type { RecordChange } from '../change/change.ts'
 import { checkActivation } from '../db/check-draft.ts'
 import { checkRevision, type IfMatch } from '../db/check-revision.ts'
 import { invalidArgument, RequestError } from '../errors.ts'
 import type { Authorship } from '../fields/authorship.ts'
-import type { Draft, DraftStore, findDraft, writeDraft } from '../policy/draft-store.ts'
+import type { Draft, DraftStore, findDraft, removeDraft, writeDraft } from '../policy/draft-store.ts'
 import type { SavedIdentity } from './create-workload-identity.ts'
 import { type IdentityPatch, readIdentityPatch } from './identity-patch.ts'
-import { lockIdentity, type StoredIdentity, subjectOf, type WholeIdentity } from './identity-store.ts'
+import { type ChangeableIdentity, lockIdentity, type StoredIdentity, subjectOf } from './identity-store.ts'
 import {
   planUpdate,
   type UpdateWorkloadIdentityDeps,
@@ -16,7 +17,12 @@ export type DraftDeps = UpdateWorkloadIdentityDeps & {
   readonly drafts: DraftStore
   readonly findDraft: typeof findDraft
   readonly writeDraft: typeof writeDraft
+  readonly removeDraft: typeof removeDraft
+  readonly recordDraft: RecordChange<DraftOf>
 }
+
+/** A draft, and whose it is. */
+export type DraftOf = { readonly email: string; readonly draft: Draft }
 
 export type SavedDraft = { readonly draft: Draft; readonly notices: readonly string[] }
 
@@ -29,7 +35,7 @@ export async function draftWorkloadIdentity(
   email: string,
   patch: IdentityPatch,
   ifMatch: IfMatch,
-  { author }: Authorship,
+  authorship: Authorship,
 ): Promise<SavedDraft> {
   if (patch.state !== undefined) {
     throw invalidArgument('state is not drafted: change it by itself, it holds for the next exchange.')
@@ -44,10 +50,15 @@ export async function draftWorkloadIdentity(
     const former = await deps.findDraft(trx, subject)
     if (ifMatch !== undefined) checkRevision(former?.revision ?? '', ifMatch)
     if (policy !== undefined) await deps.insertPolicy(trx, policy, now)
+    const { author } = authorship
     await deps.writeDraft(trx, { subject, resource: spec, policyDigest: digest, author }, now)
-    return deps.findDraft(trx, subject)
+    const written = await deps.findDraft(trx, subject)
+    if (written === undefined) throw new RequestError('internal', 'The draft was not stored.')
+    const verb = former === undefined ? 'CREATE' : 'UPDATE'
+    const before = former && { email, draft: former }
+    await deps.recordDraft(trx, { verb, before, after: { email, draft: written } }, authorship, now)
+    return written
   })
-  if (draft === undefined) throw new RequestError('internal', 'The draft was not stored.')
   return { draft, notices }
 }
 
@@ -77,6 +88,23 @@ export async function activateDraft(
   return saved
 }
 
+/** Throws a draft away. Throws `not_found` where there is none, `aborted` where its etag is another. */
+export async function deleteDraft(
+  deps: Pick<DraftDeps, 'db' | 'clock' | 'findIdentity' | 'drafts' | 'removeDraft' | 'recordDraft'>,
+  email: string,
+  ifMatch: IfMatch,
+  authorship: Authorship,
+): Promise<void> {
+  const identity = await existing(deps, email)
+  const draft = await existingDraft(deps, identity)
+  checkRevision(draft.revision, ifMatch)
+  await deps.db.kysely.transaction().execute(async (trx) => {
+    if (!(await deps.removeDraft(trx, subjectOf(identity), draft.revision))) return
+    const change = { verb: 'DELETE', before: { email, draft } }
+    await deps.recordDraft(trx, change, authorship, new Date(deps.clock()))
+  })
+}
+
 /** Throws `not_found` where there is none. */
 export async function existingDraft(
   { drafts }: Pick<DraftDeps, 'drafts'>,
@@ -87,7 +115,10 @@ export async function existingDraft(
   return draft
 }
 
-async function existing({ findIdentity }: DraftDeps, email: string): Promise<WholeIdentity> {
+async function existing(
+  { findIdentity }: Pick<DraftDeps, 'findIdentity'>,
+  email: string,
+): Promise<ChangeableIdentity> {
   const identity = await findIdentity(email)
   if (identity === undefined) throw new RequestError('not_found', 'There is no such workload identity.')
   return identity

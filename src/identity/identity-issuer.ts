@@ -1,8 +1,9 @@
 import type { Authority } from '../access/authority.ts'
 import type { Database } from '../db/database.ts'
 import { FieldError, invalidArgument, RequestError } from '../errors.ts'
+import type { Authorship } from '../fields/authorship.ts'
 import type { Issuer } from '../issuer/issuer.ts'
-import type { insertIssuer, NewIssuer } from '../issuer/issuer-store.ts'
+import type { NewIssuer } from '../issuer/issuer-store.ts'
 import { PROVIDERS, type ProviderType, providerOfIssuer } from '../provider/providers.ts'
 import type { WorkloadIdentityConfig } from './workload-identity.ts'
 
@@ -13,14 +14,19 @@ export type IssuerDeps = Pick<Authority, 'mayRegisterIssuers'> & {
   /** An id that no issuer has, and that is not reserved either. */
   readonly freeIssuerId: (issuerUrl: string, isReserved?: (id: string) => boolean) => Promise<string>
   readonly findSimilarIssuer: (issuerUrl: string) => Promise<Issuer | undefined>
-  readonly insertIssuer: (...args: Parameters<typeof insertIssuer>) => Promise<unknown>
+  readonly registerIssuer: (
+    trx: Database['kysely'],
+    issuer: NewIssuer,
+    authorship: Authorship,
+    now: Date,
+  ) => Promise<unknown>
 }
 
 /** An identity's issuer, which `register` adds where it is new, in the transaction that saves the identity. */
 export type IdentityIssuer = {
   readonly id: string
   readonly notices: readonly string[]
-  register(trx: Database['kysely'], now: Date): Promise<void>
+  register(trx: Database['kysely'], authorship: Authorship, now: Date): Promise<void>
 }
 
 /** The issuer that an identity names; throws `invalid_argument` where it is not known and may not become so. */
@@ -60,7 +66,9 @@ export async function issuerFor(
       `The issuer ${issuerUrl} was not known yet and is now registered as issuers/${issuer.id}.`,
       ...(similar === undefined ? [] : [similarityNotice(issuerUrl, similar)]),
     ],
-    register: async (trx, now) => void (await deps.insertIssuer(trx, issuer, now)),
+    register: async (trx, authorship, now) => {
+      await deps.registerIssuer(trx, issuer, authorship, now)
+    },
   }
 }
 

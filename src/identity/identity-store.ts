@@ -43,11 +43,10 @@ export type StoredIdentity = Omit<WorkloadIdentitySpec, 'tests'> & {
 
 /** All of an identity that is stored; what its author alone needs may be a hundred times as large as the rest. */
 export type WholeIdentity = StoredIdentity &
-  Pick<WorkloadIdentitySpec, 'tests'> & {
-    readonly acknowledgements: readonly Acknowledgement[]
-    /** The roles that it has in projects, beside those of its rules. */
-    readonly memberships: readonly Membership[]
-  }
+  Pick<WorkloadIdentitySpec, 'tests'> & { readonly acknowledgements: readonly Acknowledgement[] }
+
+/** An identity as a change of it is judged. `memberships`, of which there may be very many: its roles in projects beside its rules'. */
+export type ChangeableIdentity = WholeIdentity & { readonly memberships: readonly Membership[] }
 
 export type NewIdentity = {
   readonly email: string
@@ -76,12 +75,13 @@ export type IdentityQuery = ListQuery & {
 export type IdentityStore = {
   /** The identity that has this email now: the living one, or else the one deleted last. */
   find(email: string): Promise<WholeIdentity | undefined>
+  findToChange(email: string): Promise<ChangeableIdentity | undefined>
   /** The same as exchanges need it. */
   findToJudge(email: string): Promise<StoredIdentity | undefined>
-  /** Those of these emails that are there, as `find` gives them. */
-  findAll(emails: readonly string[]): Promise<readonly WholeIdentity[]>
+  /** Those of these emails that are there, as `findToChange` gives them. */
+  findAll(emails: readonly string[]): Promise<readonly ChangeableIdentity[]>
   /** All that live, of the workspace and of every project, by email: how many there are is the administrators' doing. */
-  listLiving(): Promise<readonly WholeIdentity[]>
+  listLiving(): Promise<readonly ChangeableIdentity[]>
   /** Some of those that live and have tests, by internal id: those after this one. */
   listTested(query: {
     readonly after: string | undefined
@@ -109,6 +109,14 @@ export function createIdentityStore(db: Database): IdentityStore {
       return row && wholeFromRow(row)
     },
 
+    async findToChange(email) {
+      const row = await selectToChange(db.kysely)
+        .where('email', '=', email)
+        .where('superseded', '=', false)
+        .executeTakeFirst()
+      return row && changeableFromRow(row)
+    },
+
     async findToJudge(email) {
       const row = await selectToJudge(db.kysely)
         .where('email', '=', email)
@@ -118,17 +126,17 @@ export function createIdentityStore(db: Database): IdentityStore {
     },
 
     async findAll(emails) {
-      const rows = await selectWhole(db.kysely).where(isOneOf(emails)).execute()
-      return rows.map(wholeFromRow)
+      const rows = await selectToChange(db.kysely).where(isOneOf(emails)).execute()
+      return rows.map(changeableFromRow)
     },
 
     async listLiving() {
-      const rows = await selectWhole(db.kysely)
+      const rows = await selectToChange(db.kysely)
         .where('superseded', '=', false)
         .where('workload_identities.state', '<>', 'DELETED')
         .orderBy('email')
         .execute()
-      return rows.map(wholeFromRow)
+      return rows.map(changeableFromRow)
     },
 
     async listTested({ after, limit }) {
@@ -162,18 +170,18 @@ export function createIdentityStore(db: Database): IdentityStore {
  * Keeps an identity from changing, and from becoming a member of anything, until the transaction ends, and tells what
  * it is now. By its internal id.
  */
-export async function lockIdentity(trx: Kysely<Schema>, id: string): Promise<WholeIdentity> {
+export async function lockIdentity(trx: Kysely<Schema>, id: string): Promise<ChangeableIdentity> {
   // Read once it is locked: a statement that had to wait sees its memberships as they were before.
   await trx.selectFrom('workload_identities').select('id').where('id', '=', id).forUpdate().execute()
-  const row = await selectWhole(trx).where('workload_identities.id', '=', id).executeTakeFirstOrThrow()
-  return wholeFromRow(row)
+  const row = await selectToChange(trx).where('workload_identities.id', '=', id).executeTakeFirstOrThrow()
+  return changeableFromRow(row)
 }
 
 /** The same for those of these emails that are there; always in one order, so that two who lock many do not block. */
 export async function lockIdentities(
   trx: Kysely<Schema>,
   emails: readonly string[],
-): Promise<readonly WholeIdentity[]> {
+): Promise<readonly ChangeableIdentity[]> {
   await trx
     .selectFrom('workload_identities')
     .select('id')
@@ -181,8 +189,8 @@ export async function lockIdentities(
     .orderBy('id')
     .forUpdate()
     .execute()
-  const rows = await selectWhole(trx).where(isOneOf(emails)).execute()
-  return rows.map(wholeFromRow)
+  const rows = await selectToChange(trx).where(isOneOf(emails)).execute()
+  return rows.map(changeableFromRow)
 }
 
 /**
@@ -194,7 +202,7 @@ export async function insertIdentity(
   { email, projectId, spec, acknowledgements, issuerId, policyDigest }: NewIdentity,
   authorship: Authorship,
   now: Date,
-): Promise<WholeIdentity> {
+): Promise<ChangeableIdentity> {
   await trx
     .updateTable('workload_identities')
     .set({ superseded: true })
@@ -227,7 +235,7 @@ export function writeIdentity(
   { spec, acknowledgements, state, issuerId, policyDigest }: WrittenIdentity,
   authorship: Authorship,
   now: Date,
-): Promise<WholeIdentity> {
+): Promise<ChangeableIdentity> {
   return update(trx, identity.id, authorship.change ?? 'UPDATE', authorship, now, {
     ...columnsOf(spec, acknowledgements, identity.lastRuleNumber),
     state,
@@ -242,7 +250,7 @@ export function deleteIdentity(
   { id, state }: StoredIdentity,
   authorship: Authorship,
   now: Date,
-): Promise<WholeIdentity> {
+): Promise<ChangeableIdentity> {
   return update(trx, id, 'DELETE', authorship, now, { state: 'DELETED', state_before_delete: state })
 }
 
@@ -253,7 +261,7 @@ export function undeleteIdentity(
   acknowledgements: readonly Acknowledgement[],
   authorship: Authorship,
   now: Date,
-): Promise<WholeIdentity> {
+): Promise<ChangeableIdentity> {
   return update(trx, id, 'UNDELETE', authorship, now, {
     acknowledgements: JSON.stringify(acknowledgements),
     state: sql<string>`coalesce(state_before_delete, 'ACTIVE')`,
@@ -289,14 +297,16 @@ function isOneOf(emails: readonly string[]) {
 }
 
 function selectWhole(kysely: Kysely<Schema>) {
-  return selectToJudge(kysely).select([
-    'tests',
-    'acknowledgements',
+  return selectToJudge(kysely).select(['tests', 'acknowledgements'])
+}
+
+function selectToChange(kysely: Kysely<Schema>) {
+  return selectWhole(kysely).select(
     sql<readonly Membership[]>`(
       select coalesce(json_agg(json_build_object('projectId', project_id, 'role', role, 'rule', rule)
           order by project_id, role, rule), '[]')
         from project_bindings where identity_id = workload_identities.id)`.as('memberships'),
-  ])
+  )
 }
 
 /** By name, since what is only the author's would fill the cache of identities. */
@@ -333,7 +343,7 @@ async function update(
   authorship: Authorship,
   now: Date,
   columns: UpdateObject<Schema, 'workload_identities'>,
-): Promise<WholeIdentity> {
+): Promise<ChangeableIdentity> {
   await trx
     .updateTable('workload_identities')
     .set({ ...columns, revision: sql`nextval('revisions')`, update_time: now })
@@ -349,7 +359,7 @@ async function saved(
   change: PolicyChange,
   authorship: Authorship,
   now: Date,
-): Promise<WholeIdentity> {
+): Promise<ChangeableIdentity> {
   const identity = await lockIdentity(trx, id)
   const { state, policyDigest } = identity
   const version = { subject: subjectOf(identity), change, state, resource: specOf(identity), policyDigest }
@@ -364,10 +374,17 @@ export function subjectOf({ id }: Pick<StoredIdentity, 'id'>): string {
 
 /** What an identity's author decides of it, and no more. */
 export function specOf(identity: WholeIdentity): WorkloadIdentitySpec {
-  const { id, email, state, project, isActive, isSuperseded, policyDigest, lastRuleNumber, ...rest } =
-    identity
-  const { revision, createTime, updateTime, acknowledgements, memberships, ...spec } = rest
-  return spec
+  const { title, tokenLifetimeSeconds, subjectTokenUse, tokenAudiences, recordedClaims } = identity
+  const { workloadIdentityConfig, tests } = identity
+  return {
+    title,
+    tokenLifetimeSeconds,
+    subjectTokenUse,
+    tokenAudiences,
+    recordedClaims,
+    workloadIdentityConfig,
+    tests,
+  }
 }
 
 function columnsOf(
@@ -396,16 +413,17 @@ type IdentityRow = Omit<
   project_state: string | null
 }
 
-function wholeFromRow(
-  row: IdentityRow &
-    Pick<Selectable<WorkloadIdentityTable>, 'tests' | 'acknowledgements'> &
-    Pick<WholeIdentity, 'memberships'>,
-): WholeIdentity {
+type WholeRow = IdentityRow & Pick<Selectable<WorkloadIdentityTable>, 'tests' | 'acknowledgements'>
+
+function changeableFromRow(row: WholeRow & Pick<ChangeableIdentity, 'memberships'>): ChangeableIdentity {
+  return { ...wholeFromRow(row), memberships: row.memberships }
+}
+
+function wholeFromRow(row: WholeRow): WholeIdentity {
   return {
     ...fromRow(row),
     tests: row.tests as readonly PolicyTest[],
     acknowledgements: row.acknowledgements as readonly Acknowledgement[],
-    memberships: row.memberships,
   }
 }
 
@@ -413,12 +431,12 @@ function wholeFromRow(
 export function standingOf({
   project,
   memberships,
-}: WholeIdentity): Pick<WholeIdentity, 'memberships'> & { readonly projectId: string | null } {
+}: ChangeableIdentity): Pick<ChangeableIdentity, 'memberships'> & { readonly projectId: string | null } {
   return { projectId: project?.id ?? null, memberships }
 }
 
 /** All that an identity gives, and where: by its rules, and by its memberships. */
-export function allGiftsOf({ project, memberships, ...spec }: WholeIdentity): readonly Gift[] {
+export function allGiftsOf({ project, memberships, ...spec }: ChangeableIdentity): readonly Gift[] {
   return [...giftsOf(spec, project?.id ?? null), ...memberships]
 }
 

@@ -8,7 +8,7 @@ import { type ChangeAction, saysTheSame, type WantedIdentity } from './identity-
 import { emailOf, placeOf } from './identity-email.ts'
 import { issuerFor } from './identity-issuer.ts'
 import { readIdentityPatch } from './identity-patch.ts'
-import { type IdentityStore, standingOf, type WholeIdentity } from './identity-store.ts'
+import { type ChangeableIdentity, type IdentityStore, standingOf } from './identity-store.ts'
 import { onceEachPolicy } from './once-each-policy.ts'
 import {
   judgeUpdate,
@@ -152,7 +152,7 @@ export function checkedState(state: string): 'ACTIVE' | 'DISABLED' {
 /** Undefined where it is what is wanted already. */
 async function planChange(
   deps: PlanIdentitiesDeps,
-  current: WholeIdentity,
+  current: ChangeableIdentity,
   wanted: WantedIdentity['workloadIdentity'],
   keepPolicy: (policy: PreparedPolicy) => void,
 ): Promise<PlannedChange | undefined> {
@@ -184,7 +184,7 @@ function marked(findings: readonly Finding[], former: readonly Finding[]): reado
 
 function deletionsBeside(
   emails: readonly string[],
-  living: readonly WholeIdentity[],
+  living: readonly ChangeableIdentity[],
 ): readonly PlannedChange[] {
   const wanted = new Set(emails)
   return living
@@ -193,7 +193,7 @@ function deletionsBeside(
 }
 
 /** Of a stored identity what its author decides, which are the fields of what it is to be. */
-function contentOf(identity: WholeIdentity, after: IdentityContent): IdentityContent {
+function contentOf(identity: ChangeableIdentity, after: IdentityContent): IdentityContent {
   return Object.fromEntries(
     Object.keys(after).map((name) => [name, Reflect.get(identity, name)]),
   ) as IdentityContent

@@ -1,4 +1,5 @@
 import type { Authority } from '../access/authority.ts'
+import type { RecordChange } from '../change/change.ts'
 import type { Clock } from '../clock.ts'
 import { checkRevision, type IfMatch } from '../db/check-revision.ts'
 import type { Database } from '../db/database.ts'
@@ -8,6 +9,7 @@ import { type AcknowledgeDeps, acknowledgeFindings } from './acknowledge-finding
 import type { FindFindings, SavedIdentity } from './create-workload-identity.ts'
 import {
   allGiftsOf,
+  type ChangeableIdentity,
   deleteIdentity,
   lockIdentity,
   type StoredIdentity,
@@ -20,6 +22,7 @@ export type RemoveWorkloadIdentityDeps = Pick<Authority, 'checkMayGive'> & {
   readonly db: Database
   readonly clock: Clock
   readonly findIdentity: (email: string) => Promise<StoredIdentity | undefined>
+  readonly recordIdentity: RecordChange<WholeIdentity>
 }
 
 export type UndeleteWorkloadIdentityDeps = RemoveWorkloadIdentityDeps &
@@ -41,19 +44,21 @@ export async function deleteWorkloadIdentity(
 
 /** Deletes an identity, which is locked. Throws as above, and `permission_denied`. */
 export async function saveDelete(
-  deps: Pick<RemoveWorkloadIdentityDeps, 'checkMayGive'>,
+  deps: Pick<RemoveWorkloadIdentityDeps, 'checkMayGive' | 'recordIdentity'>,
   trx: Database['kysely'],
-  identity: WholeIdentity,
+  identity: ChangeableIdentity,
   ifMatch: IfMatch,
   authorship: Authorship,
   now: Date,
-): Promise<WholeIdentity> {
+): Promise<ChangeableIdentity> {
   deps.checkMayGive(allGiftsOf(identity))
   if (identity.state === 'DELETED') {
     throw new RequestError('not_found', 'There is no such workload identity, or it is deleted already.')
   }
   checkRevision(identity.revision, ifMatch)
-  return deleteIdentity(trx, identity, authorship, now)
+  const deleted = await deleteIdentity(trx, identity, authorship, now)
+  await deps.recordIdentity(trx, { verb: 'DELETE', before: identity, after: deleted }, authorship, now)
+  return deleted
 }
 
 /**
@@ -80,7 +85,9 @@ export async function undeleteWorkloadIdentity(
       identity.acknowledgements,
       authorship.acknowledge,
     )
-    return undeleteIdentity(trx, identity, acknowledged, authorship, now)
+    const undeleted = await undeleteIdentity(trx, identity, acknowledged, authorship, now)
+    await deps.recordIdentity(trx, { verb: 'UNDELETE', before: identity, after: undeleted }, authorship, now)
+    return undeleted
   })
   const findings = deps.findFindings(identity, standingOf(identity))
   return { identity, notices: [], findings }
@@ -89,8 +96,8 @@ export async function undeleteWorkloadIdentity(
 async function withLocked(
   deps: RemoveWorkloadIdentityDeps,
   email: string,
-  change: (trx: Database['kysely'], identity: WholeIdentity, now: Date) => Promise<WholeIdentity>,
-): Promise<WholeIdentity> {
+  change: (trx: Database['kysely'], identity: ChangeableIdentity, now: Date) => Promise<ChangeableIdentity>,
+): Promise<ChangeableIdentity> {
   const found = await deps.findIdentity(email)
   if (found === undefined) {
     throw new RequestError('not_found', 'There is no such workload identity.')

@@ -10,12 +10,18 @@ import { type Acknowledgement, acknowledgeFindings } from './acknowledge-finding
 import type { CreateWorkloadIdentityDeps, SavedIdentity } from './create-workload-identity.ts'
 import { type IdentityIssuer, issuerFor } from './identity-issuer.ts'
 import { type IdentityPatch, patchedBody } from './identity-patch.ts'
-import { allGiftsOf, lockIdentity, standingOf, type WholeIdentity, writeIdentity } from './identity-store.ts'
+import {
+  allGiftsOf,
+  type ChangeableIdentity,
+  lockIdentity,
+  standingOf,
+  writeIdentity,
+} from './identity-store.ts'
 import { type ParsedWorkloadIdentity, parseWorkloadIdentity } from './parse-workload-identity.ts'
 import { giftsOf, rolesOf, type WorkloadIdentitySpec } from './workload-identity.ts'
 
 export type UpdateWorkloadIdentityDeps = CreateWorkloadIdentityDeps & {
-  readonly findIdentity: (email: string) => Promise<WholeIdentity | undefined>
+  readonly findIdentity: (email: string) => Promise<ChangeableIdentity | undefined>
 }
 
 /** What an identity would be after a change. */
@@ -57,7 +63,7 @@ export async function updateWorkloadIdentity(
     const identity = await deps.findIdentity(email)
     if (identity === undefined) throw new RequestError('not_found', 'There is no such workload identity.')
     const plan = planUpdate(deps, identity, patch, ifMatch)
-    const planFor = (current: WholeIdentity) =>
+    const planFor = (current: ChangeableIdentity) =>
       current.revision === identity.revision ? plan : planUpdate(deps, current, patch, ifMatch)
     const prepared = await prepareUpdate(deps, identity, plan)
     const saved = await save(deps, identity, prepared, planFor, authorship).catch((error: unknown) => {
@@ -76,7 +82,7 @@ export async function updateWorkloadIdentity(
 /** What a change would make of an identity. Throws as the change does. */
 export function planUpdate(
   deps: UpdateWorkloadIdentityDeps,
-  identity: WholeIdentity,
+  identity: ChangeableIdentity,
   patch: IdentityPatch,
   ifMatch: IfMatch,
 ): PlannedUpdate {
@@ -101,7 +107,7 @@ export function planUpdate(
 /** What the identity would be, read as a create's body. */
 export function readChange(
   deps: CreateWorkloadIdentityDeps,
-  identity: WholeIdentity,
+  identity: ChangeableIdentity,
   patch: IdentityPatch,
 ): ParsedWorkloadIdentity {
   // What the change leaves alone is not judged anew: a role may be gone since.
@@ -129,7 +135,7 @@ function audienceNotices(before: WorkloadIdentitySpec, after: WorkloadIdentitySp
 /** Makes of a planned change what takes long or asks others. Throws as the change does. */
 export async function prepareUpdate(
   deps: UpdateWorkloadIdentityDeps,
-  identity: WholeIdentity,
+  identity: ChangeableIdentity,
   { spec, ...plan }: PlannedUpdate,
 ): Promise<PreparedUpdate> {
   const { workloadIdentityConfig: config } = spec
@@ -144,9 +150,9 @@ export async function prepareUpdate(
 
 function save(
   deps: UpdateWorkloadIdentityDeps,
-  { id }: WholeIdentity,
+  { id }: ChangeableIdentity,
   prepared: PreparedUpdate,
-  planFor: (current: WholeIdentity) => PlannedUpdate,
+  planFor: (current: ChangeableIdentity) => PlannedUpdate,
   authorship: Authorship,
 ): Promise<SavedIdentity | undefined> {
   return deps.db.kysely.transaction().execute(async (trx) => {
@@ -162,7 +168,7 @@ function save(
 export async function saveUpdate(
   deps: UpdateWorkloadIdentityDeps,
   trx: Database['kysely'],
-  current: WholeIdentity,
+  current: ChangeableIdentity,
   prepared: PreparedUpdate,
   plan: PlannedUpdate,
   authorship: Authorship,
@@ -183,7 +189,7 @@ export async function saveUpdate(
   const former = rolesOf(current)
   const gifts = giftsOf(spec, current.project?.id ?? null).filter(({ role }) => !former.includes(role))
   await deps.holdRoles(trx, gifts)
-  await issuer.register(trx, now)
+  await issuer.register(trx, authorship, now)
   if (policy?.policy !== undefined) await deps.insertPolicy(trx, policy.policy, now)
   const policyDigest = policy?.digest ?? current.policyDigest
   const identity = await writeIdentity(
@@ -193,13 +199,15 @@ export async function saveUpdate(
     authorship,
     now,
   )
+  const verb = authorship.change ?? 'UPDATE'
+  await deps.recordIdentity(trx, { verb, before: current, after: identity }, authorship, now)
   return { identity, notices: [...notices, ...issuer.notices], findings }
 }
 
 /** What the identity will let in, and what of it is acknowledged. Throws where a finding refuses the change. */
 export function judgeUpdate(
   deps: UpdateWorkloadIdentityDeps,
-  current: WholeIdentity,
+  current: ChangeableIdentity,
   plan: PlannedUpdate,
   acknowledge: string | undefined,
 ): { readonly findings: readonly Finding[]; readonly acknowledgements: readonly Acknowledgement[] } {
@@ -232,7 +240,7 @@ function isTestedAlike(a: WorkloadIdentitySpec, b: WorkloadIdentitySpec): boolea
 }
 
 /** To shut an identity must always be possible, whatever else is wrong with it. */
-function onlyDisables(identity: WholeIdentity, { spec, state }: PlannedUpdate): boolean {
+function onlyDisables(identity: ChangeableIdentity, { spec, state }: PlannedUpdate): boolean {
   if (state !== 'DISABLED') return false
   const names = Object.keys(spec) as (keyof WorkloadIdentitySpec)[]
   return names.every((name) => isDeepStrictEqual(spec[name], identity[name]))

@@ -6,7 +6,7 @@ import type { TestResult } from '../policy-test/policy-test.ts'
 import { checkIdentityId, parseEmail } from './identity-email.ts'
 import { issuerFor } from './identity-issuer.ts'
 import { readIdentityPatch } from './identity-patch.ts'
-import type { WholeIdentity } from './identity-store.ts'
+import type { ChangeableIdentity } from './identity-store.ts'
 import { type ParsedWorkloadIdentity, parseWorkloadIdentity } from './parse-workload-identity.ts'
 import { readChange, type UpdateWorkloadIdentityDeps } from './update-workload-identity.ts'
 import type { WorkloadIdentitySpec } from './workload-identity.ts'
@@ -27,7 +27,7 @@ export type Validation = {
 type Subject = {
   readonly email: string
   readonly projectId: string | null
-  readonly stored?: WholeIdentity | undefined
+  readonly stored?: ChangeableIdentity | undefined
 }
 
 const NAME = 'workloadIdentities/'

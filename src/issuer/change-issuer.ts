@@ -1,8 +1,10 @@
 import type { z } from 'zod'
+import type { RecordChange } from '../change/change.ts'
 import type { Clock } from '../clock.ts'
 import { checkRevision, type IfMatch } from '../db/check-revision.ts'
 import type { Database } from '../db/database.ts'
 import { invalidArgument, RequestError } from '../errors.ts'
+import type { Authorship } from '../fields/authorship.ts'
 import { readUpdatedFields, type Update } from '../fields/field-mask.ts'
 import { PROVIDERS } from '../provider/providers.ts'
 import { type SavedIssuer, unusedKeys } from './create-issuer.ts'
@@ -10,7 +12,11 @@ import type { Issuer } from './issuer.ts'
 import { ISSUER_FIELDS, type issuerPatch, readStaticKeys } from './issuer-fields.ts'
 import { type IssuerChange, lockIssuer, type StoredIssuer, writeIssuer } from './issuer-store.ts'
 
-export type ChangeIssuerDeps = { readonly db: Database; readonly clock: Clock }
+export type ChangeIssuerDeps = {
+  readonly db: Database
+  readonly clock: Clock
+  readonly recordIssuer: RecordChange<StoredIssuer>
+}
 
 /**
  * Updates the fields that the mask names, or without one those that the body has. A field that is named and absent
@@ -21,6 +27,7 @@ export async function updateIssuer(
   deps: ChangeIssuerDeps,
   id: string,
   { body, mask, ifMatch }: Update<z.infer<typeof issuerPatch>>,
+  authorship: Authorship,
 ): Promise<SavedIssuer> {
   const updated = readUpdatedFields(mask, body, ISSUER_FIELDS.updatable)
   if (!updated.ok) throw invalidArgument(updated.message)
@@ -28,7 +35,7 @@ export async function updateIssuer(
   if (body.state === undefined && updated.paths.includes('state') && !isWhole) {
     throw invalidArgument('state is required where updateMask names it: ACTIVE or DISABLED.')
   }
-  const issuer = await change(deps, id, (current) => {
+  const issuer = await change(deps, id, 'UPDATE', authorship, (current) => {
     refuseDeleted(current)
     checkRevision(current.revision, ifMatch, body.etag)
     refuseAnother(current, body, updated.paths, isWhole)
@@ -38,8 +45,13 @@ export async function updateIssuer(
 }
 
 /** Soft: the issuer stays, with state DELETED, and its id and URL stay taken. Throws `not_found` or `aborted`. */
-export async function deleteIssuer(deps: ChangeIssuerDeps, id: string, ifMatch: IfMatch): Promise<void> {
-  await change(deps, id, (current) => {
+export async function deleteIssuer(
+  deps: ChangeIssuerDeps,
+  id: string,
+  ifMatch: IfMatch,
+  authorship: Authorship,
+): Promise<void> {
+  await change(deps, id, 'DELETE', authorship, (current) => {
     if (current.state === 'DELETED') {
       throw new RequestError('not_found', 'There is no such issuer, or it is deleted already.')
     }
@@ -49,8 +61,13 @@ export async function deleteIssuer(deps: ChangeIssuerDeps, id: string, ifMatch: 
 }
 
 /** Brings a deleted issuer back, as ACTIVE. Throws `failed_precondition` where it is not deleted, `not_found` or `aborted`. */
-export function undeleteIssuer(deps: ChangeIssuerDeps, id: string, ifMatch: IfMatch): Promise<StoredIssuer> {
-  return change(deps, id, (current) => {
+export function undeleteIssuer(
+  deps: ChangeIssuerDeps,
+  id: string,
+  ifMatch: IfMatch,
+  authorship: Authorship,
+): Promise<StoredIssuer> {
+  return change(deps, id, 'UNDELETE', authorship, (current) => {
     if (current.state !== 'DELETED') {
       throw new RequestError('failed_precondition', `issuers/${current.id} is not deleted.`)
     }
@@ -60,14 +77,19 @@ export function undeleteIssuer(deps: ChangeIssuerDeps, id: string, ifMatch: IfMa
 }
 
 function change(
-  { db, clock }: ChangeIssuerDeps,
+  { db, clock, recordIssuer }: ChangeIssuerDeps,
   id: string,
+  verb: string,
+  authorship: Authorship,
   changeOf: (issuer: StoredIssuer) => IssuerChange,
 ): Promise<StoredIssuer> {
   return db.kysely.transaction().execute(async (trx) => {
     const current = await lockIssuer(trx, id)
     if (current === undefined) throw new RequestError('not_found', 'There is no such issuer.')
-    return writeIssuer(trx, id, changeOf(current), new Date(clock()))
+    const now = new Date(clock())
+    const changed = await writeIssuer(trx, id, changeOf(current), now)
+    await recordIssuer(trx, { verb, before: current, after: changed }, authorship, now)
+    return changed
   })
 }
 

@@ -1,8 +1,10 @@
 import type { z } from 'zod'
+import type { RecordChange } from '../change/change.ts'
 import type { Clock } from '../clock.ts'
 import type { Database } from '../db/database.ts'
 import { violatedConstraint } from '../db/database-fault.ts'
 import { invalidArgument, RequestError } from '../errors.ts'
+import type { Authorship } from '../fields/authorship.ts'
 import { isResourceId, RESOURCE_ID_RULE } from '../fields/resource-id.ts'
 import { PROVIDERS, providerOfIssuer } from '../provider/providers.ts'
 import { type issuerBody, readStaticKeys } from './issuer-fields.ts'
@@ -13,6 +15,7 @@ export type CreateIssuerDeps = {
   readonly db: Database
   readonly clock: Clock
   readonly checkIssuerUrl: (issuerUrl: string) => string | undefined
+  readonly recordIssuer: RecordChange<StoredIssuer>
 }
 
 /** `notices` tell of static keys that cannot be used. */
@@ -23,6 +26,7 @@ export async function createIssuer(
   deps: CreateIssuerDeps,
   id: string,
   body: z.infer<typeof issuerBody>,
+  authorship: Authorship,
 ): Promise<SavedIssuer> {
   if (!isResourceId(id)) throw invalidArgument(`issuerId ${RESOURCE_ID_RULE}.`)
   const urlProblem = deps.checkIssuerUrl(body.issuerUrl)
@@ -40,12 +44,27 @@ export async function createIssuer(
     jwks: readStaticKeys(body.jwks),
   }
   try {
-    const stored = await insertIssuer(deps.db.kysely, issuer, new Date(deps.clock()))
+    const stored = await deps.db.kysely
+      .transaction()
+      .execute((trx) => registerIssuer(deps, trx, issuer, authorship, new Date(deps.clock())))
     return { issuer: stored, notices: unusedKeys(stored) }
   } catch (error) {
     if (violatedConstraint(error) === undefined) throw error
     throw await alreadyExists(deps.db, issuer)
   }
+}
+
+/** Adds an issuer, and to the changes that it was. Throws the database's unique violation where its id or URL is taken. */
+export async function registerIssuer(
+  { recordIssuer }: Pick<CreateIssuerDeps, 'recordIssuer'>,
+  trx: Database['kysely'],
+  issuer: NewIssuer,
+  authorship: Authorship,
+  now: Date,
+): Promise<StoredIssuer> {
+  const stored = await insertIssuer(trx, issuer, now)
+  await recordIssuer(trx, { verb: 'CREATE', after: stored }, authorship, now)
+  return stored
 }
 
 /** A sentence for each static key that will never verify a token. */

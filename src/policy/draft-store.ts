@@ -43,14 +43,7 @@ export function createDraftStore(db: Database): DraftStore {
         .executeTakeFirst()
       return result.numUpdatedRows > 0n
     },
-    async remove(subject, revision) {
-      const result = await db.kysely
-        .deleteFrom('drafts')
-        .where('subject', '=', subject)
-        .where('revision', '=', revision)
-        .executeTakeFirst()
-      return result.numDeletedRows > 0n
-    },
+    remove: (subject, revision) => removeDraft(db.kysely, subject, revision),
   }
 }
 
@@ -62,6 +55,20 @@ export async function findDraft(kysely: Kysely<Schema>, subject: string): Promis
     .where('subject', '=', subject)
     .executeTakeFirst()
   return row && fromRow(row)
+}
+
+/** False where there is no such draft, or it is another by now. */
+export async function removeDraft(
+  kysely: Kysely<Schema>,
+  subject: string,
+  revision: string,
+): Promise<boolean> {
+  const result = await kysely
+    .deleteFrom('drafts')
+    .where('subject', '=', subject)
+    .where('revision', '=', revision)
+    .executeTakeFirst()
+  return result.numDeletedRows > 0n
 }
 
 /** Puts a draft in the place of the one that there may be, on the subject's newest version. No impact is known of it. */

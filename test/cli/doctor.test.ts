@@ -105,6 +105,7 @@ describe('the doctor of a set-up without a database server', () => {
         'append-only ok',
         'retention ok',
         'partitions ok',
+        'administrators ok',
         'signing key ok',
         'key encryption ok',
         'issuers ok',
@@ -273,6 +274,7 @@ describe('the doctor of a PostgreSQL with two roles', {
         'migration role ok',
         'retention ok',
         'partitions ok',
+        'administrators ok',
         'signing key ok',
         'key encryption ok',
         'issuer gitlab ok',
@@ -424,6 +426,80 @@ describe('the doctor of a PostgreSQL with two roles', {
       }
     })
   }
+
+  describe('of administrators finds', () => {
+    const token = (id: string, columns: Readonly<Record<string, string>> = {}) => {
+      const values = {
+        id: `'${id}'`,
+        title: "''",
+        roles: "array['roles/workspaceAdmin']",
+        secret_hash: String.raw`'\x00'`,
+        create_time: 'now()',
+        update_time: 'now()',
+        ...columns,
+      }
+      return `insert into admin_tokens (${Object.keys(values).join()}) values (${Object.values(values).join()})`
+    }
+    const clear = 'delete from admin_tokens'
+    const bare = () => ({ ...env, ADMIN_TOKEN: '' })
+
+    for (const [what, rows, withSetting, status, message] of [
+      ['none where there is no ADMIN_TOKEN', [], false, 'problem', /does not start: set ADMIN_TOKEN/],
+      [
+        'none that lasts where all expire or are deleted',
+        [
+          token('passing', { expire_time: "now() + interval '1 year'" }),
+          token('deleted', { secret_hash: 'null', delete_time: 'now()' }),
+        ],
+        false,
+        'problem',
+        /does not start/,
+      ],
+      [
+        'one that expires soon',
+        [token('soon', { expire_time: "now() + interval '13 days'" })],
+        true,
+        'warning',
+        /^adminTokens\/soon expires within 14 days/,
+      ],
+      [
+        'one that expired',
+        [token('gone', { expire_time: "now() - interval '1 minute'" })],
+        true,
+        'warning',
+        /^adminTokens\/gone expired: delete it/,
+      ],
+      [
+        'one that was not used for long, and one that never was',
+        [
+          token('idle', { last_use_time: "now() - interval '91 days'" }),
+          token('never', { create_time: "now() - interval '91 days'" }),
+          token('fresh', { create_time: "now() - interval '91 days'", last_use_time: 'now()' }),
+        ],
+        false,
+        'warning',
+        /^adminTokens\/idle was not used for 90 days.*adminTokens\/never was not used[^/]*$/,
+      ],
+    ] as const) {
+      test(what, async () => {
+        await sql(...rows)
+
+        const found = await ailments(withSetting ? env : bare())
+
+        await sql(clear)
+        assertOnly(found, 'administrators', status, message)
+      })
+    }
+
+    test('nothing where one lasts, and ADMIN_TOKEN is not set', async () => {
+      await sql(token('root'))
+
+      const found = await ailments(bare())
+
+      await sql(clear)
+      assert.deepEqual(found, [])
+    })
+  })
 
   test('finds that the processes may want more connections than there are', async () => {
     assertOnly(

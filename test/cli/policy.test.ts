@@ -94,6 +94,27 @@ describe('policy check', () => {
     assert.match(checked.stdout, /deploy\.rego:7:\d+: \w+: /)
   })
 
+  test('says of each role that only a service can know so, and finds nothing wrong with it', () => {
+    writeFileSync(
+      join(folder, 'deploy.yaml'),
+      withTests().replace('[roles/gitopsServiceAgent]', '[roles/dba, roles/auditr]'),
+    )
+    writeFileSync(
+      join(folder, 'other.yaml'),
+      withTests().replace('id: deploy', 'id: other').replace('[roles/gitopsServiceAgent]', '[roles/dba]'),
+    )
+
+    for (const command of ['check', 'test']) {
+      const { status, stderr } = run('policy', command, folder)
+
+      const lines = stderr.split('\n').filter((line) => line.includes('roles/'))
+      assert.equal(status, 0, stderr)
+      assert.equal(lines.length, 2, stderr)
+      assert.match(lines[0] ?? '', /deploy\.yaml: roles\/dba is not built in: .* only the service knows/)
+      assert.match(lines[1] ?? '', /roles\/auditr is not built in \(the nearest is roles\/auditor\)/)
+    }
+  })
+
   test('ends with 2 where it could not run', () => {
     for (const args of [[join(folder, 'none')], [folder], []]) {
       const { status, stdout, stderr } = run('policy', 'check', ...args)

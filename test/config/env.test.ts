@@ -304,11 +304,11 @@ describe('a variable may be', () => {
 })
 
 describe('with PostgreSQL', () => {
-  test('an admin token and an encryption key are required', () => {
+  test('an encryption key is required; whether an admin token is, the database tells', () => {
     const problems = problemsOf({ DATABASE_URL: ON_POSTGRESQL.DATABASE_URL })
 
-    assert.equal(problems.length, 2)
-    assert.match(problems.join(' '), /ADMIN_TOKEN is required .*KEY_ENCRYPTION_KEY is required/)
+    assert.equal(problems.length, 1)
+    assert.match(problems.join(' '), /KEY_ENCRYPTION_KEY is required/)
   })
 
   test('several encryption keys are read in their order', () => {
@@ -350,11 +350,11 @@ describe('a secret', () => {
   })
 
   test('whose file is empty is absent', () => {
-    const { DATABASE_URL, KEY_ENCRYPTION_KEY } = ON_POSTGRESQL
+    const { DATABASE_URL } = ON_POSTGRESQL
 
-    const problems = problemsOf({ DATABASE_URL, KEY_ENCRYPTION_KEY, ADMIN_TOKEN_FILE: file('empty', '\n') })
+    const problems = problemsOf({ DATABASE_URL, KEY_ENCRYPTION_KEY_FILE: file('empty', '\n') })
 
-    assert.match(problems.join(), /ADMIN_TOKEN is required/)
+    assert.match(problems.join(), /KEY_ENCRYPTION_KEY is required/)
   })
 
   test('is told by no message', () => {

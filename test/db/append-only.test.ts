@@ -84,6 +84,19 @@ for (const kind of DATABASES) {
       for (const refusal of refusals) assert.match(refusal, /is append-only/)
     })
 
+    test('cannot change, delete or truncate what was written down of a change', async () => {
+      await database.query(`insert into changes (id, outcome, author, verb, resource, create_time)
+        values ('${createDecisionIds()(NOW)}', 'DONE', 'adminTokens/first', 'UPDATE', 'projects/x', now())`)
+
+      const refusals = [
+        await database.refusal(`update changes set author = 'adminTokens/another'`),
+        await database.refusal('delete from changes'),
+        await database.refusal('truncate changes cascade'),
+      ]
+
+      for (const refusal of refusals) assert.match(refusal, /is append-only/)
+    })
+
     for (const [what, columns, constraint] of [
       [
         'an outcome that is none',

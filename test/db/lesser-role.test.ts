@@ -60,12 +60,19 @@ describe('a service role beside the owner', { skip: !DATABASES.includes('postgre
     answers.push(await world.admin('GET', '/v1/workspaces/default/workloadIdentities'))
     answers.push(await world.admin('POST', '/v1/projects?projectId=web', {}))
     answers.push(await world.admin('PATCH', '/v1/projects/web', { title: 'Web' }))
+    answers.push(await world.admin('POST', '/v1/roles?roleId=dba', {}))
+    answers.push(await world.admin('PATCH', '/v1/roles/dba', { permissions: ['bb.plans.get'] }))
+    for (const members of [[`workloadIdentity:${other}`], []]) {
+      const policy = { bindings: [{ role: 'roles/dba', members }] }
+      answers.push(await world.admin('POST', '/v1/projects/web:setIamPolicy', { policy }))
+    }
+    answers.push(await world.admin('DELETE', '/v1/roles/dba'))
     answers.push(await world.admin('DELETE', `/v1/workloadIdentities/${other}`))
     answers.push(await world.exchange(jobToken(), other))
 
     assert.deepEqual(
       answers.map(({ status }) => status),
-      [200, 403, 401, ...Array(12).fill(200), 401],
+      [200, 403, 401, ...Array(17).fill(200), 401],
     )
   })
 
@@ -99,6 +106,8 @@ describe('a service role beside the owner', { skip: !DATABASES.includes('postgre
     )
 
     assert.deepEqual(Object.fromEntries(rows.map(({ name, rights }) => [name, rights])), {
+      admin_tokens: 'INSERT,SELECT,UPDATE',
+      changes: 'INSERT,SELECT',
       decisions: 'INSERT,SELECT',
       decision_retention: 'SELECT',
       decisions_default: 'SELECT',

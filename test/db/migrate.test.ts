@@ -28,6 +28,7 @@ const ALL = [
   '0011-access-decisions',
   '0012-token-revocation',
   '0013-signing-key-rotation',
+  '0014-changes',
 ]
 
 for (const kind of DATABASES) {

@@ -154,6 +154,17 @@ describe('the guide for GitLab users', { skip: CANNOT_RUN }, () => {
     )
   })
 
+  test('its identity is made a member of a project as it says', async () => {
+    await world.admin('POST', '/v1/projects?projectId=web', {})
+
+    const set = await run(blockWith(':setIamPolicy'))
+
+    const { bindings } = JSON.parse(set.output)
+    assert.deepEqual(bindings, [
+      { role: 'roles/gitopsServiceAgent', members: [`workloadIdentity:${EMAIL}#rule-1`] },
+    ])
+  })
+
   test('the rules are changed as it says, for the next exchange', async () => {
     const change = (from: string, to: string) =>
       run(blockWith('-X PATCH').replace('# … edit identity.json', `sed -i 's/${from}/${to}/' identity.json`))

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import type { Membership } from '../../src/access/iam-policy.ts'
 import { findFindings } from '../../src/finding/find-findings.ts'
 import { FINDING_GRADES, type FindingCode } from '../../src/finding/finding.ts'
 import type { Rule } from '../../src/identity/rule.ts'
@@ -34,10 +35,11 @@ const found = (
   rules: readonly Rule[],
   changes?: Partial<WorkloadIdentitySpec>,
   projectId: string | null = null,
+  memberships: readonly Membership[] = [],
 ) =>
   findFindings(specWith(rules, changes), {
     projectId,
-    memberships: [],
+    memberships,
     administrativeRoles: ['roles/workspaceAdmin', 'roles/policyAuthor'],
     publicUrl: 'https://claimgate.example.com',
   })
@@ -201,6 +203,41 @@ describe('the findings of an identity', () => {
     assert.ok(!codes([NARROW], {}, 'web').includes('merge_request_membership'))
     const [first] = found([review], {}, 'web').filter(({ code }) => code === 'merge_request_membership')
     assert.match(first?.message ?? '', /'roles\/gitopsServiceAgent' in projects\/web/)
+  })
+
+  test('tell of memberships that merge requests can reach: plain ones, and those bound to such a rule', () => {
+    const review = ruleWith({ ...EVERY_REF, id: 'review', roles: [], ids: PINNED })
+    const member = (rule: string, projectId = 'web') => ({ projectId, role: 'roles/agent', rule })
+    const told = (...memberships: readonly Membership[]) =>
+      found([NARROW, review], {}, null, memberships).filter(({ code }) => code === 'merge_request_membership')
+
+    assert.deepEqual(told(), [])
+    assert.deepEqual(told(member(NARROW.id)), [])
+    assert.deepEqual(told(member('gone')), [])
+    for (const rule of ['', 'review']) {
+      const [first, ...others] = told(member(rule))
+      assert.deepEqual([first?.rule, others], ['review', []])
+      assert.match(first?.message ?? '', /can get 'roles\/agent' in projects\/web, before anybody/)
+      assert.match(first?.change ?? '', /workloadIdentity:EMAIL#RULE/)
+    }
+    const many = Array.from({ length: 5 }, (_, index) => member('', `p-${index}`))
+    assert.match(told(...many)[0]?.message ?? '', /projects\/p-2 and 2 more roles, before/)
+    assert.deepEqual(
+      found([{ ...review, disabled: true }], {}, null, [member('')]).map(({ code }) => code),
+      [],
+    )
+  })
+
+  test('tell of memberships that administer, of each rule that reaches them', () => {
+    const memberships = [{ projectId: 'web', role: 'roles/policyAuthor', rule: 'other' }]
+    const other = { ...NARROW, id: 'other' }
+    const told = found([NARROW, other], {}, null, memberships)
+
+    assert.deepEqual(
+      told.map(({ code, rule }) => [code, rule]),
+      [['administrative_role', 'other']],
+    )
+    assert.match(told[0]?.message ?? '', /can get 'roles\/policyAuthor' in projects\/web, and with it change/)
   })
 
   test('name each rule that they are about, and no other', () => {

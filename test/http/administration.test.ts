@@ -167,7 +167,7 @@ for (const kind of ONE_DATABASE) {
         await list({ Authorization: `Bearer ${'x'.repeat(40)}` }),
         401,
         16,
-        /is neither the admin token nor an access token/,
+        /is neither an admin token that is good now nor an access token/,
       )
     })
 

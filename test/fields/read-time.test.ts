@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
-import { readTime } from '../../src/decision/read-time.ts'
+import { readTime } from '../../src/fields/read-time.ts'
 
 const schema = z.string().transform(readTime)
 const NOON = Date.UTC(2026, 10, 25, 12)
