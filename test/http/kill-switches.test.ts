@@ -253,7 +253,10 @@ for (const kind of DATABASES) {
       const enabled = await world.admin('PATCH', path, { state: 'ACTIVE' })
 
       assert.deepEqual(counted.json, { unexpiredTokens: 1, isComplete: true })
-      assert.match(disabled.json.notices?.join('\n'), /^state: ends 1 access token,/)
+      assert.match(
+        disabled.json.notices?.join('\n'),
+        /^state: ends 1 access token, which counts again if it is enabled before it expires$/,
+      )
       assert.equal(enabled.json.notices, undefined)
       assert.deepEqual([dead, await counts(token)], [false, true])
       assertProblem(await world.admin('GET', '/v1/issuers/nothing:countTokens'), 404, 5, /./)
