@@ -97,8 +97,12 @@ for (const kind of DATABASES) {
           [world.gitlab.issuerUrl, Buffer.from(String(claims.jti))],
         )
         const exchange = world.exchange(world.gitlab.signToken(claims), email)
+        let isAnswered = false
+        void exchange.finally(() => {
+          isAnswered = true
+        })
         const isWaiting = `select from pg_locks where not granted and locktype = 'transactionid'`
-        while ((await runSql(world.databaseUrl, isWaiting)).length === 0);
+        while (!isAnswered && (await runSql(world.databaseUrl, isWaiting)).length === 0);
         await revokeTokens(email)
         await client.query('rollback')
 
