@@ -98,9 +98,10 @@ for (const kind of DATABASES) {
         )
         const exchange = world.exchange(world.gitlab.signToken(claims), email)
         let isAnswered = false
-        void exchange.finally(() => {
+        const answered = () => {
           isAnswered = true
-        })
+        }
+        void exchange.then(answered, answered)
         const isWaiting = `select from pg_locks where not granted and locktype = 'transactionid'`
         while (!isAnswered && (await runSql(world.databaseUrl, isWaiting)).length === 0);
         await revokeTokens(email)
