@@ -46,7 +46,7 @@ KEYS = KeySet(f"{CLAIMGATE_URL}/.well-known/jwks.json")
 
 
 def verify_access_token(token):
-    """The claims of a good token. Raises jwt.InvalidTokenError for any other, OSError where the keys cannot be had."""
+    """The claims of a good token. Raises jwt.InvalidTokenError for any other, OSError or ValueError without the keys."""
     header = jwt.get_unverified_header(token)
     if header.get("alg") != "ES256" or header.get("typ") != "at+jwt" or "crit" in header:
         raise jwt.InvalidTokenError("This is no access token.")
@@ -71,7 +71,7 @@ class Handler(BaseHTTPRequestHandler):
             claims = verify_access_token(token)
         except jwt.InvalidTokenError:
             self.answer(401, {}, {"WWW-Authenticate": "Bearer"})
-        except OSError:
+        except (OSError, ValueError):
             self.answer(503, {})
         else:
             self.answer(200, {"sub": claims["sub"], "roles": claims["roles"]})

@@ -16,6 +16,9 @@ const PAGE = 'docs/integrate.md'
 const EXAMPLES = join(import.meta.dirname, '../../docs/integrate')
 const AUDIENCE = 'https://payments.example.com'
 const MINUTE = 60_000
+/** Where nothing listens. */
+const NOBODY = 'http://127.0.0.1:9'
+const INTROSPECTING = ['nginx-introspect.conf', `load_module ${NJS};`] as const
 const seconds = () => Math.floor(Date.now() / 1000)
 
 test('the page shows every example as it is, and links it', () => {
@@ -76,9 +79,8 @@ describe('the examples for services', { skip: CANNOT_RUN }, () => {
   }
   const revoke = (token: string) =>
     sendForm(world, '/oauth2/revoke', { token }, { authorization: `Bearer ${world.adminToken}` })
-  const env = (port: number) => ({
-    PORT: String(port),
-    CLAIMGATE_URL: front.url,
+  const env = (claimgateUrl = front.url) => ({
+    CLAIMGATE_URL: claimgateUrl,
     CLAIMGATE_TOKEN: serviceToken,
     AUDIENCE,
   })
@@ -86,18 +88,22 @@ describe('the examples for services', { skip: CANNOT_RUN }, () => {
   const kinds: readonly {
     readonly name: string
     readonly skip: string | false
-    readonly start: () => Promise<Example>
+    readonly start: (env: Readonly<Record<string, string>>) => Promise<Example>
   }[] = [
     {
       name: 'Node',
       skip: false,
-      start: () => startExample(process.execPath, [join(EXAMPLES, 'express-service.js')], env),
+      start: (given) => startExample(process.execPath, [join(EXAMPLES, 'express-service.js')], given),
     },
-    { name: 'Go', skip: MISSING.go, start: async () => startExample(await buildGo(directory), [], env) },
+    {
+      name: 'Go',
+      skip: MISSING.go,
+      start: async (given) => startExample(await buildGo(directory), [], given),
+    },
     {
       name: 'Python',
       skip: MISSING.python,
-      start: () => startExample(PYTHON, [join(EXAMPLES, 'verify.py')], env),
+      start: (given) => startExample(PYTHON, [join(EXAMPLES, 'verify.py')], given),
     },
   ]
 
@@ -105,7 +111,7 @@ describe('the examples for services', { skip: CANNOT_RUN }, () => {
     describe(`offline, in ${name}`, { skip }, () => {
       let example: Example
       before(async () => {
-        example = await start()
+        example = await start(env())
       })
       after(() => example?.stop())
 
@@ -141,7 +147,7 @@ describe('the examples for services', { skip: CANNOT_RUN }, () => {
           'no expiry': front.resign(token, { exp: undefined }),
           'an expiry in words': front.resign(token, { exp: 'tomorrow' }),
           'no subject': front.resign(token, { sub: undefined }),
-          'a critical header': front.resign(token, {}, { crit: ['b64'], b64: true }),
+          'a critical header': front.resign(token, {}, { crit: ['of-tomorrow'], 'of-tomorrow': 1 }),
           'a key of its own': front.resign(token, {}, { kid: 'unknown' }),
           'no key': front.resign(token, {}, { kid: undefined }),
           'a foreign key': front.resign(token, {}, { kid: decodePart(header).kid }),
@@ -174,11 +180,22 @@ describe('the examples for services', { skip: CANNOT_RUN }, () => {
 
         assert.deepEqual([outdated.status, early.status], [200, 200])
       })
+
+      test('without the keys it lets nobody in, and blames no token', async () => {
+        const cutOff = await start(env(NOBODY))
+        try {
+          const { status } = await cutOff.ask(await signIn())
+
+          assert.ok(status === 500 || status === 503, String(status))
+        } finally {
+          await cutOff.stop()
+        }
+      })
     })
   }
 
   test('in Node, a route asks for a role, another for a permission in a project, which holds at once', async () => {
-    const example = await startExample(process.execPath, [join(EXAMPLES, 'express-service.js')], env)
+    const example = await startExample(process.execPath, [join(EXAMPLES, 'express-service.js')], env())
     try {
       const token = await signIn()
       const other = front.resign(token, { roles: ['roles/auditor'] })
@@ -253,7 +270,7 @@ describe('the examples for services', { skip: CANNOT_RUN }, () => {
     })
     after(() => backend?.close())
 
-    const start = (name: string, head = '') =>
+    const start = (name: string, head = '', claimgateUrl = front.url) =>
       startNginx(directory, head, (port) => {
         writeFileSync(
           join(directory, 'claimgate-token.conf'),
@@ -261,7 +278,7 @@ describe('the examples for services', { skip: CANNOT_RUN }, () => {
         )
         return readFileSync(join(EXAMPLES, name), 'utf8')
           .replace(/listen \d+/, `listen 127.0.0.1:${port}`)
-          .replaceAll('https://claimgate.example.com', front.url)
+          .replaceAll('https://claimgate.example.com', claimgateUrl)
           .replaceAll('http://127.0.0.1:9000', backend.url)
           .replaceAll('/etc/nginx/njs', EXAMPLES)
           .replaceAll('/etc/nginx/claimgate-token.conf', join(directory, 'claimgate-token.conf'))
@@ -289,8 +306,22 @@ describe('the examples for services', { skip: CANNOT_RUN }, () => {
       }
     })
 
+    test('lets nobody in while claimgate does not answer', async () => {
+      for (const [name, head] of [
+        ['nginx-users-me.conf'] as const,
+        ...(MISSING.njs ? [] : [INTROSPECTING]),
+      ]) {
+        const example = await start(name, head, NOBODY)
+        try {
+          assert.equal((await example.ask(await signIn())).status, 500, name)
+        } finally {
+          await example.stop()
+        }
+      }
+    })
+
     test('asks by introspection, and tells the service who it is', { skip: MISSING.njs }, async () => {
-      const example = await start('nginx-introspect.conf', `load_module ${NJS};`)
+      const example = await start(...INTROSPECTING)
       try {
         const token = await signIn()
         const good = [await example.ask(token), await example.ask(token, 'POST')]
@@ -325,7 +356,9 @@ describe('the examples for services', { skip: CANNOT_RUN }, () => {
   })
 
   test('all that verify offline learn of a new key, and that the old ones are gone', async () => {
-    const running = await Promise.all(kinds.filter(({ skip }) => skip === false).map(({ start }) => start()))
+    const running = await Promise.all(
+      kinds.filter(({ skip }) => skip === false).map(({ start }) => start(env())),
+    )
     try {
       const old = await signIn()
       for (const example of running) assert.equal((await example.ask(old)).status, 200)

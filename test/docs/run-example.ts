@@ -35,15 +35,15 @@ export const MISSING = {
   njs: NJS === '' ? "NGINX's module njs is not on this machine" : false,
 } as const
 
-/** Starts a service and waits until it answers. */
+/** Starts a service, which listens on `PORT`, and waits until it answers. */
 export async function startExample(
   command: string,
   args: readonly string[],
-  env: (port: number) => Readonly<Record<string, string>>,
+  env: Readonly<Record<string, string>>,
 ): Promise<Example> {
   const port = await freePort()
   const child = spawn(command, args, {
-    env: { PATH: process.env.PATH, NO_PROXY: '*', ...env(port) },
+    env: { PATH: process.env.PATH, NO_PROXY: '*', PORT: String(port), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   return awaitExample(child, port)
