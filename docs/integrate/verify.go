@@ -71,11 +71,11 @@ func (v *Verifier) Verify(token string) (*Claims, error) {
 		return nil, ErrRefused
 	}
 	var claims Claims
-	if decode(parts[1], &claims) != nil || claims.Issuer != v.Issuer || claims.Audience != v.Audience || claims.Subject == "" {
+	if decode(parts[1], &claims) != nil || claims.Issuer != v.Issuer || claims.Audience != v.Audience {
 		return nil, ErrRefused
 	}
 	now := time.Now()
-	if claims.NotBefore == 0 || now.Add(tolerance).Before(time.Unix(claims.NotBefore, 0)) {
+	if claims.Subject == "" || claims.NotBefore == 0 || now.Add(tolerance).Before(time.Unix(claims.NotBefore, 0)) {
 		return nil, ErrRefused
 	}
 	if !now.Add(-tolerance).Before(time.Unix(claims.Expires, 0)) {
