@@ -1,5 +1,5 @@
-import { createPrivateKey, type JsonWebKey, type KeyObject } from 'node:crypto'
-import { type CryptoKey, createLocalJWKSet, type JWK } from 'jose'
+import { createPrivateKey, createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto'
+import type { JWK } from 'jose'
 import type { Clock } from '../clock.ts'
 import type { Database } from '../db/database.ts'
 import { unavailable } from '../errors.ts'
@@ -11,7 +11,6 @@ import {
   CLOCK_DIFFERENCE_MS,
   JWKS_MAX_AGE_MS,
   PUBLISHED_AHEAD_MS,
-  SIGNING_ALGORITHM,
   type StoredSigningKey,
 } from './signing-key.ts'
 import { readPublishedKeys, resealSigningKey } from './signing-key-store.ts'
@@ -33,8 +32,8 @@ export type SigningKeys = {
   activeKeyId(): string
   /** The private key of one that signs, or did so a moment ago and was not taken away. */
   findPrivateKey(kid: string): KeyObject | undefined
-  /** The published key that a token of ours names. Throws a `JOSEError` where there is none. */
-  findPublicKey(kid: string): Promise<CryptoKey>
+  /** The published key that a token of ours names. */
+  findPublicKey(kid: string): Promise<KeyObject | undefined>
   /** Whether they were read so lately that a token may leave on them. */
   areFresh(): boolean
   /** Reads them anew, and does what is due with them. Throws what the database says; then all stays as it was. */
@@ -62,8 +61,7 @@ type Snapshot = {
   readonly readAt: number
   readonly keys: readonly StoredSigningKey[]
   readonly active: StoredSigningKey | undefined
-  readonly jwks: readonly JWK[]
-  readonly findPublicKey: ReturnType<typeof createLocalJWKSet>
+  readonly publicKeys: ReadonlyMap<string, KeyObject>
 }
 
 /**
@@ -152,15 +150,18 @@ export async function openSigningKeys(deps: SigningKeysDeps): Promise<SigningKey
     findPrivateKey: (kid) => privateKeys.get(kid),
     async findPublicKey(kid) {
       // One that was made a moment ago may sign already, where those before it were taken away.
-      if (!current.keys.some((key) => key.kid === kid)) await refresh().catch(() => undefined)
-      return current.findPublicKey({ alg: SIGNING_ALGORITHM, kid })
+      if (!current.publicKeys.has(kid)) await refresh().catch(() => undefined)
+      return current.publicKeys.get(kid)
     },
     areFresh: () => isWithin(current.readAt, clock(), FRESH_FOR_MS),
     refresh,
     async publish() {
       // Verifiers need the keys also while the database is down.
       await refresh().catch(() => undefined)
-      return { keys: current.jwks, maxAgeSeconds: Math.floor(maxAgeMs(current.readAt, clock()) / 1000) }
+      return {
+        keys: current.keys.map(({ publicJwk }) => publicJwk),
+        maxAgeSeconds: Math.floor(maxAgeMs(current.readAt, clock()) / 1000),
+      }
     },
     async check() {
       await refresh()
@@ -186,12 +187,10 @@ async function readOrMakeKeys(deps: SigningKeysDeps): Promise<readonly StoredSig
 
 function snapshotOf(keys: readonly StoredSigningKey[], readAt: number, before?: Snapshot): Snapshot {
   const active = keys.find(({ state }) => state === 'ACTIVE')
-  const isSameSet =
-    before?.keys.length === keys.length && keys.every(({ kid }, index) => kid === before.keys[index]?.kid)
   // Importing a key costs more than using it.
-  if (isSameSet) return { ...before, readAt, keys, active }
-  const jwks = keys.map(({ publicJwk }) => publicJwk)
-  return { readAt, keys, active, jwks, findPublicKey: createLocalJWKSet({ keys: [...jwks] }) }
+  const importKey = ({ kid, publicJwk }: StoredSigningKey) =>
+    before?.publicKeys.get(kid) ?? createPublicKey({ key: publicJwk as JsonWebKey, format: 'jwk' })
+  return { readAt, keys, active, publicKeys: new Map(keys.map((key) => [key.kid, importKey(key)])) }
 }
 
 async function openPrivateKey(encryption: KeyEncryption, kid: string, sealed: string): Promise<KeyObject> {
