@@ -58,7 +58,7 @@ const WORDS: Readonly<Record<AccessDecision['reason'], (decision: AccessDecision
   identity_inactive: ({ identity }) => `The identity ${shownText(identity ?? '')} is not active.`,
   resource_unknown: ({ asked: { resourceType, resourceId } }) =>
     resourceType === 'project'
-      ? `There is no project ${shownText(resourceId)}.`
+      ? `There is no project ${shownText(resourceId)}${withoutPrefix(resourceId)}.`
       : `A resource is a 'project' by its id or the 'workspace' 'default', not a ${shownText(resourceType)} ${shownText(resourceId)}.`,
   policy_error: () => 'The policy gave no verdict, so the answer is no.',
   policy_timeout: () => 'The policy gave no verdict in time, so the answer is no.',
@@ -68,6 +68,11 @@ const WORDS: Readonly<Record<AccessDecision['reason'], (decision: AccessDecision
   role_missing: () => '',
   permission_unknown: () => '',
   allowed: () => '',
+}
+
+/** The name of a project is often taken for its id. */
+function withoutPrefix(resourceId: string): string {
+  return resourceId.startsWith('projects/') ? ": a project is named by its id alone, without 'projects/'" : ''
 }
 
 function explain(verdict: AccessVerdict, { asked, identity }: AccessDecision, subject: Subject): string {

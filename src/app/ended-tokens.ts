@@ -5,8 +5,6 @@ import type { StoredIdentity } from '../identity/identity-store.ts'
 import type { SavedIssuer } from '../issuer/create-issuer.ts'
 import type { Parts } from './parts.ts'
 
-const UNTIL_ENABLED = 'which count again if it is enabled before they expire'
-
 /** Adds to the answer to a change of an identity how many access tokens it ended, where it did. */
 export async function tellEndedTokens(
   { tokenCounter, log }: Parts,
@@ -21,7 +19,7 @@ export async function tellEndedTokens(
   const ofRules = count.rules.filter(({ rule }) => closed.rules.includes(rule))
   const notices = [
     ...(closed.isDisabled && count.unexpiredTokens > 0
-      ? [`state: ${ends(count)}, ${UNTIL_ENABLED}; to end them for good, call :revokeTokens`]
+      ? [`state: ${ends(count)}, ${untilEnabled(count)}; to end what is out for good, call :revokeTokens`]
       : []),
     ...ofRules.map(
       ({ rule, unexpiredTokens }) =>
@@ -42,12 +40,18 @@ export async function tellEndedTokensOfIssuer(
   if (asked.state !== 'DISABLED' || issuer.state !== 'DISABLED') return saved
   const count = await tokenCounter.ofIssuer(issuer.issuerUrl).catch(uncounted(log))
   if (count === undefined || count.unexpiredTokens === 0) return saved
-  return { ...saved, notices: [...saved.notices, `state: ${ends(count)}, ${UNTIL_ENABLED}`] }
+  return { ...saved, notices: [...saved.notices, `state: ${ends(count)}, ${untilEnabled(count)}`] }
 }
 
 function ends({ unexpiredTokens, isComplete }: TokenCount): string {
   const some = `${unexpiredTokens} access token${unexpiredTokens === 1 ? '' : 's'}`
   return `ends ${isComplete ? '' : 'at least '}${some}`
+}
+
+function untilEnabled({ unexpiredTokens }: TokenCount): string {
+  return unexpiredTokens === 1
+    ? 'which counts again if it is enabled before it expires'
+    : 'which count again if it is enabled before they expire'
 }
 
 /** Goes on without a count, and says so in the log. */

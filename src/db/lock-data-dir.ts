@@ -21,7 +21,7 @@ export function lockDataDir(dataDir: string): () => void {
     }
   }
   throw new Error(
-    `The embedded database in ${dataDir} is in use by another claimgate; set DATA_DIR or DATABASE_URL.`,
+    `The embedded database in ${dataDir} is in use by another claimgate: end that one first, or set DATA_DIR or DATABASE_URL.`,
   )
 }
 

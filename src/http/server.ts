@@ -211,7 +211,7 @@ function pickRoute(routes: readonly Route[], request: Request): Route {
 }
 
 function nothingHere(): never {
-  throw new RequestError('not_found', 'There is nothing at this path.')
+  throw new RequestError('not_found', 'There is nothing at this path: /docs lists the calls.')
 }
 
 /** Express throws for a path that it cannot decode, before any route is looked at. */

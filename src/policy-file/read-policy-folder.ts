@@ -33,7 +33,9 @@ export function readPolicyFolder(
   reader: PolicyFileReader & { readonly guardrailsTests: GuardrailsTestsSchema },
   path: string,
 ): PolicyFolder {
-  const all = statSync(path).isDirectory() ? listFiles(path) : withConditions(path)
+  const status = statSync(path, { throwIfNoEntry: false })
+  if (status === undefined) throw new Error(`There is no folder or file ${path}.`)
+  const all = status.isDirectory() ? listFiles(path) : withConditions(path)
   const atRoot = (name: string) => all.find((file) => file === join(path, name))
   const [regoFile, testsFile] = [atRoot(GUARDRAILS_REGO), atRoot(GUARDRAILS_TESTS)]
   const paths = new Set(all.filter((file) => file !== regoFile && file !== testsFile))

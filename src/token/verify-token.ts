@@ -125,7 +125,10 @@ function unknownIssuer(issuerUrl: JsonValue | undefined): TokenProblem {
   }
   const isPlainUrl = /^https?:\/\/[A-Za-z0-9.:/_~-]{1,200}$/.test(issuerUrl)
   const name = isPlainUrl ? ` ${issuerUrl}` : ''
-  return { reason: 'token_issuer', message: `The token's issuer${name} is not registered here.` }
+  return {
+    reason: 'token_issuer',
+    message: `The token's issuer${name} is not registered here, or is disabled.`,
+  }
 }
 
 async function checkSignature(

@@ -21,7 +21,10 @@ describe('the lock of an embedded database', () => {
     free()
     const third = tryLockElsewhere(dataDir)
 
-    assert.match(second, /is in use by another claimgate; set DATA_DIR or DATABASE_URL/)
+    assert.match(
+      second,
+      /is in use by another claimgate: end that one first, or set DATA_DIR or DATABASE_URL/,
+    )
     assert.equal(third, 'locked')
   })
 

@@ -255,7 +255,11 @@ describe('the examples, planned and applied in a service', () => {
     for (const [args, env, told] of [
       [service('plan', folder), {}, /A token is needed/],
       [service('plan', folder), { ACCESS_TOKEN: 'null' }, /A token is needed/],
-      [service('plan', folder), { ACCESS_TOKEN: 'x'.repeat(40) }, /neither the admin token nor/],
+      [
+        service('plan', folder),
+        { ACCESS_TOKEN: 'x'.repeat(40) },
+        /neither an admin token that is good now nor/,
+      ],
       [['plan', folder], admin(), /--url URL is needed/],
       [['plan', folder, '--url', 'http://127.0.0.1:9'], admin(), /does not answer/],
       [service('apply'), admin(), /Give a FOLDER, or --plan FILE/],

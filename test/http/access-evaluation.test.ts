@@ -265,6 +265,12 @@ for (const kind of DATABASES) {
           assert.deepEqual([recorded.kind, recorded.outcome, recorded.reason], ['ACCESS', 'DENIED', reason])
         })
       }
+
+      test("who takes a project's name for its id is told the id", async () => {
+        const { context } = await decide(question(workload(), project('projects/shop')))
+
+        assert.match(context.message, /by its id alone, without 'projects\/'\.$/)
+      })
     })
 
     describe('a token that counts no more is inactive, whatever it was', () => {

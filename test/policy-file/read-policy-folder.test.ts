@@ -223,6 +223,14 @@ test('conditions without an identity, links, files that are too large or no text
   ])
 })
 
+test('a path where nothing is says so', () => {
+  const nothing = join(folder, 'nothing')
+
+  assert.throws(() => readPolicyFolder(reader, nothing), {
+    message: `There is no folder or file ${nothing}.`,
+  })
+})
+
 test('an empty folder is an error, as it is more likely the wrong one', () => {
   write({ 'README.md': '' })
 

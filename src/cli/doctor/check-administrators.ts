@@ -49,7 +49,10 @@ function judge(tokens: readonly AdminToken[], hasFirst: boolean, nowMs: number):
   ]
   if (ailing.length > 0) return ['warning', ailing.join(' ')]
   const first = hasFirst ? 'ADMIN_TOKEN' : 'No ADMIN_TOKEN'
-  return ['ok', `${first}, and ${tokens.length} admin tokens, ${lasting.length} of them for good.`]
+  return [
+    'ok',
+    `${first}. Admin tokens: ${tokens.length}; lasting administrators among them: ${lasting.length}.`,
+  ]
 }
 
 function told(tokens: readonly AdminToken[], what: string): readonly string[] {
