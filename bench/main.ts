@@ -16,6 +16,7 @@ import { measureFlood } from './scenarios/flood.ts'
 import { historyScenario } from './scenarios/history.ts'
 import { measureIdentities } from './scenarios/identities.ts'
 import { measureIntrospection } from './scenarios/introspection.ts'
+import { measurePolicies } from './scenarios/policies.ts'
 import { measureReplay } from './scenarios/replay.ts'
 import type { Findings, Scenario } from './scenarios/scenario.ts'
 import { measureSoak } from './scenarios/soak.ts'
@@ -33,6 +34,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   soak: measureSoak,
   history: historyScenario({ fillDecisions, measurePages }),
   replay: measureReplay,
+  policies: measurePolicies,
 }
 const DEFAULT = ['exchange', 'evaluations']
 const ROOT = join(import.meta.dirname, '..')
@@ -111,7 +113,8 @@ async function main(): Promise<void> {
 }
 
 function describe({ measurements, figures }: Findings): string {
-  return [measurementTable(measurements), figureTable(figures)].join('\n\n')
+  const tables = measurements.length === 0 ? [] : [measurementTable(measurements)]
+  return [...tables, figureTable(figures)].join('\n\n')
 }
 
 await main()

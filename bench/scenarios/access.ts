@@ -1,7 +1,8 @@
 import { runSql } from '../../test/support/world.ts'
+import { exchangeTokens } from '../exchange-tokens.ts'
 import { createTokens } from '../sender/tokens.ts'
 import type { Service } from '../start-service.ts'
-import { EXCHANGE, exchangeContestant } from './contestants.ts'
+import { exchangeContestant } from './contestants.ts'
 import { type Contestant, type Measurement, measureOnce, mediansOf } from './measure.ts'
 import { FULL, runRounds, warmUp } from './rounds.ts'
 import type { Bench, Findings } from './scenario.ts'
@@ -97,15 +98,14 @@ async function storeMemberships({ databaseUrl }: Service, projects: number): Pro
 }
 
 /** Access tokens of one identity, each for a job of its own. */
-async function issueTokens({ url, admin }: Service): Promise<readonly string[]> {
+async function issueTokens(service: Service): Promise<readonly string[]> {
   const jobs = createTokens(ISSUER)
-  await jobs.ensure(TOKENS)
-  await admin('POST', '/v1/issuers?issuerId=access', {
+  await service.admin('POST', '/v1/issuers?issuerId=access', {
     issuerUrl: ISSUER,
     providerType: 'GITLAB',
     jwks: { keys: [jobs.publicJwk] },
   })
-  const { email } = await admin(
+  const { email } = await service.admin(
     'POST',
     '/v1/workspaces/default/workloadIdentities?workloadIdentityId=asked',
     {
@@ -117,16 +117,5 @@ async function issueTokens({ url, admin }: Service): Promise<readonly string[]> 
       },
     },
   )
-  const issued: string[] = []
-  for (let index = 0; index < TOKENS; index++) {
-    const answer = await fetch(`${url}${EXCHANGE}`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ token: jobs.at(index), email }),
-    })
-    const { accessToken, message } = (await answer.json()) as { accessToken?: string; message?: string }
-    if (accessToken === undefined) throw new Error(`An exchange was refused: ${message}`)
-    issued.push(accessToken)
-  }
-  return issued
+  return exchangeTokens(service, jobs, Array(TOKENS).fill(email))
 }

@@ -1,7 +1,7 @@
+import { exchangeTokens } from '../exchange-tokens.ts'
 import type { Pace } from '../sender/load.ts'
 import { createTokens } from '../sender/tokens.ts'
 import type { Service } from '../start-service.ts'
-import { EXCHANGE } from './contestants.ts'
 import type { Contestant } from './measure.ts'
 import { FULL, halfLoads, runRounds, warmUp } from './rounds.ts'
 import type { Bench, Findings } from './scenario.ts'
@@ -45,15 +45,14 @@ export async function measureIntrospection(bench: Bench): Promise<Findings> {
 }
 
 /** Access tokens of one identity, each for a job of its own. */
-async function issueTokens({ url, admin }: Service): Promise<readonly string[]> {
+async function issueTokens(service: Service): Promise<readonly string[]> {
   const jobs = createTokens(ISSUER)
-  await jobs.ensure(TOKENS)
-  await admin('POST', '/v1/issuers?issuerId=introspection', {
+  await service.admin('POST', '/v1/issuers?issuerId=introspection', {
     issuerUrl: ISSUER,
     providerType: 'GITLAB',
     jwks: { keys: [jobs.publicJwk] },
   })
-  const { email } = await admin(
+  const { email } = await service.admin(
     'POST',
     '/v1/workspaces/default/workloadIdentities?workloadIdentityId=introspected',
     {
@@ -65,16 +64,5 @@ async function issueTokens({ url, admin }: Service): Promise<readonly string[]> 
       },
     },
   )
-  const issued: string[] = []
-  for (let index = 0; index < TOKENS; index++) {
-    const answer = await fetch(`${url}${EXCHANGE}`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ token: jobs.at(index), email }),
-    })
-    const { accessToken, message } = (await answer.json()) as { accessToken?: string; message?: string }
-    if (accessToken === undefined) throw new Error(`An exchange was refused: ${message}`)
-    issued.push(accessToken)
-  }
-  return issued
+  return exchangeTokens(service, jobs, Array(TOKENS).fill(email))
 }
