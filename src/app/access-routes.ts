@@ -8,6 +8,7 @@ import {
 } from '../http/evaluate-access.ts'
 import { getAuthzenConfigurationRoute } from '../http/get-authzen-configuration.ts'
 import type { Route } from '../http/route.ts'
+import { parseEmail } from '../identity/identity-email.ts'
 import type { Parts } from './parts.ts'
 
 /** What services behind us ask: AuthZEN, and where it is. */
@@ -40,6 +41,7 @@ function evaluateAccessDeps(parts: Parts): EvaluateAccessDeps {
     newDecisionId: parts.newDecisionId,
     findLiveToken: (token) => liveTokens.find(token, 'any'),
     findIdentity: identityCache.find,
+    isEmail: (text) => parseEmail(text) !== undefined,
     findIssuer: issuerCache.find,
     findRolePermissions: rolePermissions.find,
     findMemberships: membershipCache.find,
