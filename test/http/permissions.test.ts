@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { generateKeyPairSync } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
 import { assertProblem } from '../support/answers.ts'
 import { gitlabClaims } from '../support/gitlab-claims.ts'
@@ -102,9 +103,7 @@ for (const kind of ONE_DATABASE) {
     })
 
     test('every call that declares one is refused without a token, and with one that is no good', async () => {
-      const { privateKey } = await import('node:crypto').then(({ generateKeyPairSync }) =>
-        generateKeyPairSync('ec', { namedCurve: 'P-256' }),
-      )
+      const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
       const [, claims = ''] = (await holderOf(ADMIN)).split('.')
       const forged = signJws(
         { alg: 'ES256', typ: 'at+jwt' },
@@ -322,6 +321,23 @@ for (const kind of ONE_DATABASE) {
           [version.author, guardrails.author],
           [`workloadIdentities/${author}`, `workloadIdentities/${author}`],
         )
+      })
+
+      test('not by giving an issuer keys of one’s own, whatever else may be changed of it', async () => {
+        await world.admin('POST', '/v1/roles?roleId=issuerKeeper', {
+          permissions: ['claimgate.issuers.get', 'claimgate.issuers.update'],
+        })
+        const token = await holderOf('roles/issuerKeeper')
+        const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+        const { n, e } = privateKey.export({ format: 'jwk' })
+        const mine = { keys: [{ kty: 'RSA', kid: 'mine', n, e }] }
+        const [issuer] = (await world.admin('GET', '/v1/issuers')).json.issuers
+
+        const refused = await as(token, 'PATCH', `/v1/${issuer.name}`, { jwks: mine })
+        const renamed = await as(token, 'PATCH', `/v1/${issuer.name}`, { title: 'Ours', jwks: null })
+
+        assertProblem(refused, 403, 7, /^jwks says whose tokens are good/)
+        assert.equal(renamed.status, 200, renamed.text)
       })
 
       test('nor is a new issuer registered with an identity by who may not register issuers', async () => {
