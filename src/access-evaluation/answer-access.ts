@@ -54,7 +54,10 @@ const WORDS: Readonly<Record<AccessDecision['reason'], (decision: AccessDecision
   subject_unknown: ({ asked }) =>
     `A subject is a 'token' or a 'workload', not a ${shownText(asked.subjectType)}.`,
   token_inactive: () => 'The token is not an access token of ours that counts now.',
-  identity_unknown: ({ identity }) => `There is no identity ${shownText(identity ?? '')}.`,
+  identity_unknown: ({ identity }) =>
+    identity === null
+      ? "A workload's id is the email of its identity, and this is no email."
+      : `There is no identity ${shownText(identity)}.`,
   identity_inactive: ({ identity }) => `The identity ${shownText(identity ?? '')} is not active.`,
   resource_unknown: ({ asked: { resourceType, resourceId } }) =>
     resourceType === 'project'

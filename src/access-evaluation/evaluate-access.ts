@@ -13,6 +13,8 @@ export type EvaluateAccessDeps = DecideAccessDeps &
     readonly keepsRow: (callerIp: string) => boolean
     /** Counts one that got none. */
     readonly countAttempt: (callerIp: string, decision: AccessDecision) => void
+    /** Does one of many pieces of work when it is its turn among all such; throws `unavailable` where too many wait. */
+    readonly inTurn: <Result>(work: () => Promise<Result>) => Promise<Result>
     /** Makes the next decision read anew what this one was made on. */
     readonly forgetCached: (decision: AccessDecision) => void
   }
@@ -25,7 +27,8 @@ const RECORD_WITHIN_MS = 4_000
 /**
  * Answers questions about access: each is decided, and recorded on revisions that are still current, before it is
  * answered. A failed record is no answer: it throws `unavailable`. Throws `unauthenticated` for a token that asks about
- * itself and does not count.
+ * itself and does not count. Of many questions each waits for its turn, so that a few requests do not take all of the
+ * database's connections from everybody else.
  */
 export async function evaluateAccess(
   deps: EvaluateAccessDeps,
@@ -35,8 +38,9 @@ export async function evaluateAccess(
 ): Promise<readonly AccessAnswer[]> {
   // Many questions of one request are about one subject.
   const subjects = new Map<string, Promise<Subject>>()
+  const inTurn: EvaluateAccessDeps['inTurn'] = questions.length === 1 ? (work) => work() : deps.inTurn
   const evaluate = (question: AccessQuestion | NoQuestion) =>
-    'problem' in question ? noAnswer(question) : evaluateOne(deps, request, question, subjects)
+    'problem' in question ? noAnswer(question) : inTurn(() => evaluateOne(deps, request, question, subjects))
   if (semantic === 'execute_all') return Promise.all(questions.map(evaluate))
 
   const answers: AccessAnswer[] = []

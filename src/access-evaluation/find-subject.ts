@@ -45,6 +45,7 @@ export type FindSubjectDeps = {
   /** A token of ours that counts, for whichever audience; what it stands on is held against the current revisions later. */
   readonly findLiveToken: (token: string) => Promise<LiveToken | undefined>
   readonly findIdentity: (email: string) => Promise<{ readonly identity: StoredIdentity | undefined }>
+  readonly isEmail: (text: string) => boolean
   readonly findIssuer: (
     issuerUrl: string,
   ) => Promise<{ readonly state: string; readonly revision: string } | undefined>
@@ -86,6 +87,8 @@ async function findToken(deps: FindSubjectDeps, token: string): Promise<Subject>
 
 /** Whoever it is that the service behind us knows by its email: without a token it has met no rule. */
 async function findWorkload(deps: FindSubjectDeps, email: string): Promise<Subject> {
+  // What is no email may be a token by mistake, and longer than a row takes: it is kept nowhere.
+  if (!deps.isEmail(email)) return unknown('identity_unknown')
   const { identity } = await deps.findIdentity(email)
   if (identity === undefined) {
     const standsOn = { ...NOTHING, identityRevision: null }

@@ -33,6 +33,18 @@ function permissionsIn(
   return inProject !== undefined && inProject.id === projectId ? inProject.permissions : permissions
 }
 
+/**
+ * Who says which keys an issuer has can make tokens of any of its jobs, an administrator's too: throws
+ * `permission_denied` unless the caller holds all that there is.
+ */
+export function checkMaySetKeys({ permissions }: Caller): void {
+  if (PERMISSIONS.every((permission) => permissions.has(permission))) return
+  throw new RequestError(
+    'permission_denied',
+    'jwks says whose tokens are good, so it is changed only by who holds all permissions of claimgate, as roles/workspaceAdmin gives them.',
+  )
+}
+
 /** Whether a caller may see identities of a project, or those of the workspace where it is null. */
 export function maySeeIdentitiesOf(caller: Caller, projectId: string | null): boolean {
   return permissionsIn(caller, projectId).has('claimgate.workloadIdentities.get')

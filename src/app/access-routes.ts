@@ -8,7 +8,15 @@ import {
 } from '../http/evaluate-access.ts'
 import { getAuthzenConfigurationRoute } from '../http/get-authzen-configuration.ts'
 import type { Route } from '../http/route.ts'
+import { parseEmail } from '../identity/identity-email.ts'
+import { limitConcurrency } from '../policy/limit-concurrency.ts'
 import type { Parts } from './parts.ts'
+
+/** Of requests with many evaluations: as many at once as share a statement, and what else may wait for these. */
+const MANY_AT_ONCE = 32
+const MANY_WAITING = 2_000
+/** As long as there is time to record it. */
+const MANY_WAIT_MS = 4_000
 
 /** What services behind us ask: AuthZEN, and where it is. */
 export function accessRoutes(parts: Parts): readonly Route[] {
@@ -40,6 +48,7 @@ function evaluateAccessDeps(parts: Parts): EvaluateAccessDeps {
     newDecisionId: parts.newDecisionId,
     findLiveToken: (token) => liveTokens.find(token, 'any'),
     findIdentity: identityCache.find,
+    isEmail: (text) => parseEmail(text) !== undefined,
     findIssuer: issuerCache.find,
     findRolePermissions: rolePermissions.find,
     findMemberships: membershipCache.find,
@@ -49,6 +58,12 @@ function evaluateAccessDeps(parts: Parts): EvaluateAccessDeps {
     // It is a service that asks, whoever's tokens it was shown: it is never told that these are too many.
     keepsRow: (callerIp) => parts.refusalLimits.count(origin(callerIp), true).keepsRow,
     countAttempt: (callerIp, decision) => attempts.unverified.count(origin(callerIp), decision),
+    inTurn: limitConcurrency(
+      MANY_AT_ONCE,
+      MANY_WAITING,
+      'Too many evaluations are waiting; ask again.',
+      MANY_WAIT_MS,
+    ),
     forgetCached({ identity, identityId, issuerUrl, decidedOn }) {
       rolePermissions.forget()
       if (decidedOn.tokenDecisionId !== null) liveTokens.forget(decidedOn.tokenDecisionId)

@@ -1,3 +1,4 @@
+import { checkMaySetKeys } from '../access/caller.ts'
 import { createOneAtATime } from '../db/one-at-a-time.ts'
 import { countIssuerTokensRoute } from '../http/count-tokens.ts'
 import { createIssuerRoute } from '../http/create-issuer.ts'
@@ -31,10 +32,11 @@ export function issuerRoutes(parts: Parts): readonly Route[] {
     updateIssuerRoute({
       issuerPatch,
       issuerFields: ISSUER_FIELDS,
-      updateIssuer: (id, update, ...by) =>
-        inTurn(id, async () =>
-          tellEndedTokensOfIssuer(parts, await updateIssuer(parts, id, update, ...by), update.body),
-        ),
+      updateIssuer: (caller, id, update, ...by) =>
+        inTurn(id, async () => {
+          const deps = { ...parts, checkMaySetKeys: () => checkMaySetKeys(caller) }
+          return tellEndedTokensOfIssuer(parts, await updateIssuer(deps, id, update, ...by), update.body)
+        }),
       keyStatus,
     }),
     deleteIssuerRoute({

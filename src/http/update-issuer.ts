@@ -1,4 +1,5 @@
 import type { ZodType } from 'zod'
+import type { Caller } from '../access/caller.ts'
 import type { Authorship } from '../fields/authorship.ts'
 import type { MaskFields, Update } from '../fields/field-mask.ts'
 import type { SavedIssuer } from '../issuer/create-issuer.ts'
@@ -13,7 +14,12 @@ import { updateMaskParameter } from './update-mask.ts'
 export function updateIssuerRoute<Body>(deps: {
   issuerPatch: ZodType<Body>
   issuerFields: MaskFields
-  updateIssuer: (id: string, update: Update<Body>, authorship: Authorship) => Promise<SavedIssuer>
+  updateIssuer: (
+    caller: Caller,
+    id: string,
+    update: Update<Body>,
+    authorship: Authorship,
+  ) => Promise<SavedIssuer>
   keyStatus: (issuer: Issuer) => KeyStatus
 }): Route {
   return defineRoute({
@@ -28,7 +34,7 @@ export function updateIssuerRoute<Body>(deps: {
     honoursIfMatch: true,
     async handle({ params: { id = '' }, query, body, ifMatch, ...by }) {
       const update = { body, mask: query.updateMask, ifMatch }
-      const { issuer, notices } = await deps.updateIssuer(id, update, authorshipOf(by, query))
+      const { issuer, notices } = await deps.updateIssuer(by.caller, id, update, authorshipOf(by, query))
       return taggedAnswer(issuerJson(issuer, deps.keyStatus(issuer), notices))
     },
   })

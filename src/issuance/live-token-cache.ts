@@ -12,8 +12,9 @@ export type LiveTokenCache = {
   stats(): CacheStats
 }
 
-/** Tokens; with the rules of its identity some two kilobytes each. */
+/** Tokens; with the rules of its identity some two kilobytes each, and never much more than ten. */
 const MAX_TOKENS = 5_000
+const MAX_RULES_LENGTH = 10_000
 
 /**
  * The check whether a token counts, for whoever holds what it stands on against the current revisions afterwards, and
@@ -24,7 +25,12 @@ export function createLiveTokenCache(deps: {
   readonly verifyAccessToken: VerifyAccessToken
   readonly findTokenIdentity: (decisionId: string) => Promise<TokenIdentity | undefined>
 }): LiveTokenCache {
-  const rows = createRowCache({ max: MAX_TOKENS, load: deps.findTokenIdentity })
+  const rows = createRowCache({
+    max: MAX_TOKENS,
+    load: deps.findTokenIdentity,
+    // Rules may take half a megabyte, and each token would have a copy of its own.
+    isKept: ({ rules }) => JSON.stringify(rules).length <= MAX_RULES_LENGTH,
+  })
   return {
     ...rows,
     async find(token, audience) {

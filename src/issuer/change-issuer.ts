@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { z } from 'zod'
 import type { RecordChange } from '../change/change.ts'
 import type { Clock } from '../clock.ts'
@@ -18,13 +19,18 @@ export type ChangeIssuerDeps = {
   readonly recordIssuer: RecordChange<StoredIssuer>
 }
 
+export type UpdateIssuerDeps = ChangeIssuerDeps & {
+  /** Throws `permission_denied` unless whoever asks may say which keys an issuer has. */
+  readonly checkMaySetKeys: () => void
+}
+
 /**
  * Updates the fields that the mask names, or without one those that the body has. A field that is named and absent
- * gets its default, `jwks` none. Throws `invalid_argument`, `not_found`, `failed_precondition` where it is deleted, and
- * `aborted` for another etag.
+ * gets its default, `jwks` none. Throws `invalid_argument`, `not_found`, `failed_precondition` where it is deleted,
+ * `aborted` for another etag, and `permission_denied`.
  */
 export async function updateIssuer(
-  deps: ChangeIssuerDeps,
+  deps: UpdateIssuerDeps,
   id: string,
   { body, mask, ifMatch }: Update<z.infer<typeof issuerPatch>>,
   authorship: Authorship,
@@ -39,7 +45,9 @@ export async function updateIssuer(
     refuseDeleted(current)
     checkRevision(current.revision, ifMatch, body.etag)
     refuseAnother(current, body, updated.paths, isWhole)
-    return changeOf(current, body, updated.paths)
+    const written = changeOf(current, body, updated.paths)
+    if (written.jwks !== undefined && !isDeepStrictEqual(written.jwks, current.jwks)) deps.checkMaySetKeys()
+    return written
   })
   return { issuer, notices: unusedKeys(issuer) }
 }

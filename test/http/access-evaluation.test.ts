@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
 import type { App } from '../../src/app.ts'
 import { gitlabClaims } from '../support/gitlab-claims.ts'
@@ -642,6 +642,20 @@ for (const kind of DATABASES) {
         for (const { access } of found.decisions) assert.deepEqual(access.resource, project('books'))
         assert.deepEqual(none.decisions, [])
         assert.doesNotMatch(all.text, /eyJ[A-Za-z0-9_-]{20}/)
+      })
+
+      test('is neither a token that is asked about as a workload, nor anything else that is no email', async () => {
+        const accessToken = await signIn()
+        const ids = [accessToken, accessToken.slice(0, 200), randomBytes(6_000).toString('base64'), '']
+
+        const contexts = await Promise.all(
+          ids.map(async (id) => (await decide(question(workload(id)))).context),
+        )
+
+        for (const { reason, message, decisionId } of contexts) {
+          assert.deepEqual([reason, /is no email/.test(message)], ['identity_unknown', true])
+          assert.equal((await admin('GET', `/v1/decisions/${decisionId}`)).identity, null)
+        }
       })
 
       test('is nothing but counts of tokens that do not count, where there are too many', async () => {
