@@ -43,7 +43,8 @@ function secrets(): Record<string, string> {
 
 describe('claimgate keys rotate, on an embedded database', () => {
   const dataDir = mkdtempSync(join(tmpdir(), 'claimgate-rotate-'))
-  const env = { DATA_DIR: dataDir, PORT: '0', PUBLIC_URL: 'http://localhost:8080' }
+  const { ADMIN_TOKEN } = secrets()
+  const env = { DATA_DIR: dataDir, PORT: '0', PUBLIC_URL: 'http://localhost:8080', ADMIN_TOKEN }
   before(() => copyEmbeddedTemplate(dataDir))
   after(() => rmSync(dataDir, { recursive: true, force: true }))
 
@@ -71,6 +72,31 @@ describe('claimgate keys rotate, on an embedded database', () => {
     assert.equal(meant.exitCode, 0, meant.stderr)
     assert.equal(JSON.parse(meant.stdout).state, 'ACTIVE')
     assert.match(told.stdout, /^\S{43} signs now\. The keys before it are gone, and so are their tokens\.\n$/)
+  })
+
+  test('records what it did, as the operator', async () => {
+    const service = await startServiceProcess(env)
+    const answer = await fetch(`${service.url}/v1/changes?author=operator`, {
+      headers: { authorization: `Bearer ${ADMIN_TOKEN}` },
+    })
+    const { changes } = await answer.json()
+    await service.stop()
+
+    const done = changes
+      .toReversed()
+      .map((change: Record<string, { state: string } | null>) => [
+        change.verb,
+        change.before?.state ?? null,
+        change.after?.state ?? null,
+      ])
+    assert.deepEqual(done, [
+      ['ROTATE', null, 'PENDING'],
+      ['ROTATE', 'ACTIVE', 'REVOKED'],
+      ['ROTATE', 'PENDING', 'REVOKED'],
+      ['ROTATE', null, 'ACTIVE'],
+      ['ROTATE', 'ACTIVE', 'REVOKED'],
+      ['ROTATE', null, 'ACTIVE'],
+    ])
   })
 
   test('cannot run while a service has the database, and says so', async (t) => {
