@@ -43,8 +43,13 @@ function secrets(): Record<string, string> {
 
 describe('claimgate keys rotate, on an embedded database', () => {
   const dataDir = mkdtempSync(join(tmpdir(), 'claimgate-rotate-'))
-  const { ADMIN_TOKEN } = secrets()
-  const env = { DATA_DIR: dataDir, PORT: '0', PUBLIC_URL: 'http://localhost:8080', ADMIN_TOKEN }
+  const adminToken = randomBytes(24).toString('hex')
+  const env = {
+    DATA_DIR: dataDir,
+    PORT: '0',
+    PUBLIC_URL: 'http://localhost:8080',
+    ADMIN_TOKEN: adminToken,
+  }
   before(() => copyEmbeddedTemplate(dataDir))
   after(() => rmSync(dataDir, { recursive: true, force: true }))
 
@@ -77,9 +82,9 @@ describe('claimgate keys rotate, on an embedded database', () => {
   test('records what it did, as the operator', async () => {
     const service = await startServiceProcess(env)
     const answer = await fetch(`${service.url}/v1/changes?author=operator`, {
-      headers: { authorization: `Bearer ${ADMIN_TOKEN}` },
+      headers: { authorization: `Bearer ${adminToken}` },
     })
-    const { changes } = await answer.json()
+    const { changes } = JSON.parse(await answer.text())
     await service.stop()
 
     const done = changes
