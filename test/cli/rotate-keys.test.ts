@@ -79,22 +79,26 @@ describe('claimgate keys rotate, on an embedded database', () => {
     assert.match(told.stdout, /^\S{43} signs now\. The keys before it are gone, and so are their tokens\.\n$/)
   })
 
-  test('records what it did, as the operator', async () => {
+  test('cannot run while a service has the database, and says so; the service tells what it did before', async (t) => {
     const service = await startServiceProcess(env)
+    t.after(() => service.stop('SIGKILL'))
+
+    const { exitCode, stdout, stderr } = await run(env)
     const answer = await fetch(`${service.url}/v1/changes?author=operator`, {
       headers: { authorization: `Bearer ${adminToken}` },
     })
-    const { changes } = JSON.parse(await answer.text())
-    await service.stop()
 
-    const done = changes
+    assert.deepEqual([exitCode, stdout], [2, ''])
+    assert.match(stderr, /in use/)
+    const { changes } = JSON.parse(await answer.text())
+    const states = changes
       .toReversed()
-      .map((change: Record<string, { state: string } | null>) => [
-        change.verb,
-        change.before?.state ?? null,
-        change.after?.state ?? null,
+      .map(({ verb, before, after }: Record<string, { state: string } | null>) => [
+        verb,
+        before?.state ?? null,
+        after?.state ?? null,
       ])
-    assert.deepEqual(done, [
+    assert.deepEqual(states, [
       ['ROTATE', null, 'PENDING'],
       ['ROTATE', 'ACTIVE', 'REVOKED'],
       ['ROTATE', 'PENDING', 'REVOKED'],
@@ -102,16 +106,6 @@ describe('claimgate keys rotate, on an embedded database', () => {
       ['ROTATE', 'ACTIVE', 'REVOKED'],
       ['ROTATE', null, 'ACTIVE'],
     ])
-  })
-
-  test('cannot run while a service has the database, and says so', async (t) => {
-    const service = await startServiceProcess(env)
-    t.after(() => service.stop('SIGKILL'))
-
-    const { exitCode, stdout, stderr } = await run(env)
-
-    assert.deepEqual([exitCode, stdout], [2, ''])
-    assert.match(stderr, /in use/)
   })
 })
 
