@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { JWK } from 'jose'
 import { freePort } from '../test/support/postgres.ts'
@@ -30,6 +31,15 @@ export type ServiceOptions = {
   readonly profileDir?: string | undefined
 }
 
+/** What `npm start` gives Node: its flags and the command. */
+function argumentsOfStart(checkout: string): readonly string[] {
+  const { scripts } = JSON.parse(readFileSync(join(checkout, 'package.json'), 'utf8'))
+  const words = String(scripts.start)
+    .replace(/^exec node /, '')
+    .split(' ')
+  return words.map((word) => (word === 'src/main.ts' ? join(checkout, word) : word))
+}
+
 export async function startService(options: ServiceOptions): Promise<Service> {
   const { name, checkout, clusterUrl, directory, issuer, profileDir } = options
   const databaseName = `bench_${randomBytes(6).toString('hex')}`
@@ -40,7 +50,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const profiling = profileDir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDir}`]
   const server = await startProcess({
     command: process.execPath,
-    args: [...profiling, join(checkout, 'src/main.ts'), 'serve'],
+    args: [...profiling, ...argumentsOfStart(checkout)],
     env: {
       PORT: String(port),
       DATABASE_URL: databaseUrl,

@@ -18,6 +18,7 @@ export function historyScenario({ fillDecisions, measurePages }: HistoryParts): 
     const [empty, filled] = [await bench.startService('empty'), await bench.startService(`${rows} decisions`)]
     bench.say(`storing ${rows} decisions`)
     await fillDecisions(filled.databaseUrl, rows)
+    bench.say('stored; measuring')
     const contestants = await Promise.all(
       [empty, filled].map(async (service) =>
         exchangeContestant(bench, service, [await service.createIdentity('deploy')]),

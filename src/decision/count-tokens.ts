@@ -2,7 +2,7 @@ import type { Clock } from '../clock.ts'
 import type { Database, PreparedStatement } from '../db/database.ts'
 import { firstIdAt } from './decision-id.ts'
 
-/** Access tokens that have not expired and were not revoked, whether or not something keeps them from counting now. */
+/** Access tokens that have not expired and were not revoked, nor the key that signed them, whether or not something keeps them from counting now. */
 export type TokenCount = {
   readonly unexpiredTokens: number
   /** False: there were more exchanges than are looked at, so there may be more tokens. */
@@ -69,7 +69,8 @@ function readCount(row: CountRow | undefined): TokenCount {
 }
 
 const IS_TOKEN = `d.kind = 'EXCHANGE' and d.outcome = 'ALLOWED' and d.issued_expire_time > $2::timestamptz
-        and not exists (select from revoked_tokens r where r.decision_id = d.id)`
+        and not exists (select from revoked_tokens r where r.decision_id = d.id)
+        and not exists (select from signing_keys k where k.kid = d.issued_key_id and k.state = 'REVOKED')`
 
 const OF_IDENTITY: PreparedStatement = {
   name: 'count-tokens-of-identity',
@@ -94,7 +95,7 @@ const OF_ISSUER: PreparedStatement = {
   name: 'count-tokens-of-issuer',
   text: `
     with looked as (
-      select id, kind, outcome, issuer_url, issued_expire_time, identity_id, identity_revision
+      select id, kind, outcome, issuer_url, issued_key_id, issued_expire_time, identity_id, identity_revision
         from decisions where id >= $1::uuid order by id desc limit $3
     )
     select count(*)::integer as looked,

@@ -1,5 +1,5 @@
-import { createPrivateKey, type JsonWebKey, type KeyObject } from 'node:crypto'
-import { type CryptoKey, createLocalJWKSet, type JWK } from 'jose'
+import { createPrivateKey, createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto'
+import type { JWK } from 'jose'
 import { unavailable } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { dueChanges, nextRotation } from './due-changes.ts'
@@ -9,7 +9,6 @@ import {
   CLOCK_DIFFERENCE_MS,
   JWKS_MAX_AGE_MS,
   PUBLISHED_AHEAD_MS,
-  SIGNING_ALGORITHM,
   type StoredSigningKey,
 } from './signing-key.ts'
 import { readPublishedKeys, resealSigningKey } from './signing-key-store.ts'
@@ -29,8 +28,8 @@ export type SigningKeys = {
   activeKeyId(): string
   /** The private key of one that signs, or did so a moment ago and was not taken away. */
   findPrivateKey(kid: string): KeyObject | undefined
-  /** The published key that a token of ours names. Throws a `JOSEError` where there is none. */
-  findPublicKey(kid: string): Promise<CryptoKey>
+  /** The published key that a token of ours names. */
+  findPublicKey(kid: string): Promise<KeyObject | undefined>
   /** Whether they were read so lately that a token may leave on them. */
   areFresh(): boolean
   /** Reads them anew, and does what is due with them. Throws what the database says; then all stays as it was. */
@@ -58,8 +57,7 @@ type Snapshot = {
   readonly readAt: number
   readonly keys: readonly StoredSigningKey[]
   readonly active: StoredSigningKey | undefined
-  readonly jwks: readonly JWK[]
-  readonly findPublicKey: ReturnType<typeof createLocalJWKSet>
+  readonly publicKeys: ReadonlyMap<string, KeyObject>
 }
 
 /**
@@ -148,15 +146,18 @@ export async function openSigningKeys(deps: SigningKeysDeps): Promise<SigningKey
     findPrivateKey: (kid) => privateKeys.get(kid),
     async findPublicKey(kid) {
       // One that was made a moment ago may sign already, where those before it were taken away.
-      if (!current.keys.some((key) => key.kid === kid)) await refresh().catch(() => undefined)
-      return current.findPublicKey({ alg: SIGNING_ALGORITHM, kid })
+      if (!current.publicKeys.has(kid)) await refresh().catch(() => undefined)
+      return current.publicKeys.get(kid)
     },
     areFresh: () => isWithin(current.readAt, clock(), FRESH_FOR_MS),
     refresh,
     async publish() {
       // Verifiers need the keys also while the database is down.
       await refresh().catch(() => undefined)
-      return { keys: current.jwks, maxAgeSeconds: Math.floor(maxAgeMs(current.readAt, clock()) / 1000) }
+      return {
+        keys: current.keys.map(({ publicJwk }) => publicJwk),
+        maxAgeSeconds: Math.floor(maxAgeMs(current.readAt, clock()) / 1000),
+      }
     },
     async check() {
       await refresh()
@@ -182,12 +183,10 @@ async function readOrMakeKeys(deps: SigningKeysDeps): Promise<readonly StoredSig
 
 function snapshotOf(keys: readonly StoredSigningKey[], readAt: number, before?: Snapshot): Snapshot {
   const active = keys.find(({ state }) => state === 'ACTIVE')
-  const isSameSet =
-    before?.keys.length === keys.length && keys.every(({ kid }, index) => kid === before.keys[index]?.kid)
   // Importing a key costs more than using it.
-  if (isSameSet) return { ...before, readAt, keys, active }
-  const jwks = keys.map(({ publicJwk }) => publicJwk)
-  return { readAt, keys, active, jwks, findPublicKey: createLocalJWKSet({ keys: [...jwks] }) }
+  const importKey = ({ kid, publicJwk }: StoredSigningKey) =>
+    before?.publicKeys.get(kid) ?? createPublicKey({ key: publicJwk as JsonWebKey, format: 'jwk' })
+  return { readAt, keys, active, publicKeys: new Map(keys.map((key) => [key.kid, importKey(key)])) }
 }
 
 async function openPrivateKey(encryption: KeyEncryption, kid: string, sealed: string): Promise<KeyObject> {

@@ -1,5 +1,4 @@
-import { KeyObject } from 'node:crypto'
-import { type CryptoKey, errors } from 'jose'
+import type { KeyObject } from 'node:crypto'
 import { z } from 'zod'
 import type { Clock } from '../clock.ts'
 import { type JsonValue, parseJsonStrictly } from '../json.ts'
@@ -53,20 +52,6 @@ const claimsShape = z.object({
 export function createAccessTokenVerifier(
   deps: AccessTokenVerifierDeps,
 ): (token: string, audience: Audience) => Promise<AccessTokenClaims | undefined> {
-  const keyObjects = new WeakMap<CryptoKey, KeyObject>()
-
-  async function findKeyObject(kid: string): Promise<KeyObject | undefined> {
-    try {
-      const key = await deps.keys.findPublicKey(kid)
-      const known = keyObjects.get(key) ?? KeyObject.from(key)
-      keyObjects.set(key, known)
-      return known
-    } catch (error) {
-      if (error instanceof errors.JOSEError) return undefined
-      throw error
-    }
-  }
-
   return async (token, audience) => {
     if (token.length > MAX_LENGTH) return undefined
     const [, head = '', body = ''] = PARTS.exec(token) ?? []
@@ -78,7 +63,8 @@ export function createAccessTokenVerifier(
     const isOurs = claims.iss === deps.issuer && (audience === 'any' || claims.aud === deps.issuer)
     const isInTime = claims.exp > now - deps.clockSkewSeconds && claims.nbf <= now + deps.clockSkewSeconds
     if (!isOurs || !isInTime) return undefined
-    const key = await findKeyObject(header.data.kid)
+    const { kid } = header.data
+    const key = await deps.keys.findPublicKey(kid)
     if (key === undefined || !(await deps.verifySignature(SIGNING_ALGORITHM, key, token))) return undefined
     return {
       email: claims.sub,
@@ -86,7 +72,7 @@ export function createAccessTokenVerifier(
       issueTime: claims.iat,
       expireTime: claims.exp,
       decisionId: claims.jti,
-      keyId: header.data.kid,
+      keyId: kid,
       roles: claims.roles,
       projects: claims.projects ?? [],
       rules: claims.rules,

@@ -121,6 +121,7 @@ describe('a service role beside the owner', { skip: !DATABASES.includes('postgre
       project_bindings: 'DELETE,INSERT,SELECT',
       projects: 'INSERT,SELECT,UPDATE',
       readiness: 'SELECT,UPDATE',
+      revoked_tokens: 'DELETE,INSERT,SELECT',
       role_changes: 'SELECT,UPDATE',
       roles: 'DELETE,INSERT,SELECT,UPDATE',
       signing_keys: 'INSERT,SELECT,UPDATE',

@@ -114,7 +114,9 @@ describe('the examples, planned and applied in a service', () => {
       planned.stdout,
       '~ gitlab-deploy@workload.example.com\n    title: "GitLab Deploy" -> "Deploy by GitLab"\n' +
         '    6 findings as before: --json shows them\n\n' +
-        '- review@workload.example.com\n\n0 to create, 1 to change, 1 to delete, 4 unchanged.\n',
+        '- review@workload.example.com\n' +
+        '    impact on 0 decisions since 2026-10-25T12:00:00.000Z: nothing would come out otherwise\n\n' +
+        '0 to create, 1 to change, 1 to delete, 4 unchanged.\n',
     )
     assert.equal(forbidden.status, 2)
     assert.match(forbidden.stderr, /permission claimgate\.workloadIdentities\.update/)

@@ -63,6 +63,29 @@ for (const kind of DATABASES) {
     const me = async (token: string, url: string) =>
       (await world.request('GET', '/v1/users/me', { url, headers: { authorization: `Bearer ${token}` } }))
         .status
+    const introspect = async (token: string, url: string) =>
+      (
+        await world.request('POST', '/oauth2/introspect', {
+          url,
+          raw: `token=${token}`,
+          headers: {
+            authorization: `Bearer ${world.adminToken}`,
+            'content-type': 'application/x-www-form-urlencoded',
+          },
+        })
+      ).json.active
+    const evaluate = async (token: string, url: string) =>
+      (
+        await world.request('POST', '/access/v1/evaluation', {
+          url,
+          body: {
+            subject: { type: 'token', id: token },
+            action: { name: 'claimgate.decisions.list' },
+            resource: { type: 'workspace', id: 'default' },
+          },
+          headers: { authorization: `Bearer ${world.adminToken}` },
+        })
+      ).json.decision
     const kidOf = (token: string) => decodeProtectedHeader(token).kid
     const verify = (token: string, find: JWTVerifyGetKey) =>
       jwtVerify(token, find, {
@@ -222,6 +245,11 @@ for (const kind of DATABASES) {
       await rotate()
       const tokens = await Promise.all(instances.map(({ url }) => exchange(url)))
       const old = kidOf(tokens[0] ?? '')
+      for (const { url } of instances) {
+        for (const token of tokens) {
+          assert.deepEqual([await introspect(token, url), await evaluate(token, url)], [true, true])
+        }
+      }
 
       const { status, json } = await rotate({ immediately: true })
 
@@ -230,6 +258,8 @@ for (const kind of DATABASES) {
       // First those that nobody told.
       for (const { url } of instances.toReversed()) {
         for (const token of tokens) {
+          assert.equal(await evaluate(token, url), false)
+          assert.equal(await introspect(token, url), false)
           assert.equal(await me(token, url), 401)
           const headers = { authorization: `Bearer ${token}` }
           assert.equal((await world.request('GET', '/v1/decisions', { url, headers })).status, 401)

@@ -1,14 +1,7 @@
 import assert from 'node:assert/strict'
 import { generateKeyPairSync, type KeyObject, randomUUID } from 'node:crypto'
 import { before, describe, test } from 'node:test'
-import {
-  calculateJwkThumbprint,
-  createLocalJWKSet,
-  decodeJwt,
-  exportJWK,
-  type JWTPayload,
-  SignJWT,
-} from 'jose'
+import { calculateJwkThumbprint, decodeJwt, exportJWK, type JWTPayload, SignJWT } from 'jose'
 import type { AllowedDecision, Recorded } from '../../src/decision/decision.ts'
 import { signAccessToken } from '../../src/issuance/access-token.ts'
 import { createAccessTokenVerifier } from '../../src/issuance/verify-access-token.ts'
@@ -41,11 +34,10 @@ async function makeKeys() {
   const jwk = await exportJWK(publicKey)
   const kid = await calculateJwkThumbprint(jwk)
   const jwks = { keys: [{ ...jwk, kid, use: 'sig', alg: 'ES256' }] }
-  const findPublicKey = createLocalJWKSet(jwks)
   return {
     active: { kid, privateKey },
     jwks,
-    findPublicKey: (keyId: string) => findPublicKey({ alg: 'ES256', kid: keyId }),
+    findPublicKey: async (keyId: string) => (keyId === kid ? publicKey : undefined),
     findPrivateKey: (keyId: string) => (keyId === kid ? privateKey : undefined),
     areFresh: () => true,
     refresh: async () => undefined,

@@ -80,10 +80,14 @@ export type IdentityOptions = { readonly id?: string; readonly config?: object; 
 export const IDENTITY_DOMAIN = 'workload.example.com'
 
 /** A whole service on a database of its own (or the one that `env` names), with look-alikes of GitLab and GitHub whose keys are real. */
-export async function startWorld(kind: DatabaseKind, env: Record<string, string> = {}): Promise<World> {
+export async function startWorld(
+  kind: DatabaseKind,
+  env: Record<string, string> = {},
+  clock = createTestClock(),
+): Promise<World> {
   const opened = new AsyncDisposableStack()
   try {
-    return await openWorld(opened, kind, env)
+    return await openWorld(opened, kind, env, clock)
   } catch (error) {
     await opened.disposeAsync()
     throw error
@@ -94,8 +98,8 @@ async function openWorld(
   opened: AsyncDisposableStack,
   kind: DatabaseKind,
   env: Record<string, string>,
+  clock: TestClock,
 ): Promise<World> {
-  const clock = createTestClock()
   const gitlab = await startGitlab({ clock })
   opened.defer(() => gitlab.close())
   const github = await startGithub({ clock })
