@@ -15,7 +15,7 @@ import {
 } from '../identity/draft-workload-identity.ts'
 import { readIdentityPatch } from '../identity/identity-patch.ts'
 import { IDENTITY_FIELDS, workloadIdentityPatchSchema } from '../identity/workload-identity-schema.ts'
-import { createDraftStore, findDraft, removeDraft, writeDraft } from '../policy/draft-store.ts'
+import { createDraftStore, createRemoveDraft, findDraft, writeDraft } from '../policy/draft-store.ts'
 import type { MeasureDraft } from './draft-impact.ts'
 import { identityDraftImpact } from './identity-draft-impact.ts'
 import type { IdentityChanges } from './identity-routes.ts'
@@ -28,7 +28,13 @@ export function draftRoutes(
   measureDraft: MeasureDraft,
 ): readonly Route[] {
   const drafts = createDraftStore(parts.db)
-  const stores = { drafts, findDraft, writeDraft, removeDraft, recordDraft: parts.recordIdentityDraft }
+  const stores = {
+    drafts,
+    findDraft,
+    writeDraft,
+    removeDraft: createRemoveDraft(parts.recordIdentityDraft),
+    recordDraft: parts.recordIdentityDraft,
+  }
   const depsOf = async (caller: Caller): Promise<DraftDeps> => ({ ...(await changesOf(caller)), ...stores })
   return [
     getDraftRoute({

@@ -24,7 +24,7 @@ import type { Route } from '../http/route.ts'
 import { updateGuardrailsRoute } from '../http/update-guardrails.ts'
 import { updateGuardrailsDraftRoute } from '../http/update-guardrails-draft.ts'
 import { diffModules } from '../policy/diff-modules.ts'
-import { createDraftStore, findDraft, removeDraft, writeDraft } from '../policy/draft-store.ts'
+import { createDraftStore, createRemoveDraft, findDraft, writeDraft } from '../policy/draft-store.ts'
 import { insertPolicy } from '../policy/policy-store.ts'
 import { createPolicyVersionStore } from '../policy/policy-version-store.ts'
 import type { MeasureDraft } from './draft-impact.ts'
@@ -46,7 +46,7 @@ export function guardrailsRoutes(
     drafts,
     findDraft,
     writeDraft,
-    removeDraft,
+    removeDraft: createRemoveDraft(parts.recordGuardrailsDraft),
     recordDraft: parts.recordGuardrailsDraft,
   }
   const versions = { ...parts, subject: GUARDRAILS, policyVersions, diffModules }

@@ -142,9 +142,9 @@ export function identityRoutes(
         ),
     }),
     revokeIdentityTokensRoute({
-      revokeTokens: (caller, email, ifMatch) =>
+      revokeTokens: (caller, email, ...asked) =>
         inTurn(email, async () => {
-          const { identity, revoked } = await revokeIdentityTokens(await changesOf(caller), email, ifMatch)
+          const { identity, revoked } = await revokeIdentityTokens(await changesOf(caller), email, ...asked)
           // They are ended whether or not they can be counted.
           const count = await parts.tokenCounter.ofIdentity(identity, revoked).catch(uncounted(parts.log))
           return { ...(count ?? UNCOUNTED), revision: revoked.until }

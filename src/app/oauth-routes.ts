@@ -9,13 +9,14 @@ import type { Parts } from './parts.ts'
 
 /** What the libraries of OAuth know how to ask; the exchange is the very one that jobs make. */
 export function oauthRoutes(
-  { config: { publicUrl }, db, findLiveToken, verifyAccessToken }: Parts,
+  parts: Parts,
   exchange: Parameters<typeof exchangeOAuthTokenRoute>[0],
 ): readonly Route[] {
+  const { publicUrl } = parts.config
   return [
     exchangeOAuthTokenRoute(exchange),
-    introspectTokenRoute({ findLiveToken, publicUrl }),
-    revokeTokenRoute({ revokeToken: (token) => revokeToken({ db, verifyAccessToken }, token) }),
+    introspectTokenRoute({ ...parts, publicUrl }),
+    revokeTokenRoute({ revokeToken: (...asked) => revokeToken(parts, ...asked) }),
     ...oauthMetadataRoutes({ publicUrl, signingAlgorithm: SIGNING_ALGORITHM }),
   ]
 }

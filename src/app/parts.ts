@@ -85,6 +85,7 @@ export async function openParts(options: AppOptions, opened: AsyncDisposableStac
     opened.use(createAttemptSummaries({ insert: decisions.insertSummaries, newDecisionId, clock, log }))
   const attempts = { verified: summaries(), unverified: summaries() }
   const changes = createChangeStore(db, firstIdAt)
+  const records = recordChanges(createInsertChange(newDecisionId))
   const refusals = opened.use(
     createRefusalRecorder({
       ...changes,
@@ -98,7 +99,7 @@ export async function openParts(options: AppOptions, opened: AsyncDisposableStac
   const signatures = createSignatureThread({ log })
   opened.defer(() => signatures.close())
   const keys = opened.use(
-    await openSigningKeys({ ...config, db, encryption, clock, log, forget: signatures.forget }),
+    await openSigningKeys({ ...config, ...records, db, encryption, clock, log, forget: signatures.forget }),
   )
   const policies = createPolicyStore(db)
   const evaluator = createEvaluator({ loadWasm: policies.loadWasm, log })
@@ -154,7 +155,7 @@ export async function openParts(options: AppOptions, opened: AsyncDisposableStac
     refusalLimits: createRefusalLimits(clock),
     changes,
     recordRefusal: refusals.record,
-    ...recordChanges(createInsertChange(newDecisionId)),
+    ...records,
     /** Refusals without a row of their own: those of verified tokens never share a statement with others. */
     attempts,
     signatures,

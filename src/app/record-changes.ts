@@ -10,10 +10,14 @@ import { guardrailsDraftJson, guardrailsJson } from '../http/guardrails-json.ts'
 import { iamPolicyJson } from '../http/iam-policy-json.ts'
 import { storedIssuerJson } from '../http/issuer-json.ts'
 import { projectJson } from '../http/project-json.ts'
+import { revocableTokenJson } from '../http/revocable-token-json.ts'
 import { roleJson } from '../http/role-json.ts'
+import { signingKeyJson } from '../http/signing-key-json.ts'
 import { workloadIdentityJson } from '../http/workload-identity-json.ts'
 import type { DraftOf } from '../identity/draft-workload-identity.ts'
 import type { WholeIdentity } from '../identity/identity-store.ts'
+import type { RevocableToken } from '../issuance/revoke-token.ts'
+import type { StoredSigningKey } from '../issuance/signing-key.ts'
 
 /** What records the changes of each kind of resource, as the API shows it. */
 export function recordChanges(insertChange: InsertChange) {
@@ -45,6 +49,15 @@ export function recordChanges(insertChange: InsertChange) {
     recordRole: createChangeRecorder(insertChange, {
       nameOf: ({ id }: Role) => `roles/${id}`,
       show: roleJson,
+    }),
+    /** By its identity's name: a token has none that could be told. */
+    recordToken: createChangeRecorder(insertChange, {
+      nameOf: ({ claims }: RevocableToken) => `workloadIdentities/${claims.email}`,
+      show: revocableTokenJson,
+    }),
+    recordSigningKey: createChangeRecorder(insertChange, {
+      nameOf: ({ kid }: StoredSigningKey) => `signingKeys/${kid}`,
+      show: signingKeyJson,
     }),
     recordGuardrails: createChangeRecorder(insertChange, { nameOf: () => GUARDRAILS, show: guardrailsJson }),
     recordGuardrailsDraft: createChangeRecorder(insertChange, {

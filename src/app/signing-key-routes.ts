@@ -18,10 +18,11 @@ export function signingKeyRoutes(parts: Parts): readonly Route[] {
       pageTokens,
     }),
     rotateSigningKeyRoute({
-      async rotateSigningKey({ immediately }) {
+      async rotateSigningKey({ immediately }, authorship) {
         // A pending key that is due is no rotation that is under way.
         if (!immediately) await keys.refresh()
-        const key = await (immediately ? replaceSigningKeys(parts) : rotateSigningKey(parts))
+        const rotate = immediately ? replaceSigningKeys : rotateSigningKey
+        const key = await rotate(parts, authorship)
         // It is done, whether or not this instance can read it now.
         await keys.refresh().catch(() => undefined)
         return key

@@ -10,7 +10,7 @@ export const changeParameters = {
     .meta({ description: "The resource's name, as in `workloadIdentities/EMAIL` or `projects/payments`." }),
   author: z.string().meta({
     description:
-      'Whose: `adminTokens/ID` (`first` is ADMIN_TOKEN) or `workloadIdentities/EMAIL`, a job with its access token.',
+      'Whose: `adminTokens/ID` (`first` is ADMIN_TOKEN), `workloadIdentities/EMAIL`, a job with its access token, `operator` by the command line, or `claimgate` itself, by its schedule.',
   }),
   outcome: z.enum(['DONE', 'REFUSED']),
   since: z

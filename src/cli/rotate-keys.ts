@@ -1,7 +1,11 @@
 import { createInterface } from 'node:readline/promises'
+import { recordChanges } from '../app/record-changes.ts'
+import { createInsertChange } from '../change/change-store.ts'
 import { systemClock } from '../clock.ts'
 import { readSecrets } from '../config/secrets.ts'
 import { openDatabase } from '../db/open-database.ts'
+import { createDecisionIds } from '../decision/decision-id.ts'
+import type { Authorship } from '../fields/authorship.ts'
 import { signingKeyJson } from '../http/signing-key-json.ts'
 import { createKeyEncryption } from '../issuance/key-encryption.ts'
 import { replaceSigningKeys, rotateSigningKey } from '../issuance/rotate-signing-keys.ts'
@@ -30,16 +34,20 @@ export const rotateKeysCommand: ServiceCommand = {
   },
 }
 
+/** Whoever may run commands on the service's database: who that is, is known outside. */
+const BY_COMMAND: Authorship = { author: 'operator', reason: undefined }
+
 async function rotate({ config, log }: CommandContext, immediately: boolean): Promise<StoredSigningKey> {
   const db = await openDatabase(config, { migrate: false, log })
   try {
     const encryption = createKeyEncryption(readSecrets(config).keyEncryptionKeys)
-    const deps = { ...config, db, encryption, clock: systemClock, log }
+    const records = recordChanges(createInsertChange(createDecisionIds()))
+    const deps = { ...config, ...records, db, encryption, clock: systemClock, log }
     // Also where the keys before it cannot be opened any more.
-    if (immediately) return await replaceSigningKeys(deps)
+    if (immediately) return await replaceSigningKeys(deps, BY_COMMAND)
     await using keys = await openSigningKeys(deps)
     await keys.check()
-    return await rotateSigningKey(deps)
+    return await rotateSigningKey(deps, BY_COMMAND)
   } finally {
     await db.close()
   }

@@ -3,7 +3,7 @@ import { checkActivation } from '../db/check-draft.ts'
 import { checkRevision, type IfMatch } from '../db/check-revision.ts'
 import { RequestError } from '../errors.ts'
 import type { Authorship } from '../fields/authorship.ts'
-import type { Draft, DraftStore, findDraft, removeDraft, writeDraft } from '../policy/draft-store.ts'
+import type { Draft, DraftStore, findDraft, RemoveDraft, writeDraft } from '../policy/draft-store.ts'
 import { GUARDRAILS, type Guardrails, guardrailsOf } from './guardrails.ts'
 import { type GuardrailsStore, lockGuardrails } from './guardrails-store.ts'
 import { type GuardrailsChange, type SaveGuardrailsDeps, saveGuardrails } from './save-guardrails.ts'
@@ -12,7 +12,7 @@ export type DraftGuardrailsDeps = SaveGuardrailsDeps & {
   readonly drafts: DraftStore
   readonly findDraft: typeof findDraft
   readonly writeDraft: typeof writeDraft
-  readonly removeDraft: typeof removeDraft
+  readonly removeDraft: RemoveDraft<Draft>
   readonly recordDraft: RecordChange<Draft>
   readonly guardrails: GuardrailsStore
 }
@@ -58,26 +58,32 @@ export async function activateGuardrailsDraft(
   const draft = await existingGuardrailsDraft(deps)
   checkRevision(draft.revision, ifMatch)
   checkActivation(draft, impactId, '/v1/guardrails/draft:impact')
-  const saved = await saveGuardrails(
+  return saveGuardrails(
     deps,
-    { spec: guardrailsOf(draft), ifMatch: [revision] },
+    {
+      spec: guardrailsOf(draft),
+      ifMatch: [revision],
+      async andThen(trx, now) {
+        const change = { verb: 'ACTIVATION', before: draft }
+        await deps.removeDraft(trx, { ...draft, subject: GUARDRAILS }, change, authorship, now)
+      },
+    },
     { ...authorship, change: 'ACTIVATION' },
   )
-  await deps.drafts.remove(GUARDRAILS, draft.revision)
-  return saved
 }
 
 /** Throws the draft away. Throws `not_found` where there is none, `aborted` where its etag is another. */
 export async function deleteGuardrailsDraft(
-  deps: Pick<DraftGuardrailsDeps, 'db' | 'clock' | 'drafts' | 'removeDraft' | 'recordDraft'>,
+  deps: Pick<DraftGuardrailsDeps, 'db' | 'clock' | 'drafts' | 'removeDraft'>,
   ifMatch: IfMatch,
   authorship: Authorship,
 ): Promise<void> {
   const draft = await existingGuardrailsDraft(deps)
   checkRevision(draft.revision, ifMatch)
   await deps.db.kysely.transaction().execute(async (trx) => {
-    if (!(await deps.removeDraft(trx, GUARDRAILS, draft.revision))) return
-    await deps.recordDraft(trx, { verb: 'DELETE', before: draft }, authorship, new Date(deps.clock()))
+    const change = { verb: 'DELETE', before: draft }
+    const now = new Date(deps.clock())
+    await deps.removeDraft(trx, { ...draft, subject: GUARDRAILS }, change, authorship, now)
   })
 }
 

@@ -24,6 +24,8 @@ export type GuardrailsChange = {
   readonly spec: GuardrailsSpec
   readonly etag?: string | undefined
   readonly ifMatch: IfMatch
+  /** What else is changed with them, in their transaction. */
+  readonly andThen?: (trx: Database['kysely'], now: Date) => Promise<void>
 }
 
 /** What a body asks for: without source there are no guardrails, and no tests either. */
@@ -41,7 +43,7 @@ export function guardrailsIn({
  */
 export async function saveGuardrails(
   deps: SaveGuardrailsDeps,
-  { spec, etag, ifMatch }: GuardrailsChange,
+  { spec, etag, ifMatch, andThen }: GuardrailsChange,
   authorship: Authorship,
 ): Promise<Guardrails> {
   // Before the row is locked, which every other save would wait for.
@@ -49,7 +51,10 @@ export async function saveGuardrails(
   return deps.db.kysely.transaction().execute(async (trx) => {
     const current = await lockGuardrails(trx)
     checkRevision(current.revision, ifMatch, etag)
-    return writeGuardrails(deps, trx, { current, spec, policy }, authorship, new Date(deps.clock()))
+    const now = new Date(deps.clock())
+    const saved = await writeGuardrails(deps, trx, { current, spec, policy }, authorship, now)
+    await andThen?.(trx, now)
+    return saved
   })
 }
 

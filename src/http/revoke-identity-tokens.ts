@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import type { Caller } from '../access/caller.ts'
 import type { TokenCount } from '../decision/count-tokens.ts'
+import type { Authorship } from '../fields/authorship.ts'
+import { authorshipOf, reasonParameter } from './authorship.ts'
 import { isComplete } from './count-tokens.ts'
 import { defineRoute, type Route, type RouteRequest } from './route.ts'
 import { taggedAnswer } from './tagged-answer.ts'
@@ -11,6 +13,7 @@ export function revokeIdentityTokensRoute(deps: {
     caller: Caller,
     email: string,
     ifMatch: RouteRequest['ifMatch'],
+    authorship: Authorship,
   ) => Promise<TokenCount & { readonly revision: string }>
 }): Route {
   return defineRoute({
@@ -20,16 +23,21 @@ export function revokeIdentityTokensRoute(deps: {
     summary:
       'End all access tokens that an identity was issued until now, for good; it goes on getting new ones.',
     access: 'claimgate.workloadIdentities.update',
-    query: {},
+    query: { reason: reasonParameter },
     answer: z.strictObject({
       revokedTokens: z.int().meta({ description: 'How many of them had not expired.' }),
       isComplete,
       etag: z.string().meta({ description: "The identity's." }),
     }),
     honoursIfMatch: true,
-    async handle({ caller, params: { email = '' }, ifMatch, note }) {
+    async handle({ params: { email = '' }, query, ifMatch, note, ...by }) {
       note({ identity: email })
-      const { unexpiredTokens, isComplete, revision } = await deps.revokeTokens(caller, email, ifMatch)
+      const { unexpiredTokens, isComplete, revision } = await deps.revokeTokens(
+        by.caller,
+        email,
+        ifMatch,
+        authorshipOf(by, query),
+      )
       const answer = { revokedTokens: unexpiredTokens, isComplete, etag: revision }
       return taggedAnswer(answer)
     },

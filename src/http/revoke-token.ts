@@ -1,12 +1,17 @@
 import { z } from 'zod'
+import type { Authorship } from '../fields/authorship.ts'
+import { authorshipOf } from './authorship.ts'
 import { requiredToken, tokenFields } from './introspect-token.ts'
 import { NEVER_STORED } from './oauth-error.ts'
 import { defineRoute, type Route, SMALL_BODY } from './route.ts'
 
 /** `POST /oauth2/revoke` (RFC 7009): a token counts no more, from this answer on and everywhere. */
 export function revokeTokenRoute(deps: {
-  /** Gives the email of the identity whose token it is; undefined for what is none of ours, or expired. */
-  revokeToken: (token: string) => Promise<string | undefined>
+  /**
+   * Gives the email of the identity whose token it is; undefined for what is none of ours, or expired. The author is
+   * empty where it is whoever bears the token.
+   */
+  revokeToken: (token: string, authorship: Authorship) => Promise<string | undefined>
 }): Route {
   return defineRoute({
     method: 'POST',
@@ -23,8 +28,8 @@ export function revokeTokenRoute(deps: {
       form: { repeatable: [] },
     },
     answer: z.strictObject({}).meta({ description: 'The same for what was no token, or none any more.' }),
-    async handle({ body, note }) {
-      const email = await deps.revokeToken(requiredToken(body))
+    async handle({ body, note, ...by }) {
+      const email = await deps.revokeToken(requiredToken(body), authorshipOf(by, {}))
       if (email !== undefined) note({ identity: email })
       return { headers: NEVER_STORED, body: {} }
     },

@@ -1,5 +1,7 @@
 import { z } from 'zod'
+import type { Authorship } from '../fields/authorship.ts'
 import type { StoredSigningKey } from '../issuance/signing-key.ts'
+import { authorshipOf, reasonParameter } from './authorship.ts'
 import { defineRoute, type Route, SMALL_BODY } from './route.ts'
 import { signingKeyAnswer, signingKeyJson } from './signing-key-json.ts'
 
@@ -12,7 +14,10 @@ const rotateBody = z.strictObject({
 
 /** `POST /v1/signingKeys:rotate`. */
 export function rotateSigningKeyRoute(deps: {
-  rotateSigningKey: (options: { readonly immediately: boolean }) => Promise<StoredSigningKey>
+  rotateSigningKey: (
+    options: { readonly immediately: boolean },
+    authorship: Authorship,
+  ) => Promise<StoredSigningKey>
 }): Route {
   return defineRoute({
     method: 'POST',
@@ -21,11 +26,12 @@ export function rotateSigningKeyRoute(deps: {
     summary:
       'Publish the next signing key, which signs from its activateTime on, and answer with it; where one is published already, with that.',
     access: 'claimgate.signingKeys.rotate',
-    query: {},
+    query: { reason: reasonParameter },
     body: { schema: rotateBody, limit: SMALL_BODY },
     answer: signingKeyAnswer,
-    handle: async ({ body }) => ({
-      body: signingKeyJson(await deps.rotateSigningKey({ immediately: body.immediately ?? false })),
-    }),
+    async handle({ body: { immediately = false }, query, ...by }) {
+      const key = await deps.rotateSigningKey({ immediately }, authorshipOf(by, query))
+      return { body: signingKeyJson(key) }
+    },
   })
 }

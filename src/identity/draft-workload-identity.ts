@@ -3,7 +3,7 @@ import { checkActivation } from '../db/check-draft.ts'
 import { checkRevision, type IfMatch } from '../db/check-revision.ts'
 import { invalidArgument, RequestError } from '../errors.ts'
 import type { Authorship } from '../fields/authorship.ts'
-import type { Draft, DraftStore, findDraft, removeDraft, writeDraft } from '../policy/draft-store.ts'
+import type { Draft, DraftStore, findDraft, RemoveDraft, writeDraft } from '../policy/draft-store.ts'
 import type { SavedIdentity } from './create-workload-identity.ts'
 import { type IdentityPatch, readIdentityPatch } from './identity-patch.ts'
 import { type ChangeableIdentity, lockIdentity, type StoredIdentity, subjectOf } from './identity-store.ts'
@@ -17,7 +17,7 @@ export type DraftDeps = UpdateWorkloadIdentityDeps & {
   readonly drafts: DraftStore
   readonly findDraft: typeof findDraft
   readonly writeDraft: typeof writeDraft
-  readonly removeDraft: typeof removeDraft
+  readonly removeDraft: RemoveDraft<DraftOf>
   readonly recordDraft: RecordChange<DraftOf>
 }
 
@@ -74,23 +74,23 @@ export async function activateDraft(
   authorship: Authorship,
 ): Promise<SavedIdentity> {
   const identity = await existing(deps, email)
-  const subject = subjectOf(identity)
   const draft = await existingDraft(deps, identity)
   checkRevision(draft.revision, ifMatch)
   checkActivation(draft, impactId, `/v1/workloadIdentities/${email}/draft:impact`)
-  const patch = readIdentityPatch(draft.resource, '*')
-  const saved = await updateWorkloadIdentity(deps, email, {
-    patch,
+  return updateWorkloadIdentity(deps, email, {
+    patch: readIdentityPatch(draft.resource, '*'),
     ifMatch: [identity.revision],
     authorship: { ...authorship, change: 'ACTIVATION' },
+    async andThen(trx, now) {
+      const change = { verb: 'ACTIVATION', before: { email, draft } }
+      await deps.removeDraft(trx, { ...draft, subject: subjectOf(identity) }, change, authorship, now)
+    },
   })
-  await deps.drafts.remove(subject, draft.revision)
-  return saved
 }
 
 /** Throws a draft away. Throws `not_found` where there is none, `aborted` where its etag is another. */
 export async function deleteDraft(
-  deps: Pick<DraftDeps, 'db' | 'clock' | 'findIdentity' | 'drafts' | 'removeDraft' | 'recordDraft'>,
+  deps: Pick<DraftDeps, 'db' | 'clock' | 'findIdentity' | 'drafts' | 'removeDraft'>,
   email: string,
   ifMatch: IfMatch,
   authorship: Authorship,
@@ -99,9 +99,9 @@ export async function deleteDraft(
   const draft = await existingDraft(deps, identity)
   checkRevision(draft.revision, ifMatch)
   await deps.db.kysely.transaction().execute(async (trx) => {
-    if (!(await deps.removeDraft(trx, subjectOf(identity), draft.revision))) return
     const change = { verb: 'DELETE', before: { email, draft } }
-    await deps.recordDraft(trx, change, authorship, new Date(deps.clock()))
+    const now = new Date(deps.clock())
+    await deps.removeDraft(trx, { ...draft, subject: subjectOf(identity) }, change, authorship, now)
   })
 }
 

@@ -1,9 +1,18 @@
 import type { Authority } from '../access/authority.ts'
+import type { RecordChange } from '../change/change.ts'
+import type { Clock } from '../clock.ts'
 import { checkRevision, type IfMatch } from '../db/check-revision.ts'
 import type { Database } from '../db/database.ts'
 import type { RevokedRange } from '../decision/count-tokens.ts'
 import { RequestError } from '../errors.ts'
-import { allGiftsOf, lockIdentity, revokeTokens, type StoredIdentity } from './identity-store.ts'
+import type { Authorship } from '../fields/authorship.ts'
+import {
+  allGiftsOf,
+  lockIdentity,
+  revokeTokens,
+  type StoredIdentity,
+  type WholeIdentity,
+} from './identity-store.ts'
 
 /**
  * Ends all access tokens that an identity was issued until now, on every instance, for good: also one whose exchange is
@@ -13,10 +22,13 @@ import { allGiftsOf, lockIdentity, revokeTokens, type StoredIdentity } from './i
 export async function revokeIdentityTokens(
   deps: Pick<Authority, 'checkMayGive'> & {
     readonly db: Database
+    readonly clock: Clock
+    readonly recordIdentity: RecordChange<WholeIdentity>
     readonly findIdentity: (email: string) => Promise<StoredIdentity | undefined>
   },
   email: string,
   ifMatch: IfMatch,
+  authorship: Authorship,
 ): Promise<{ readonly identity: StoredIdentity; readonly revoked: RevokedRange }> {
   const found = await deps.findIdentity(email)
   if (found === undefined) throw new RequestError('not_found', 'There is no such workload identity.')
@@ -24,6 +36,10 @@ export async function revokeIdentityTokens(
     const identity = await lockIdentity(trx, found.id)
     deps.checkMayGive(allGiftsOf(identity))
     checkRevision(identity.revision, ifMatch)
-    return { identity, revoked: await revokeTokens(trx, identity) }
+    const revoked = await revokeTokens(trx, identity)
+    const after = { ...identity, revision: revoked.until }
+    const change = { verb: 'REVOKE_TOKENS', before: identity, after }
+    await deps.recordIdentity(trx, change, authorship, new Date(deps.clock()))
+    return { identity, revoked }
   })
 }

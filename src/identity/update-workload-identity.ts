@@ -36,6 +36,8 @@ export type IdentityChange = {
   readonly patch: IdentityPatch
   readonly ifMatch: IfMatch
   readonly authorship: Authorship
+  /** What else is changed with it, in its transaction. */
+  readonly andThen?: ((trx: Database['kysely'], now: Date) => Promise<void>) | undefined
 }
 
 /** What takes long or asks others, and is therefore made before the row is locked, for what was planned then. */
@@ -57,7 +59,7 @@ const MAX_ATTEMPTS = 5
 export async function updateWorkloadIdentity(
   deps: UpdateWorkloadIdentityDeps,
   email: string,
-  { patch, ifMatch, authorship }: IdentityChange,
+  { patch, ifMatch, authorship, andThen }: IdentityChange,
 ): Promise<SavedIdentity> {
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     const identity = await deps.findIdentity(email)
@@ -66,7 +68,8 @@ export async function updateWorkloadIdentity(
     const planFor = (current: ChangeableIdentity) =>
       current.revision === identity.revision ? plan : planUpdate(deps, current, patch, ifMatch)
     const prepared = await prepareUpdate(deps, identity, plan)
-    const saved = await save(deps, identity, prepared, planFor, authorship).catch((error: unknown) => {
+    const made = { prepared, planFor, authorship, andThen }
+    const saved = await save(deps, identity, made).catch((error: unknown) => {
       // Another request registered the same new issuer a moment ago: now it is there.
       if (violatedConstraint(error) === undefined) throw error
       return undefined
@@ -151,13 +154,22 @@ export async function prepareUpdate(
 function save(
   deps: UpdateWorkloadIdentityDeps,
   { id }: ChangeableIdentity,
-  prepared: PreparedUpdate,
-  planFor: (current: ChangeableIdentity) => PlannedUpdate,
-  authorship: Authorship,
+  {
+    prepared,
+    planFor,
+    authorship,
+    andThen,
+  }: Pick<IdentityChange, 'authorship' | 'andThen'> & {
+    readonly prepared: PreparedUpdate
+    readonly planFor: (current: ChangeableIdentity) => PlannedUpdate
+  },
 ): Promise<SavedIdentity | undefined> {
   return deps.db.kysely.transaction().execute(async (trx) => {
     const current = await lockIdentity(trx, id)
-    return saveUpdate(deps, trx, current, prepared, planFor(current), authorship, new Date(deps.clock()))
+    const now = new Date(deps.clock())
+    const saved = await saveUpdate(deps, trx, current, prepared, planFor(current), authorship, now)
+    if (saved !== undefined) await andThen?.(trx, now)
+    return saved
   })
 }
 

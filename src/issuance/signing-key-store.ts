@@ -58,6 +58,21 @@ export async function findSigningKey(trx: Kysely<Schema>, kid: string): Promise<
   return fromRow(row)
 }
 
+/** Those of these keys that there are, the oldest first. */
+export async function findSigningKeys(
+  trx: Kysely<Schema>,
+  kids: readonly string[],
+): Promise<readonly StoredSigningKey[]> {
+  const rows = await trx
+    .selectFrom('signing_keys')
+    .selectAll()
+    .where('kid', 'in', kids)
+    .orderBy('create_time')
+    .orderBy('kid')
+    .execute()
+  return rows.map(fromRow)
+}
+
 /** Keeps everybody else from changing the keys until the transaction ends. */
 export async function lockSigningKeys(trx: Kysely<Schema>): Promise<void> {
   await sql`select pg_advisory_xact_lock(hashtext('claimgate.signing_keys'))`.execute(trx)

@@ -1,12 +1,10 @@
 import { createPrivateKey, createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto'
 import type { JWK } from 'jose'
-import type { Clock } from '../clock.ts'
-import type { Database } from '../db/database.ts'
 import { unavailable } from '../errors.ts'
 import type { Log } from '../log.ts'
 import { dueChanges, nextRotation } from './due-changes.ts'
 import type { KeyEncryption } from './key-encryption.ts'
-import { advanceSigningKeys, makeFirstSigningKey } from './rotate-signing-keys.ts'
+import { advanceSigningKeys, makeFirstSigningKey, type RotateDeps } from './rotate-signing-keys.ts'
 import {
   CLOCK_DIFFERENCE_MS,
   JWKS_MAX_AGE_MS,
@@ -15,10 +13,8 @@ import {
 } from './signing-key.ts'
 import { readPublishedKeys, resealSigningKey } from './signing-key-store.ts'
 
-export type SigningKeysDeps = {
-  readonly db: Database
+export type SigningKeysDeps = RotateDeps & {
   readonly encryption: KeyEncryption
-  readonly clock: Clock
   readonly log: Log
   /** After how many days a key is replaced; 0: never by itself. */
   readonly signingKeyRotationDays: number

@@ -1,6 +1,8 @@
 import { type Kysely, type Selectable, sql } from 'kysely'
+import type { RecordChange } from '../change/change.ts'
 import type { Database } from '../db/database.ts'
 import type { DraftTable, Schema } from '../db/schema.ts'
+import type { Authorship } from '../fields/authorship.ts'
 
 /** What is about to be made of a policy's subject. */
 export type Draft = {
@@ -27,8 +29,6 @@ export type DraftStore = {
   get(subject: string): Promise<Draft | undefined>
   /** Notes that an impact was worked out; false where the draft is another by now. */
   setImpact(subject: string, revision: string, impactId: string): Promise<boolean>
-  /** False where there is no such draft, or it is another by now. */
-  remove(subject: string, revision: string): Promise<boolean>
 }
 
 export function createDraftStore(db: Database): DraftStore {
@@ -43,7 +43,6 @@ export function createDraftStore(db: Database): DraftStore {
         .executeTakeFirst()
       return result.numUpdatedRows > 0n
     },
-    remove: (subject, revision) => removeDraft(db.kysely, subject, revision),
   }
 }
 
@@ -57,18 +56,24 @@ export async function findDraft(kysely: Kysely<Schema>, subject: string): Promis
   return row && fromRow(row)
 }
 
-/** False where there is no such draft, or it is another by now. */
-export async function removeDraft(
-  kysely: Kysely<Schema>,
-  subject: string,
-  revision: string,
-): Promise<boolean> {
-  const result = await kysely
-    .deleteFrom('drafts')
-    .where('subject', '=', subject)
-    .where('revision', '=', revision)
-    .executeTakeFirst()
-  return result.numDeletedRows > 0n
+/** Removes a draft, shown as `before`, and records that; nothing where it is gone or another by now. */
+export type RemoveDraft<Shown> = (
+  trx: Kysely<Schema>,
+  draft: Pick<Draft, 'revision'> & { readonly subject: string },
+  change: { readonly verb: string; readonly before: Shown },
+  authorship: Authorship,
+  now: Date,
+) => Promise<void>
+
+export function createRemoveDraft<Shown>(recordDraft: RecordChange<Shown>): RemoveDraft<Shown> {
+  return async (trx, { subject, revision }, change, authorship, now) => {
+    const { numDeletedRows } = await trx
+      .deleteFrom('drafts')
+      .where('subject', '=', subject)
+      .where('revision', '=', revision)
+      .executeTakeFirst()
+    if (numDeletedRows > 0n) await recordDraft(trx, change, authorship, now)
+  }
 }
 
 /** Puts a draft in the place of the one that there may be, on the subject's newest version. No impact is known of it. */

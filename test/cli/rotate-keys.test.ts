@@ -43,7 +43,13 @@ function secrets(): Record<string, string> {
 
 describe('claimgate keys rotate, on an embedded database', () => {
   const dataDir = mkdtempSync(join(tmpdir(), 'claimgate-rotate-'))
-  const env = { DATA_DIR: dataDir, PORT: '0', PUBLIC_URL: 'http://localhost:8080' }
+  const adminToken = randomBytes(24).toString('hex')
+  const env = {
+    DATA_DIR: dataDir,
+    PORT: '0',
+    PUBLIC_URL: 'http://localhost:8080',
+    ADMIN_TOKEN: adminToken,
+  }
   before(() => copyEmbeddedTemplate(dataDir))
   after(() => rmSync(dataDir, { recursive: true, force: true }))
 
@@ -73,14 +79,33 @@ describe('claimgate keys rotate, on an embedded database', () => {
     assert.match(told.stdout, /^\S{43} signs now\. The keys before it are gone, and so are their tokens\.\n$/)
   })
 
-  test('cannot run while a service has the database, and says so', async (t) => {
+  test('cannot run while a service has the database, and says so; the service tells what it did before', async (t) => {
     const service = await startServiceProcess(env)
     t.after(() => service.stop('SIGKILL'))
 
     const { exitCode, stdout, stderr } = await run(env)
+    const answer = await fetch(`${service.url}/v1/changes?author=operator`, {
+      headers: { authorization: `Bearer ${adminToken}` },
+    })
 
     assert.deepEqual([exitCode, stdout], [2, ''])
     assert.match(stderr, /in use/)
+    const { changes } = JSON.parse(await answer.text())
+    const states = changes
+      .toReversed()
+      .map(({ verb, before, after }: Record<string, { state: string } | null>) => [
+        verb,
+        before?.state ?? null,
+        after?.state ?? null,
+      ])
+    assert.deepEqual(states, [
+      ['ROTATE', null, 'PENDING'],
+      ['ROTATE', 'ACTIVE', 'REVOKED'],
+      ['ROTATE', 'PENDING', 'REVOKED'],
+      ['ROTATE', null, 'ACTIVE'],
+      ['ROTATE', 'ACTIVE', 'REVOKED'],
+      ['ROTATE', null, 'ACTIVE'],
+    ])
   })
 })
 

@@ -3,6 +3,7 @@ import { after, before, describe, test } from 'node:test'
 import { assertProblem } from '../support/answers.ts'
 import { gitlabClaims } from '../support/gitlab-claims.ts'
 import { identityBody } from '../support/identity-body.ts'
+import { sendForm } from '../support/oauth.ts'
 import { DATABASES, IDENTITY_DOMAIN, startWorld, type World } from '../support/world.ts'
 
 const IDENTITIES = '/v1/workspaces/default/workloadIdentities'
@@ -149,6 +150,7 @@ for (const kind of DATABASES) {
       assert.deepEqual(await story(`${name}/draft`), [
         { verb: 'CREATE', before: null, after: drafted },
         { verb: 'UPDATE', before: drafted, after: redrafted },
+        { verb: 'ACTIVATION', before: { ...redrafted, impact }, after: null },
         { verb: 'CREATE', before: null, after: thrown },
         { verb: 'DELETE', before: thrown, after: null },
       ])
@@ -182,6 +184,86 @@ for (const kind of DATABASES) {
       ])
     })
 
+    test('the end of all tokens of an identity is, and of one token: who, and never the token', async () => {
+      const { email, token } = await signIn([])
+      const name = `workloadIdentities/${email}`
+      const { token: other } = await signIn(['roles/workspaceAdmin'])
+      const revoke = (of: string, by: string) =>
+        sendForm(world, '/oauth2/revoke', { token: of }, { authorization: `Bearer ${by}` })
+      const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
+      const time = (seconds: number) => new Date(seconds * 1000).toISOString()
+      const shown = {
+        decision: `decisions/${claims.jti}`,
+        audience: claims.aud,
+        issueTime: time(claims.iat),
+        expireTime: time(claims.exp),
+      }
+      const before = withoutNotes(await ok(world.admin('GET', `/v1/${name}`)))
+
+      for (const by of [token, token, other, world.adminToken]) {
+        assert.equal((await revoke(token, by)).status, 200)
+      }
+      await ok(world.admin('POST', `/v1/${name}:revokeTokens?reason=a%20leak`))
+      const after = withoutNotes(await ok(world.admin('GET', `/v1/${name}`)))
+
+      const changes = (await list({ resource: name })).toReversed().slice(1)
+      assert.deepEqual(
+        changes.map(({ verb, author, reason, before, after }: Shown) => ({
+          ...{ verb, author, reason, before, after },
+        })),
+        [
+          {
+            verb: 'REVOKE',
+            author: name,
+            reason: null,
+            before: { ...shown, isRevoked: false },
+            after: { ...shown, isRevoked: true },
+          },
+          { verb: 'REVOKE_TOKENS', author: 'adminTokens/first', reason: 'a leak', before, after },
+        ],
+      )
+      assert.ok(!JSON.stringify(changes).includes(token))
+    })
+
+    test('every rotation of the signing keys is, of each key that it changed, without what is private', async () => {
+      const { signingKeys: first } = await ok(world.admin('GET', '/v1/signingKeys'))
+      const next = await ok(world.admin('POST', '/v1/signingKeys:rotate?reason=yearly', {}))
+      await ok(world.admin('POST', '/v1/signingKeys:rotate', {}))
+      world.clock.advance(3_600_000)
+      const { signingKeys: rotated } = await ok(world.admin('GET', '/v1/signingKeys'))
+      const newest = await ok(world.admin('POST', '/v1/signingKeys:rotate', { immediately: true }))
+      const { signingKeys: revoked } = await ok(world.admin('GET', '/v1/signingKeys'))
+      const keyIn = (keys: readonly Shown[], { kid }: Shown) => keys.find((key) => key.kid === kid)
+
+      const stories = await Promise.all(
+        [first[0], next, newest].map(async ({ name }) =>
+          (await list({ resource: name }))
+            .toReversed()
+            .map(({ verb, author, before, after }: Shown) => ({ verb, author, before, after })),
+        ),
+      )
+
+      const [itself, administrator] = ['claimgate', 'adminTokens/first'].map((author) => ({
+        verb: 'ROTATE',
+        author,
+      }))
+      const change = (by: object | undefined, before: unknown, after: unknown) => ({ ...by, before, after })
+      assert.deepEqual(stories, [
+        [
+          change(itself, null, first[0]),
+          change(itself, first[0], keyIn(rotated, first[0])),
+          change(administrator, keyIn(rotated, first[0]), keyIn(revoked, first[0])),
+        ],
+        [
+          change(administrator, null, next),
+          change(itself, next, keyIn(rotated, next)),
+          change(administrator, keyIn(rotated, next), keyIn(revoked, next)),
+        ],
+        [change(administrator, null, newest)],
+      ])
+      assert.doesNotMatch(JSON.stringify(stories), /"d"|encrypted|sealed/)
+    })
+
     test('an issuer that an identity brings along is registered by the same author', async () => {
       const id = newId('w')
       const body = identityBody(`https://${id}.example.com`, { rules: [RULE] })
@@ -204,14 +286,20 @@ for (const kind of DATABASES) {
       const removed = await ok(world.admin('PUT', '/v1/guardrails', { source: '' }))
       const drafted = await ok(world.admin('PUT', '/v1/guardrails/draft', { source }))
       await ok(world.admin('DELETE', '/v1/guardrails/draft'))
+      const redrafted = await ok(world.admin('PUT', '/v1/guardrails/draft', { source: '' }))
+      const impact = (await ok(world.admin('POST', '/v1/guardrails/draft:impact'))).id
+      const activated = await ok(world.admin('POST', '/v1/guardrails/draft:activate', { impact }))
 
       assert.deepEqual(await story('guardrails'), [
         { verb: 'UPDATE', before: first, after: saved },
         { verb: 'UPDATE', before: saved, after: removed },
+        { verb: 'ACTIVATION', before: removed, after: activated },
       ])
       assert.deepEqual(await story('guardrails/draft'), [
         { verb: 'CREATE', before: null, after: drafted },
         { verb: 'DELETE', before: drafted, after: null },
+        { verb: 'CREATE', before: null, after: redrafted },
+        { verb: 'ACTIVATION', before: { ...redrafted, impact }, after: null },
       ])
     })
 

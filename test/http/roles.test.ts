@@ -274,7 +274,8 @@ for (const kind of DATABASES) {
                 workloadIdentityConfig: { rules: [rule(role)] },
               }),
             () => setMembers('race', [{ role, members: [`workloadIdentity:${email}`] }]),
-          ][round % 2]
+            () => world.admin('POST', `/v1/adminTokens?adminTokenId=${id}`, { roles: [role] }),
+          ][round % 3]
 
           const [given, removed] = await Promise.all([giving?.(), remove(id)])
 

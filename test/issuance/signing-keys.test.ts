@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { createPrivateKey, createPublicKey, type KeyObject, randomBytes, sign, verify } from 'node:crypto'
 import { after, before, beforeEach, describe, test } from 'node:test'
+import { recordChanges } from '../../src/app/record-changes.ts'
+import { createInsertChange } from '../../src/change/change-store.ts'
+import { createDecisionIds } from '../../src/decision/decision-id.ts'
 import { createKeyEncryption } from '../../src/issuance/key-encryption.ts'
 import { replaceSigningKeys, rotateSigningKey } from '../../src/issuance/rotate-signing-keys.ts'
 import { listSigningKeys } from '../../src/issuance/signing-key-store.ts'
@@ -13,6 +16,8 @@ const [key, otherKey] = [new Uint8Array(randomBytes(32)), new Uint8Array(randomB
 const [SECOND, MINUTE, DAY] = [1_000, 60_000, 86_400_000]
 /** As docs/operate.md has them. */
 const [AHEAD, AFTERWARDS] = [11 * MINUTE, 70 * MINUTE]
+
+const BY_OPERATOR = { author: 'operator', reason: undefined }
 
 type Options = {
   readonly keys?: readonly Uint8Array[]
@@ -42,9 +47,7 @@ for (const kind of DATABASES) {
     async function open({ keys = [key], days = 0, ...more }: Options = {}): Promise<SigningKeys> {
       return opened.use(
         await openSigningKeys({
-          db: database.db,
-          encryption: createKeyEncryption(keys),
-          clock,
+          ...deps(keys),
           log: createLog('silent'),
           signingKeyRotationDays: days,
           ...more,
@@ -55,14 +58,15 @@ for (const kind of DATABASES) {
       db: database.db,
       encryption: createKeyEncryption(keys),
       clock,
+      ...recordChanges(createInsertChange(createDecisionIds())),
     })
     async function rotate(keys?: readonly Uint8Array[]) {
       clock.advance(SECOND)
-      return rotateSigningKey(deps(keys))
+      return rotateSigningKey(deps(keys), BY_OPERATOR)
     }
     async function replace(keys?: readonly Uint8Array[]) {
       clock.advance(SECOND)
-      return replaceSigningKeys(deps(keys))
+      return replaceSigningKeys(deps(keys), BY_OPERATOR)
     }
     const rows = () => database.query('select * from signing_keys order by create_time, kid')
     const states = async () => (await rows()).map(({ state }) => state)
@@ -509,7 +513,7 @@ for (const kind of DATABASES) {
     test('are listed whole, the newest first, page by page', async () => {
       await open()
       // Some of them in the same millisecond.
-      for (let at = 0; at < 4; at++) await replaceSigningKeys(deps())
+      for (let at = 0; at < 4; at++) await replaceSigningKeys(deps(), BY_OPERATOR)
       await replace()
       const all = await listSigningKeys(database.db, { after: undefined, limit: 10 })
 
