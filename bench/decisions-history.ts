@@ -38,6 +38,8 @@ export async function fillDecisions(url: string, rows: number): Promise<void> {
     }),
   )
   await first?.query('vacuum (analyze) decisions')
+  // Else what is measured next waits for the disk to take all this.
+  await first?.query('checkpoint')
   await Promise.all(clients.map((client) => client.end()))
 }
 

@@ -7,12 +7,10 @@ export const changeAnswer = z
   .strictObject({
     name: z.string().meta({ description: '`changes/` and a UUIDv7.' }),
     outcome: z.enum(['DONE', 'REFUSED']),
-    author: z
-      .string()
-      .meta({
-        description:
-          '`adminTokens/ID`, `workloadIdentities/EMAIL`, `operator` by the command line, or `claimgate` by itself.',
-      }),
+    author: z.string().meta({
+      description:
+        '`adminTokens/ID`, `workloadIdentities/EMAIL`, `operator` by the command line, or `claimgate` by itself.',
+    }),
     verb: z.string().meta({ description: 'CREATE, UPDATE, DELETE, or the custom verb of the call.' }),
     resource: z.string().meta({ description: "The resource's name." }),
     before: resource.meta({ description: 'As it was answered before; null where it was not there.' }),
