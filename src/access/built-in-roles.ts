@@ -47,10 +47,15 @@ function builtIn(id: string, title: string, description: string, permissions: re
   return { id, title, description, permissions: permissions.toSorted(), type: 'BUILT_IN', revision: '0' }
 }
 
+/** What services behind us ask of other people's tokens, which changes nothing either. */
+const ASKING: readonly Permission[] = ['claimgate.access.evaluate', 'claimgate.tokens.introspect']
+
 /** Of all roles, by what they give of claimgate's own, those with which their holder can change who is let in, or more. */
 export function administrativeRoles(given: OwnPermissions): readonly string[] {
   return [...given]
-    .filter(([, permissions]) => [...permissions].some((permission) => !READING.includes(permission)))
+    .filter(([, permissions]) =>
+      [...permissions].some((permission) => !READING.includes(permission) && !ASKING.includes(permission)),
+    )
     .map(([role]) => role)
 }
 

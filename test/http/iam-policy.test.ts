@@ -230,13 +230,14 @@ for (const kind of DATABASES) {
 
     test('a rule that is disabled makes nobody a member, though its token is out', async () => {
       const project = await newProject()
-      const of = await world.createIdentity([DEPLOY])
+      const other = { ...DEPLOY, id: 'other' }
+      const of = await world.createIdentity([DEPLOY, other])
       await set(project, giving(AGENT, member(of, 'deploy')))
       const token = await signIn(of)
       assert.equal((await projectsOf(token)).length, 1)
 
       await world.admin('PATCH', `/v1/workloadIdentities/${of}`, {
-        workloadIdentityConfig: { rules: [{ ...DEPLOY, disabled: true }] },
+        workloadIdentityConfig: { rules: [{ ...DEPLOY, disabled: true }, other] },
       })
 
       assert.deepEqual(await projectsOf(token), [])

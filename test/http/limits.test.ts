@@ -87,6 +87,7 @@ for (const kind of ONE_DATABASE) {
         subjectTokenHash: null,
         subjectKeyId: null,
         issuedKeyId: null,
+        access: null,
         issuedExpireTime: null,
         requestId: null,
         callerIp: ip,

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
 import { assertProblem } from '../support/answers.ts'
+import { assertForbidden, type DescribedCall, describedCalls } from '../support/described-calls.ts'
 import { gitlabClaims } from '../support/gitlab-claims.ts'
 import { identityBody } from '../support/identity-body.ts'
-import { assertOAuthError } from '../support/oauth.ts'
 import { signJws } from '../support/token-issuer.ts'
 import { type Answer, ONE_DATABASE, startWorld, type World } from '../support/world.ts'
 
@@ -38,40 +38,14 @@ const MAY: Readonly<Record<string, RegExp>> = {
   [AGENT]: /^$/,
 }
 
-/** In the words of the standard that the path is of, and otherwise in ours; nothing else is told. */
-function assertForbidden(answer: Answer, { path, permission }: Call): void {
-  const message = new RegExp(`^This needs the permission ${permission.replaceAll('.', '\\.')}, which`)
-  if (path.startsWith('/oauth2/')) {
-    assertOAuthError(answer, 403, 'insufficient_scope', message)
-    assert.equal(answer.json.details, undefined)
-  } else if (path.startsWith('/access/')) {
-    assert.equal(answer.status, 403, answer.text)
-    assert.match(answer.headers.get('content-type') ?? '', /^text\/plain/)
-    assert.match(answer.text, message)
-  } else {
-    assertProblem(answer, 403, 7, message)
-    assert.deepEqual(answer.json.details, [])
-  }
-}
-
-type Call = { readonly method: string; readonly path: string; readonly permission: string }
-
 for (const kind of ONE_DATABASE) {
   describe(`who may administer, on ${kind}`, () => {
     let world: World
-    let calls: readonly Call[]
+    let calls: readonly DescribedCall[]
 
     before(async () => {
       world = await startWorld(kind)
-      const api = (await world.request('GET', '/openapi.json')).json
-      calls = Object.entries(api.paths as Record<string, Record<string, { description?: string }>>).flatMap(
-        ([path, operations]) =>
-          Object.entries(operations).map(([method, { description = '' }]) => ({
-            method: method.toUpperCase(),
-            path,
-            permission: /The permission is `([\w.]+)`/.exec(description)?.[1] ?? '',
-          })),
-      )
+      calls = await describedCalls(world)
     })
     after(() => world?.close())
 
@@ -90,7 +64,7 @@ for (const kind of ONE_DATABASE) {
     let ids = 0
     const newId = () => `new-${++ids}`
 
-    const send = (token: string | undefined, { method, path }: Call) =>
+    const send = (token: string | undefined, { method, path }: DescribedCall) =>
       world.request(method, path.replaceAll(/\{\w+\}/g, 'none'), {
         ...(method !== 'GET' && method !== 'DELETE' && { body: {} }),
         ...(token !== undefined && { headers: { authorization: `Bearer ${token}` } }),
