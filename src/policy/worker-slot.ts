@@ -63,6 +63,8 @@ export function createWorkerSlot(deps: WorkerSlotDeps): WorkerSlot {
   let isClosed = false
   let watch: NodeJS.Timeout | undefined
   let late: { readonly deadline: bigint; readonly times: number } | undefined
+  /** The deadline of what was at work when it was last looked for: no two have the same. */
+  let seen: bigint | undefined
   /** The evaluation that was seen at work for too long. */
   let heldUpBy: number | undefined
   let isReady = false
@@ -171,6 +173,10 @@ export function createWorkerSlot(deps: WorkerSlotDeps): WorkerSlot {
     if (deadline === 0n) return
     const isLate = process.hrtime.bigint() > deadline
     late = isLate ? { deadline, times: late?.deadline === deadline ? late.times + 1 : 1 } : undefined
+    const isSeenAgain = seen === deadline
+    seen = deadline
+    // Asking the thread costs it time, and nearly every evaluation is over when it is looked for again.
+    if (!isSeenAgain) return
     const usedMs = await processorTimeMs(worker, state)
     if (running?.worker !== worker || Atomics.load(state, STATE_DEADLINE) !== deadline) return
     const id = Number(Atomics.load(state, STATE_ID))
