@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts'
+import { createMinuteTallies, MAX_COUNT } from '../db/minute-tallies.ts'
 import type { Log } from '../log.ts'
 import type { RefusedRow } from './change-store.ts'
 
@@ -23,14 +24,10 @@ export type RefusalRecorder = AsyncDisposable & {
 /** Rows in a minute: of one author, and of all. What is beyond is counted. */
 export const MAX_ROWS = 30
 const MAX_ROWS_IN_ALL = 1_000
-const MINUTE_MS = 60_000
-/** How often it is looked whether a minute is over when no further attempt comes. */
-const LOOK_EVERY_MS = 1_000
-/** The column's largest number. */
-const MAX_COUNT = 2_147_483_647
 /** Some thousand bytes each: authors are few, as administrators make them, but what they try is theirs to choose. */
 const MAX_TALLIES = 1_000
 
+type Tally = { readonly first: RefusedAttempt; count: number }
 type Deps = {
   readonly insertRefusals: (rows: readonly RefusedRow[]) => Promise<void>
   readonly newId: (timeMs: number) => string
@@ -46,13 +43,13 @@ type Deps = {
  * ends. So nobody fills the table by trying.
  */
 export function createRefusalRecorder(deps: Deps): RefusalRecorder {
-  const tallies = new Map<string, { readonly first: RefusedAttempt; count: number }>()
-  let countedSince = 0
-  let unwritten: readonly RefusedRow[] = []
-  let writing: Promise<void> | undefined
-
-  const timer = setInterval(() => void flush(), LOOK_EVERY_MS)
-  timer.unref()
+  const tallies = createMinuteTallies({
+    ...deps,
+    what: 'refused attempts',
+    maxTallies: MAX_TALLIES,
+    insert: deps.insertRefusals,
+    rowOf: ({ first, count }: Tally) => rowOf(first, count),
+  })
 
   function rowOf(attempt: RefusedAttempt, count: number): RefusedRow {
     const createTime = deps.clock()
@@ -60,39 +57,10 @@ export function createRefusalRecorder(deps: Deps): RefusalRecorder {
   }
 
   function tally(attempt: RefusedAttempt): void {
-    const known = [attempt.author, attempt.verb, attempt.code].join(' ')
-    const key = tallies.has(known) || tallies.size < MAX_TALLIES ? known : ''
-    if (tallies.size === 0) countedSince = deps.clock()
-    const entry = tallies.get(key) ?? { first: attempt, count: 0 }
+    const key = [attempt.author, attempt.verb, attempt.code].join(' ')
+    const make = () => ({ first: attempt, count: 0 })
+    const entry = tallies.tallyOf(key, make, { key: '', make })
     entry.count = Math.min(entry.count + 1, MAX_COUNT)
-    tallies.set(key, entry)
-  }
-
-  function write(): Promise<void> {
-    writing ??= insertUnwritten()
-    return writing
-  }
-
-  async function insertUnwritten(): Promise<void> {
-    try {
-      await deps.insertRefusals(unwritten)
-      unwritten = []
-    } catch (error) {
-      const { message } = error as Error
-      deps.log.error({ rows: unwritten.length, error: message }, 'refused attempts are not recorded yet')
-    } finally {
-      writing = undefined
-    }
-  }
-
-  async function flush(isLast = false): Promise<void> {
-    if (unwritten.length > 0) await write()
-    const age = deps.clock() - countedSince
-    const isOver = isLast || age >= MINUTE_MS || age < 0
-    if (tallies.size === 0 || unwritten.length > 0 || !isOver) return
-    unwritten = [...tallies.values()].map(({ first, count }) => rowOf(first, count))
-    tallies.clear()
-    await write()
   }
 
   return {
@@ -102,10 +70,7 @@ export function createRefusalRecorder(deps: Deps): RefusalRecorder {
       if (keepsRow) await deps.insertRefusals([rowOf(attempt, 1)])
       else tally(attempt)
     },
-    flush: () => flush(),
-    async [Symbol.asyncDispose]() {
-      clearInterval(timer)
-      await flush(true)
-    },
+    flush: tallies.flush,
+    [Symbol.asyncDispose]: () => tallies[Symbol.asyncDispose](),
   }
 }
