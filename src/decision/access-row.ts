@@ -1,4 +1,5 @@
 import type { AccessDecision } from './decision.ts'
+import { DECIDED_ON, IS_CURRENT, recordset } from './recordset.ts'
 
 /** An access decision's columns as `json_to_recordset` reads them, named alike in the table. */
 const COLUMNS = {
@@ -43,24 +44,16 @@ const INSTRUCTIONS = {
 type AccessRow = Record<keyof typeof COLUMNS | keyof typeof INSTRUCTIONS, string | boolean | null>
 
 const columnNames = Object.keys(COLUMNS).join(', ')
-const recordType = Object.entries({ ...COLUMNS, ...INSTRUCTIONS })
-  .map(([name, type]) => `${name} ${type}`)
-  .join(', ')
 
 /** The access decisions of this parameter that were made on revisions which are current: two parts of a WITH. */
 export const accessCurrent = (parameter: '$1' | '$2') => `
     access_asked as (
-      select * from json_to_recordset(${parameter}::json) as a(${recordType})
+      select * from ${recordset(parameter, { ...COLUMNS, ...INSTRUCTIONS })}
     ), access_current as (
-      select a.* from access_asked a
-        left join workload_identities i on i.email = a.identity and not i.superseded
-        left join projects p on p.id = i.project_id
-        left join issuers s on s.issuer_url = a.issuer_url
+      select a.* from access_asked a ${DECIDED_ON}
         left join projects r on r.id = a.resource_project
         cross join role_changes c
-      where (not a.check_identity or (i.revision is not distinct from a.identity_revision
-          and p.revision is not distinct from a.project_revision))
-        and s.revision is not distinct from a.issuer_revision
+      where ${IS_CURRENT}
         and (a.roles_revision is null or c.revision = a.roles_revision)
         and r.revision is not distinct from a.resource_revision
         and r.iam_revision is not distinct from a.iam_revision

@@ -13,6 +13,7 @@ import type {
   RefusedDecision,
   Settled,
 } from './decision.ts'
+import { DECIDED_ON, IS_CURRENT, recordset } from './recordset.ts'
 
 /**
  * Resolves after the commit, with what came of the decision: an allowed one whose token was used before comes back as
@@ -242,28 +243,19 @@ const INSTRUCTIONS = {
 type Row = Record<keyof typeof COLUMNS | keyof typeof INSTRUCTIONS, string | boolean | null>
 
 const columnNames = Object.keys(COLUMNS).join(', ')
-const recordType = Object.entries({ ...COLUMNS, ...INSTRUCTIONS })
-  .map(([name, type]) => `${name} ${type}`)
-  .join(', ')
 
 /**
  * Decisions made on revisions that are no longer current, or to be signed by a key that does not sign any more, are left
- * out; of those that claim the same token one stays
- * allowed, of dry runs of one token for one identity the first gets a row. Claims are made in one order everywhere, or
- * two instances would deadlock.
+ * out; of those that claim the same token one stays allowed, of dry runs of one token for one identity the first gets a
+ * row. Claims are made in one order everywhere, or two instances would deadlock.
  */
 const decided = (explains: boolean) => `
     with asked as (
-      select * from json_to_recordset($1::json) as a(${recordType})
+      select * from ${recordset('$1', { ...COLUMNS, ...INSTRUCTIONS })}
     ), current as (
-      select a.* from asked a
-        left join workload_identities i on i.email = a.identity and not i.superseded
-        left join projects p on p.id = i.project_id
-        left join issuers s on s.issuer_url = a.issuer_url
+      select a.* from asked a ${DECIDED_ON}
         cross join guardrails g
-      where (not a.check_identity or (i.revision is not distinct from a.identity_revision
-          and p.revision is not distinct from a.project_revision))
-        and s.revision is not distinct from a.issuer_revision
+      where ${IS_CURRENT}
         and (a.guardrails_revision is null or g.revision = a.guardrails_revision)
         and (a.issued_key_id is null
           or a.issued_key_id = (select kid from signing_keys where state = 'ACTIVE'))
