@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 
-const LEAVES = ['errors', 'log', 'clock', 'json', 'compiled-code', 'fields', 'provider']
+const LEAVES = ['errors', 'log', 'clock', 'json', 'base64url', 'compiled-code', 'fields', 'provider']
 const CONCEPTS = [
   'token',
   'issuer',

@@ -1,5 +1,6 @@
 import type { KeyObject } from 'node:crypto'
 import { z } from 'zod'
+import { decodeBase64url } from '../base64url.ts'
 import type { Clock } from '../clock.ts'
 import { type JsonValue, parseJsonStrictly } from '../json.ts'
 import { ACCESS_TOKEN_TYPE, type AccessTokenClaims, type Audience } from './access-token.ts'
@@ -83,8 +84,8 @@ export function createAccessTokenVerifier(
 
 /** What a part of a token says; undefined where it is no JSON, or could be written in another way. */
 function decode(part: string): JsonValue | undefined {
-  const bytes = Buffer.from(part, 'base64url')
-  if (bytes.toString('base64url') !== part) return undefined
+  const bytes = decodeBase64url(part)
+  if (bytes === undefined) return undefined
   const parsed = parseJsonStrictly(bytes.toString())
   return parsed.ok ? parsed.value : undefined
 }

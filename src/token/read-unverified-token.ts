@@ -1,3 +1,4 @@
+import { decodeBase64url } from '../base64url.ts'
 import { decodeUtf8, isJsonObject, type JsonObject, parseJsonStrictly } from '../json.ts'
 
 /** What a token says of itself before its signature was looked at: good for choosing a key, and for nothing else. */
@@ -11,7 +12,6 @@ export type UnverifiedToken = {
 export type MalformedToken = { readonly ok: false; readonly message: string }
 
 const MAX_TOKEN_LENGTH = 16 * 1024
-const BASE64URL = /^[A-Za-z0-9_-]+$/
 
 /** Takes a compact JWS (RFC 7515 section 7.1) apart, refusing each text that two readers could understand differently. */
 export function readUnverifiedToken(token: string): UnverifiedToken | MalformedToken {
@@ -47,13 +47,6 @@ export function readUnverifiedToken(token: string): UnverifiedToken | MalformedT
     unverifiedClaims: claims.value,
     hasNonFiniteNumber: claims.hasNonFiniteNumber,
   }
-}
-
-/** Undefined where a part does not encode back to itself: padding, newlines, stray bits, other alphabets. */
-function decodeBase64url(part: string): Buffer | undefined {
-  if (!BASE64URL.test(part)) return undefined
-  const bytes = Buffer.from(part, 'base64url')
-  return bytes.toString('base64url') === part ? bytes : undefined
 }
 
 function readObject(
