@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { invalidArgument } from '../errors.ts'
-import { readTime } from '../fields/read-time.ts'
+import { findTimeRangeProblem, timeRangeParameters } from '../fields/time-range.ts'
 import type { ChangeFilter } from './change-store.ts'
 
 /** How a list of changes is told which ones are wanted. */
@@ -13,14 +13,7 @@ export const changeParameters = {
       'Whose: `adminTokens/ID` (`first` is ADMIN_TOKEN), `workloadIdentities/EMAIL`, a job with its access token, `operator` by the command line, or `claimgate` itself, by its schedule.',
   }),
   outcome: z.enum(['DONE', 'REFUSED']),
-  since: z
-    .string()
-    .transform(readTime)
-    .meta({ description: 'No changes from before this time (RFC 3339, as in `2026-11-25T08:00:00Z`).' }),
-  until: z
-    .string()
-    .transform(readTime)
-    .meta({ description: 'Only changes from before this time (RFC 3339).' }),
+  ...timeRangeParameters('changes'),
 }
 
 export type ChangeParameters = typeof changeParameters
@@ -29,8 +22,7 @@ type Given = { readonly [Name in keyof ChangeParameters]: z.infer<ChangeParamete
 
 /** What the parameters ask for together. Throws `invalid_argument` where no change could ever be meant. */
 export function readChangeFilter(given: Given): ChangeFilter {
-  if (given.since !== undefined && given.until !== undefined && given.since > given.until) {
-    throw invalidArgument('The parameter since must not be later than until.')
-  }
+  const problem = findTimeRangeProblem(given)
+  if (problem !== undefined) throw invalidArgument(problem)
   return given
 }

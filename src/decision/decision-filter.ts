@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { invalidArgument } from '../errors.ts'
-import { readTime } from '../fields/read-time.ts'
+import { findTimeRangeProblem, timeRangeParameters } from '../fields/time-range.ts'
 import type { AccessReason, Reason } from './decision.ts'
 import type { DecisionFilter } from './decision-store.ts'
 import { OUTCOME_OF } from './reasons.ts'
@@ -19,14 +19,7 @@ export const decisionParameters = {
     description:
       'What access was asked for: `projects/payments`, or `workspaces/default`. Only access decisions.',
   }),
-  since: z
-    .string()
-    .transform(readTime)
-    .meta({ description: 'No decisions from before this time (RFC 3339, as in `2026-11-25T08:00:00Z`).' }),
-  until: z
-    .string()
-    .transform(readTime)
-    .meta({ description: 'Only decisions from before this time (RFC 3339).' }),
+  ...timeRangeParameters('decisions'),
 }
 
 export type DecisionParameters = typeof decisionParameters
@@ -35,9 +28,8 @@ type Given = { readonly [Name in keyof DecisionParameters]: z.infer<DecisionPara
 
 /** What the parameters ask for together. Throws `invalid_argument` where no decision could ever be meant. */
 export function readDecisionFilter({ project, resource, ...rest }: Given): DecisionFilter {
-  if (rest.since !== undefined && rest.until !== undefined && rest.since > rest.until) {
-    throw invalidArgument('The parameter since must not be later than until.')
-  }
+  const problem = findTimeRangeProblem(rest)
+  if (problem !== undefined) throw invalidArgument(problem)
   return { ...rest, ...project, ...resource }
 }
 
