@@ -97,11 +97,10 @@ async function findWorkload(deps: FindSubjectDeps, email: string): Promise<Subje
   const { issuerUrl, rules: identityRules } = identity.workloadIdentityConfig
   const issuer = await deps.findIssuer(issuerUrl)
   const standsOn = {
+    ...NOTHING,
     identityRevision: identity.revision,
     projectRevision: identity.project?.revision ?? null,
     issuerRevision: issuer?.revision ?? null,
-    tokenDecisionId: null,
-    tokenKeyId: null,
   }
   if (!identity.isActive || issuer?.state !== 'ACTIVE') {
     return { ...unknown('identity_inactive'), email, identity, issuerUrl, standsOn }

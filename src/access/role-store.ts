@@ -19,8 +19,6 @@ export type RoleStore = {
   listOwnPermissions(): Promise<OwnPermissions>
   /** What these roles give together of claimgate's own; one that is not there gives nothing. */
   permissionsOf(names: readonly string[]): Promise<ReadonlySet<Permission>>
-  /** The names of all roles that give a permission, by id. */
-  listGiving(permission: string): Promise<readonly string[]>
 }
 
 /** What roles can be filtered by, each with its column. */
@@ -65,16 +63,6 @@ export function createRoleStore(db: Database): RoleStore {
         custom.length === 0 ? [] : await ownPermissionRows(db.kysely).where('id', 'in', custom).execute()
       const builtIn = BUILT_IN_ROLES.filter(({ id }) => ids.includes(id))
       return ownPermissions([...builtIn, ...rows].flatMap(({ permissions }) => permissions))
-    },
-
-    async listGiving(permission) {
-      const custom = await db.kysely
-        .selectFrom('roles')
-        .select('id')
-        .where(sql<boolean>`${permission} = any(permissions)`)
-        .execute()
-      const builtIn = BUILT_IN_ROLES.filter(({ permissions }) => permissions.includes(permission))
-      return [...builtIn, ...custom].map(({ id }) => `${ROLE_PREFIX}${id}`).sort()
     },
   }
 }
