@@ -31,13 +31,14 @@ export type ServiceOptions = {
   readonly profileDir?: string | undefined
 }
 
-/** What `npm start` gives Node: its flags and the command. */
-function argumentsOfStart(checkout: string): readonly string[] {
+/** What `npm start` gives Node: variables, its flags and the command. */
+function startOf(checkout: string) {
   const { scripts } = JSON.parse(readFileSync(join(checkout, 'package.json'), 'utf8'))
-  const words = String(scripts.start)
-    .replace(/^exec node /, '')
-    .split(' ')
-  return words.map((word) => (word === 'src/main.ts' ? join(checkout, word) : word))
+  const [variables = '', words = ''] = String(scripts.start).split(/\bexec node /)
+  return {
+    env: Object.fromEntries(variables.split(' ').flatMap((word) => (word === '' ? [] : [word.split('=')]))),
+    args: words.split(' ').map((word) => (word === 'src/main.ts' ? join(checkout, word) : word)),
+  }
 }
 
 export async function startService(options: ServiceOptions): Promise<Service> {
@@ -48,10 +49,12 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const port = await freePort()
   const adminToken = randomBytes(24).toString('hex')
   const profiling = profileDir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDir}`]
+  const start = startOf(checkout)
   const server = await startProcess({
     command: process.execPath,
-    args: [...profiling, ...argumentsOfStart(checkout)],
+    args: [...profiling, ...start.args],
     env: {
+      ...start.env,
       PORT: String(port),
       DATABASE_URL: databaseUrl,
       ADMIN_TOKEN: adminToken,

@@ -5,7 +5,7 @@ import type { EvaluatorAnswer, EvaluatorCommand } from './evaluator.ts'
 /** A process with nothing in it but the evaluator and somebody who asks. */
 function startEvaluatorProcess(answer: (message: EvaluatorAnswer) => void): void {
   let wasm: Uint8Array | undefined
-  const evaluator = createEvaluator({ loadWasm: async () => wasm })
+  const evaluator = createEvaluator({ loadCode: async () => wasm })
 
   async function run({ inFlight, seconds, email }: EvaluatorCommand): Promise<EvaluatorAnswer> {
     const [before = '', after = ''] = inputOf(email).split('JOB')

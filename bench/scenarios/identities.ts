@@ -1,6 +1,7 @@
 import { runSql } from '../../test/support/world.ts'
 import type { Service } from '../start-service.ts'
 import { exchangeContestant } from './contestants.ts'
+import { copyPolicies, digestOfCopy } from './copy-policies.ts'
 import { type Measurement, measureOnce, mediansOf } from './measure.ts'
 import { FULL, warmUp } from './rounds.ts'
 import type { Bench, Findings } from './scenario.ts'
@@ -67,27 +68,21 @@ async function createIdentities(service: Service, count: number): Promise<string
   return emails
 }
 
-/**
- * Stores further identities without the API, which would take an hour. Each gets a policy of its own: the same WASM
- * with a number in a section that engines pass over, since V8 keeps the code of equal modules once.
- */
+/** Stores further identities, each with a policy of its own, without the API, which would take an hour. */
 async function copyIdentities(service: Service, count: number): Promise<readonly string[]> {
-  await runSql(
-    service.databaseUrl,
-    `insert into policies (digest, compiler, entrypoint, modules, wasm, compile_time)
-     select 'sha256:' || encode(sha256(convert_to('copy ' || n, 'UTF8')), 'hex'), compiler, entrypoint, modules,
-       wasm || decode('000702', 'hex') || convert_to('no', 'UTF8') || int4send(n), compile_time
-     from generate_series(1, ${count}) n, (select p.* from policies p join workload_identities on policy_digest = digest limit 1) one`,
-  )
+  const [one] = await runSql(service.databaseUrl, 'select id, policy_digest from workload_identities limit 1')
+  const copies = { original: one.policy_digest, copies: count, name: 'copy' }
+  await copyPolicies(service.databaseUrl, copies)
   const rows = await runSql(
     service.databaseUrl,
     `insert into workload_identities (id, email, title, state, token_lifetime_seconds, subject_token_use,
        token_audiences, recorded_claims, config, issuer_id, policy_digest, create_time, update_time)
      select gen_random_uuid(), 'copy-' || n || '@workload.claimgate.internal', title, state, token_lifetime_seconds,
        subject_token_use, token_audiences, recorded_claims, config, issuer_id,
-       'sha256:' || encode(sha256(convert_to('copy ' || n, 'UTF8')), 'hex'), create_time, update_time
-     from generate_series(1, ${count}) n, (select * from workload_identities limit 1) one
+       ${digestOfCopy('copy', 'n')}, create_time, update_time
+     from generate_series(1, ${count}) n, (select * from workload_identities where id = $1) one
      returning email`,
+    [one.id],
   )
   return rows.map(({ email }) => String(email))
 }

@@ -2,6 +2,7 @@ import { runSql } from '../../test/support/world.ts'
 import { runVerify } from '../run-verify.ts'
 import { median } from '../statistics.ts'
 import { exchangeContestant } from './contestants.ts'
+import { copyPolicies, digestOfCopy } from './copy-policies.ts'
 import { measureOnce } from './measure.ts'
 import type { Bench, Findings } from './scenario.ts'
 
@@ -75,24 +76,16 @@ const PROCESSOR_NAMES = { one: 'one policy', many: 'policies in turn', impact: '
 /** Denies what was allowed. */
 const DRAFT = { workloadIdentityConfig: { rules: [{ group: 'acme', project: 'another' }] } }
 
-/**
- * Stores an allowed decision many times, each of another job, with its policy under as many names: the same WASM with a
- * number in a section that engines pass over, since V8 keeps the code of equal modules once.
- */
+/** Stores an allowed decision many times, each of another job, with its policy under many names. */
 async function copyDecisions(
   databaseUrl: string,
   { rows, policies, identity }: { rows: number; policies: number; identity: string },
 ): Promise<void> {
-  const digest = (n: string) =>
-    `'sha256:' || encode(sha256(convert_to('${identity} ' || ${n}, 'UTF8')), 'hex')`
-  await runSql(
+  const [one] = await runSql(
     databaseUrl,
-    `insert into policies (digest, compiler, entrypoint, modules, wasm, compile_time)
-     select ${digest('n')}, compiler, entrypoint, modules,
-       wasm || decode('000702', 'hex') || convert_to('no', 'UTF8') || int4send(n), compile_time
-     from generate_series(1, ${policies}) n,
-       (select p.* from policies p join decisions on policy_digest = digest where outcome = 'ALLOWED' limit 1) one`,
+    "select id, policy_digest from decisions where outcome = 'ALLOWED' limit 1",
   )
+  await copyPolicies(databaseUrl, { original: one.policy_digest, copies: policies, name: identity })
   await runSql(
     databaseUrl,
     `insert into decisions (id, kind, outcome, reason, identity, identity_id, issuer_url, subject, claims, verdict,
@@ -101,9 +94,10 @@ async function copyDecisions(
          || '-' || substr(md5(n || '${identity}'), 7, 12))::uuid,
        kind, outcome, reason, '${identity}', identity_id, issuer_url, subject,
        regexp_replace(claims, '"job_id":"[0-9]+"', '"job_id":"' || n || '"'), verdict,
-       ${digest(`(n % ${policies} + 1)`)}, subject_token_hash, subject_key_id, issued_key_id, issued_expire_time,
+       ${digestOfCopy(identity, `(n % ${policies} + 1)`)}, subject_token_hash, subject_key_id, issued_key_id, issued_expire_time,
        decide_time, project_path
-     from generate_series(1, ${rows}) n, (select * from decisions where outcome = 'ALLOWED' limit 1) one`,
+     from generate_series(1, ${rows}) n, (select * from decisions where id = $1) one`,
+    [one.id],
   )
   await runSql(databaseUrl, 'vacuum (analyze) decisions')
 }

@@ -71,7 +71,7 @@ export function identityRoutes(
   const evaluateBesideGuardrails = async (digest: string, input: string) =>
     parts.evaluator.evaluate(digest, input, (await parts.guardrails.current()).digest ?? undefined)
   const judging = { clock, recordableClaims, policyInput, checkClaims }
-  const besideCurrent: Beside = { loadWasm: policies.loadWasm, currentGuardrails: parts.guardrails.current }
+  const besideCurrent: Beside = { loadCode: policies.loadCode, currentGuardrails: parts.guardrails.current }
   const runTests = (beside: Beside) => (identity: TestedIdentity) =>
     runPolicyTests({ ...judging, smokeRun: parts.smokeRun, ...beside }, identity)
   const changesOf = async (caller: Caller): Promise<UpdateWorkloadIdentityDeps> => {

@@ -25,7 +25,7 @@ export function createImpactThread(
   let evaluator: BatchEvaluator | undefined
   const open = () =>
     createBatchEvaluator({
-      loadWasm: async (digest) => planned.get(digest)?.wasm ?? policies.loadWasm(digest),
+      loadCode: async (digest) => planned.get(digest)?.wasm ?? policies.loadCode(digest),
       log,
       workers: 1,
       deadlineMs: DEADLINE_MS,

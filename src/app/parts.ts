@@ -102,7 +102,7 @@ export async function openParts(options: AppOptions, opened: AsyncDisposableStac
     await openSigningKeys({ ...config, ...records, db, encryption, clock, log, forget: signatures.forget }),
   )
   const policies = createPolicyStore(db)
-  const evaluator = createEvaluator({ loadWasm: policies.loadWasm, log })
+  const evaluator = createEvaluator({ loadCode: policies.loadCode, log })
   opened.defer(() => evaluator.close())
   const smokeRunner = createSmokeRunner()
   opened.defer(() => smokeRunner.close())

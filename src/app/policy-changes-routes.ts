@@ -17,7 +17,7 @@ import { measurePlan } from './plan-impact.ts'
 import type { SearchFailingTests } from './search-failing-tests.ts'
 
 /** The guardrails that identities' tests are run beside, and where policies are. */
-export type Beside = Pick<RunPolicyTestsDeps, 'loadWasm' | 'currentGuardrails'>
+export type Beside = Pick<RunPolicyTestsDeps, 'loadCode' | 'currentGuardrails'>
 
 export type PolicyChangesDeps = {
   readonly changesOf: (caller: Caller) => Promise<UpdateWorkloadIdentityDeps>
@@ -42,8 +42,8 @@ export function policyChangesRoutes(
   ): Pick<UpdateWorkloadIdentityDeps, 'runTests'> => ({
     runTests: runTests({
       currentGuardrails: async () => ({ digest: guardrails?.digest ?? null }),
-      loadWasm: async (digest) =>
-        (digest === guardrails?.digest ? guardrails.policy?.wasm : undefined) ?? policies.loadWasm(digest),
+      loadCode: async (digest) =>
+        (digest === guardrails?.digest ? guardrails.policy?.wasm : undefined) ?? policies.loadCode(digest),
     }),
   })
   const atATime = limitConcurrency(2, 8, 'Too many plans are being made or applied: try again in a minute.')

@@ -60,7 +60,7 @@ export const verifyDecisionsCommand: ServiceCommand = {
     setFlagsFromString(`--wasm-tiering-budget=${TIERING_BUDGET}`)
     const workers = availableParallelism()
     const evaluator = createBatchEvaluator({
-      loadWasm: policies.loadWasm,
+      loadCode: policies.loadCode,
       log,
       workers,
       deadlineMs: DEADLINE_MS,

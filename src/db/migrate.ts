@@ -14,6 +14,7 @@ import * as accessDecisions from '../../migrations/0011-access-decisions.ts'
 import * as tokenRevocation from '../../migrations/0012-token-revocation.ts'
 import * as signingKeyRotation from '../../migrations/0013-signing-key-rotation.ts'
 import * as changes from '../../migrations/0014-changes.ts'
+import * as compressedPolicies from '../../migrations/0015-compressed-policies.ts'
 import { unavailable } from '../errors.ts'
 import type { Database } from './database.ts'
 
@@ -33,6 +34,7 @@ const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '0012-token-revocation': tokenRevocation,
   '0013-signing-key-rotation': signingKeyRotation,
   '0014-changes': changes,
+  '0015-compressed-policies': compressedPolicies,
 }
 
 /** What the service's own role may do where it does not own the tables; what is kept for ever is only added. */

@@ -5,6 +5,7 @@ import { timeOfTest } from '../fields/test-time.ts'
 import type { WorkloadIdentitySpec } from '../identity/workload-identity.ts'
 import type { JsonObject } from '../json.ts'
 import type { EvaluationResult } from '../policy/evaluation.ts'
+import type { PolicyCode } from '../policy/policy-code.ts'
 import type { PreparedPolicy } from '../policy/prepare-policy.ts'
 import type { SmokeRun } from '../policy/smoke-run.ts'
 import type { ProviderType } from '../provider/providers.ts'
@@ -28,7 +29,7 @@ export type JudgeTestsDeps = JudgeDeps & {
 
 export type RunPolicyTestsDeps = JudgeTestsDeps & {
   readonly smokeRun: SmokeRun
-  readonly loadWasm: (digest: string) => Promise<Uint8Array | undefined>
+  readonly loadCode: (digest: string) => Promise<PolicyCode | undefined>
   /** The organisation's guardrails as they are now; their digest is null where there are none. */
   readonly currentGuardrails: () => Promise<{ readonly digest: string | null }>
 }
@@ -59,12 +60,12 @@ export async function runPolicyTests(
   const { tests } = spec
   if (tests.length === 0) return []
   const { digest: guardrails } = await deps.currentGuardrails()
-  const [wasm, guardrailsWasm] = await Promise.all([
-    policy.policy?.wasm ?? storedWasm(deps, policy.digest),
-    guardrails === null ? undefined : storedWasm(deps, guardrails),
+  const [code, guardrailsCode] = await Promise.all([
+    policy.policy?.wasm ?? storedCode(deps, policy.digest),
+    guardrails === null ? undefined : storedCode(deps, guardrails),
   ])
   const inputs = tests.map((test) => inputOfTest(deps, identity, test))
-  const evaluations = await deps.smokeRun(wasm, inputs, guardrailsWasm)
+  const evaluations = await deps.smokeRun(code, inputs, guardrailsCode)
   return tests.flatMap((test, index) => {
     const evaluation = evaluations[index]
     return evaluation === undefined ? [] : resultOfTest(deps, identity, test, evaluation)
@@ -82,10 +83,10 @@ export function inputOfTest(
   return deps.policyInput(seen, time, email, projectId ?? '', workloadIdentityConfig.providerType)
 }
 
-async function storedWasm({ loadWasm }: RunPolicyTestsDeps, digest: string): Promise<Uint8Array> {
-  const wasm = await loadWasm(digest)
-  if (wasm === undefined) throw new RequestError('internal', 'A policy that is in force is missing.')
-  return wasm
+async function storedCode({ loadCode }: RunPolicyTestsDeps, digest: string): Promise<PolicyCode> {
+  const code = await loadCode(digest)
+  if (code === undefined) throw new RequestError('internal', 'A policy that is in force is missing.')
+  return code
 }
 
 /** What a test came to by what the policy says, judged as an exchange would be. */

@@ -10,12 +10,13 @@ import {
   PAGE_BYTES,
   type WorkerAnswer,
 } from './evaluation.ts'
+import type { PolicyCode } from './policy-code.ts'
 import { createWorkerSlot, type WorkerSlot } from './worker-slot.ts'
 
 export type BatchEvaluator = {
   /**
    * Runs an identity's policy, guardrails, or both beside each other on many inputs in JSON text: what each of them
-   * gives, in their order, of the kind that is asked for. Spreads them over all threads. Throws what `loadWasm` throws, and
+   * gives, in their order, of the kind that is asked for. Spreads them over all threads. Throws what `loadCode` throws, and
    * `unavailable` once it is closed.
    */
   evaluate<Result extends AnyEvaluation = EvaluationResult>(
@@ -31,7 +32,7 @@ export type Policies = Pick<EvaluationRequest, 'digest' | 'guardrailsDigest' | '
 
 export type BatchEvaluatorDeps = {
   /** The WASM of a digest; undefined if there is none: then each input fails with `policy_error`. */
-  readonly loadWasm: (digest: string) => Promise<Uint8Array | undefined>
+  readonly loadCode: (digest: string) => Promise<PolicyCode | undefined>
   readonly log?: Log | undefined
   readonly workers: number
   readonly deadlineMs: number
@@ -125,13 +126,13 @@ export function createBatchEvaluator(deps: BatchEvaluatorDeps): BatchEvaluator {
   async function start(place: Place, chunk: Chunk): Promise<void> {
     for (const digest of digestsOf(chunk)) {
       if (place.held.get(digest) !== undefined) continue
-      const wasm = await deps.loadWasm(digest)
+      const code = await deps.loadCode(digest)
       if (isClosed) return
-      if (wasm === undefined) {
+      if (code === undefined) {
         end(place, chunk)
         return chunk.resolve(chunk.inputTexts.map(() => failure('There is no such policy.')))
       }
-      place.slot.load(digest, wasm)
+      place.slot.load(digest, code)
       place.held.set(digest, true)
     }
     for (const index of chunk.inputTexts.keys())

@@ -22,6 +22,7 @@ import {
   type WorkerSettings,
 } from './evaluation.ts'
 import { createInterruptible, INTERRUPTED } from './interruptible.ts'
+import { decompressCode } from './policy-code.ts'
 import type { Verdict } from './verdict.ts'
 
 /** Node has it; only the types of browsers declare it. */
@@ -69,7 +70,7 @@ function startWorker(port: NonNullable<typeof parentPort>, settings: WorkerSetti
     }
     for (const command of commands) {
       if (command.kind === 'drop') held.delete(command.digest)
-      else if (command.kind === 'load') held.set(command.digest, { code: command.wasm })
+      else if (command.kind === 'load') held.set(command.digest, { code: command.code })
       else {
         answers.push(await evaluate(command.id, command))
         if (performance.now() - answered > ANSWER_AFTER_MS) answer()
@@ -126,7 +127,12 @@ function startWorker(port: NonNullable<typeof parentPort>, settings: WorkerSetti
 }
 
 async function instantiate(policy: HeldPolicy): Promise<LoadedPolicy> {
-  if (policy.code instanceof Uint8Array) policy.code = new WebAssembly.Module(policy.code)
+  if (policy.code instanceof Uint8Array) {
+    const bytes = decompressCode(policy.code)
+    policy.code = new WebAssembly.Module(bytes)
+    // The module has a copy. Left to the garbage collector they make it look for garbage sooner.
+    bytes.buffer.transfer(0)
+  }
   policy.instance = await loadPolicy(policy.code, { initial: INITIAL_PAGES, maximum: MAXIMUM_PAGES })
   return policy.instance
 }

@@ -12,6 +12,7 @@ import {
   PAGE_BYTES,
   type WorkerAnswer,
 } from './evaluation.ts'
+import { type PolicyCode, wasmLength } from './policy-code.ts'
 import { createWorkerSlot, type WorkerSlot } from './worker-slot.ts'
 
 export type { AccessEvaluation, EvaluationResult } from './evaluation.ts'
@@ -19,7 +20,7 @@ export type { AccessEvaluation, EvaluationResult } from './evaluation.ts'
 export type Evaluator = {
   /**
    * Runs a policy on an input in JSON text, and the guardrails beside it where they are given: allowed is what both
-   * allow. Throws `unavailable` when too many wait, and what `loadWasm` throws.
+   * allow. Throws `unavailable` when too many wait, and what `loadCode` throws.
    */
   evaluate(digest: string, inputText: string, guardrailsDigest?: string): Promise<EvaluationResult>
   /** Runs guardrails alone, as a policy that is beside no identity's. */
@@ -45,8 +46,8 @@ export type EvaluatorStats = {
 }
 
 export type EvaluatorDeps = {
-  /** The WASM of a digest, from where it is stored; undefined if there is none. */
-  readonly loadWasm: (digest: string) => Promise<Uint8Array | undefined>
+  /** The code of a digest, from where it is stored; undefined if there is none. */
+  readonly loadCode: (digest: string) => Promise<PolicyCode | undefined>
   readonly log?: Log | undefined
   readonly workers?: number
   readonly deadlineMs?: number
@@ -70,7 +71,7 @@ type Waiting = {
   readonly losses: number
 }
 
-type Guardrails = { readonly digest: string; readonly wasm: Uint8Array }
+type Guardrails = { readonly digest: string; readonly code: PolicyCode }
 
 const NONE = Symbol('no such policy')
 const MAX_INPUT_LENGTH = 64 * 1024
@@ -84,12 +85,12 @@ const MAX_SUSPECTS = 1000
  * instance that threw and a worker that was stopped are never used again.
  */
 export function createEvaluator(deps: EvaluatorDeps): Evaluator {
-  const { loadWasm, log, deadlineMs = 100, maxPolicies = 500, maxBytes = 300_000_000, maxQueue = 100 } = deps
+  const { loadCode, log, deadlineMs = 100, maxPolicies = 500, maxBytes = 260_000_000, maxQueue = 100 } = deps
   const workers = deps.workers ?? Math.max(2, Math.min(4, availableParallelism() - 1))
   const waiting = new Map<number, Waiting>()
   /** How many wait, by digest and by place. */
   const queued = createCounts()
-  const loading = new Map<string, Promise<Uint8Array | undefined>>()
+  const loading = new Map<string, Promise<PolicyCode | undefined>>()
   /** What had to be stopped or ran out of memory, which takes as long: a policy beside the guardrails of that time. */
   const suspects = new LRUCache<string, true>({ max: MAX_SUSPECTS })
   const held = new LRUCache<
@@ -210,18 +211,18 @@ export function createEvaluator(deps: EvaluatorDeps): Evaluator {
   async function loadGuardrails({ guardrailsDigest: digest }: EvaluationRequest) {
     if (digest === undefined) return undefined
     if (lastGuardrails?.digest === digest) return lastGuardrails
-    const wasm = await load(0, digest)
-    if (wasm === undefined) return NONE
-    lastGuardrails = { digest, wasm }
+    const code = await load(0, digest)
+    if (code === undefined) return NONE
+    lastGuardrails = { digest, code }
     return lastGuardrails
   }
 
   /** A worker has one set of guardrails at a time, apart from what is held: all identities share it. */
-  function holdGuardrails(place: number, { digest, wasm }: Guardrails): void {
+  function holdGuardrails(place: number, { digest, code }: Guardrails): void {
     const former = guardrailsAt[place]
     if (former === digest) return
     if (former !== undefined) slotAt(place).drop(former)
-    slotAt(place).load(digest, wasm)
+    slotAt(place).load(digest, code)
     guardrailsAt[place] = digest
   }
 
@@ -231,18 +232,19 @@ export function createEvaluator(deps: EvaluatorDeps): Evaluator {
   }
 
   /** Asks the store once for all that wait for the same. */
-  function load(place: number, digest: string): Promise<Uint8Array | undefined> {
+  function load(place: number, digest: string): Promise<PolicyCode | undefined> {
     const key = keyOf(place, digest)
-    const asked = loading.get(key) ?? loadWasm(digest).finally(() => loading.delete(key))
+    const asked = loading.get(key) ?? loadCode(digest).finally(() => loading.delete(key))
     loading.set(key, asked)
     return asked
   }
 
-  function hold(place: number, digest: string, wasm: Uint8Array): void {
+  function hold(place: number, digest: string, code: PolicyCode): void {
     const key = keyOf(place, digest)
     if (held.has(key)) return
-    slotAt(place).load(digest, wasm)
-    held.set(key, { place, digest, wasmBytes: wasm.byteLength }, { size: sizeOf(wasm.byteLength, 0) })
+    const wasmBytes = wasmLength(code)
+    slotAt(place).load(digest, code)
+    held.set(key, { place, digest, wasmBytes }, { size: sizeOf(wasmBytes, 0) })
   }
 
   function answered({ id, result, memoryBytes }: WorkerAnswer): void {
@@ -374,7 +376,7 @@ function suspectKey({ digest, request }: Pick<Waiting, 'digest' | 'request'>): s
 
 /** As measured: 700 kB resident for 172 kB of WASM, of its memory's first MiB some 100 kB among them. */
 function sizeOf(wasmBytes: number, memoryBytes: number): number {
-  return wasmBytes * 4 + Math.max(0, memoryBytes - INITIAL_PAGES * PAGE_BYTES)
+  return 1 + wasmBytes * 4 + Math.max(0, memoryBytes - INITIAL_PAGES * PAGE_BYTES) // never 0, which is no size
 }
 
 /** FNV-1a: spreads digests over the workers. */

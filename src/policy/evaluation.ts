@@ -55,7 +55,7 @@ export type EvaluationRequest = {
 
 /** What a worker is told, in this order; everything that gathered in one tick goes in one message. */
 export type WorkerCommand =
-  | { readonly kind: 'load'; readonly digest: string; readonly wasm: Uint8Array<ArrayBuffer> }
+  | { readonly kind: 'load'; readonly digest: string; readonly code: Uint8Array<ArrayBuffer> }
   | { readonly kind: 'drop'; readonly digest: string }
   | ({ readonly kind: 'evaluate'; readonly id: number } & EvaluationRequest)
 
@@ -83,7 +83,10 @@ export const STATE_DEADLINE = 1
 export const STATE_PROCESSOR_TIME = 2
 export const STATE_BYTES = 24
 
-/** A policy's memory begins with 1 MiB, of which V8 commits what is used, and ends at 16 MiB. */
-export const INITIAL_PAGES = 16
+/**
+ * A policy's memory begins with 256 KiB, which most never outgrow, and ends at 16 MiB. V8 commits what is used, but
+ * counts all of it when it decides how soon to look for garbage.
+ */
+export const INITIAL_PAGES = 4
 export const MAXIMUM_PAGES = 256
 export const PAGE_BYTES = 65_536

@@ -3,6 +3,7 @@ import type { Database } from '../db/database.ts'
 import type { Schema } from '../db/schema.ts'
 import type { ProviderType } from '../provider/providers.ts'
 import { providerOfModules } from './compile-policy.ts'
+import { compressCode, type PolicyCode } from './policy-code.ts'
 
 /** A compiled policy as it is kept for ever, named by the digest of what it was made from. */
 export type StoredPolicy = {
@@ -16,7 +17,7 @@ export type StoredPolicy = {
 export type PolicyStore = {
   has(digest: string): Promise<boolean>
   get(digest: string): Promise<(Omit<StoredPolicy, 'wasm'> & { readonly compileTime: Date }) | undefined>
-  loadWasm(digest: string): Promise<Uint8Array | undefined>
+  loadCode(digest: string): Promise<PolicyCode | undefined>
   /** Whose tokens it judges, as its modules tell; undefined where there is no such policy. */
   findProvider(digest: string): Promise<ProviderType | undefined>
 }
@@ -33,7 +34,7 @@ export function createPolicyStore(db: Database): PolicyStore {
         .executeTakeFirst()
       return row && { ...row, compileTime: row.compile_time }
     },
-    async loadWasm(digest) {
+    async loadCode(digest) {
       return (await where(digest).select('wasm').executeTakeFirst())?.wasm
     },
     async findProvider(digest) {
@@ -58,7 +59,7 @@ export async function insertPolicy(trx: Kysely<Schema>, policy: StoredPolicy, no
       compiler: policy.compiler,
       entrypoint: policy.entrypoint,
       modules: JSON.stringify(policy.modules),
-      wasm: Buffer.from(policy.wasm),
+      wasm: await compressCode(policy.wasm),
       compile_time: now,
     })
     .onConflict((conflict) => conflict.column('digest').doNothing())

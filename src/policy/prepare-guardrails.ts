@@ -17,7 +17,7 @@ export type PrepareGuardrails = (source: string, tests: readonly GuardrailsTest[
 export type PrepareGuardrailsDeps = {
   readonly clock: Clock
   readonly compiler: PolicyCompiler
-  readonly policies: Pick<PolicyStore, 'loadWasm'>
+  readonly policies: Pick<PolicyStore, 'loadCode'>
   readonly smokeRun: SmokeRun
   /** Throws `invalid_argument` with the tests that failed. */
   readonly refuseFailedTests: (results: readonly TestResult[]) => void
@@ -30,7 +30,7 @@ export function createPrepareGuardrails(deps: PrepareGuardrailsDeps): PrepareGua
   return async (source, tests) => {
     const gathered = compiler.gatherGuardrails(source)
     const { digest, entrypoint, modules } = gathered
-    const stored = await policies.loadWasm(digest)
+    const stored = await policies.loadCode(digest)
     const wasm = stored ?? (await compileAndTryOut(deps, gathered))
     refuseFailedTests(await testGuardrails(smokeRun, wasm, tests, deps.clock()))
     if (stored !== undefined) return { digest }

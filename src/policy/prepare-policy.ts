@@ -38,7 +38,7 @@ export const POLICIES_DIR = fileURLToPath(new URL('../../policies', import.meta.
 const MAX_PROBLEMS = 20
 
 /** Policies that people are writing at the moment: validated again and again, and stored once they are saved. */
-const MAX_REMEMBERED_BYTES = 20_000_000
+const MAX_REMEMBERED_BYTES = 5_000_000
 
 /** Any would do: the base policies read nothing of it but the provider. */
 const SAMPLE_INPUT = {

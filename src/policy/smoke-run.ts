@@ -1,38 +1,66 @@
 import { randomUUID } from 'node:crypto'
-import { createEvaluator, type EvaluationResult } from './evaluate.ts'
+import { createEvaluator, type EvaluationResult, type Evaluator } from './evaluate.ts'
+import type { PolicyCode } from './policy-code.ts'
 
 /**
  * Runs an identity's policy, guardrails, or both beside each other on some inputs before they are saved: what each
  * input gives, and no more soon after one that fails. At least one of the two is given.
  */
 export type SmokeRun = (
-  wasm: Uint8Array | undefined,
+  code: PolicyCode | undefined,
   inputTexts: readonly string[],
-  guardrailsWasm?: Uint8Array,
+  guardrailsCode?: PolicyCode,
 ) => Promise<readonly EvaluationResult[]>
 
 /** As many as share a message to the worker: each that has to be stopped takes 100 ms, and an answer has 8 s. */
 const AT_ONCE = 20
 
-/** Makes smoke runs in a worker that serves no exchange; it stays, as starting one takes longer than compiling. */
-export function createSmokeRunner(): { run: SmokeRun; close(): Promise<void> } {
-  const candidates = new Map<string, Uint8Array>()
-  const evaluator = createEvaluator({
-    loadWasm: async (name) => candidates.get(name),
-    workers: 1,
-    maxPolicies: 10,
-  })
+/** Whoever writes a policy tries it again and again; the worker and what it keeps are some 40 MB. */
+const IDLE_AFTER_MS = 30_000
+
+/** Makes smoke runs in a worker that serves no exchange; it stays for as long as people try things out. */
+export function createSmokeRunner(idleAfterMs = IDLE_AFTER_MS): { run: SmokeRun; close(): Promise<void> } {
+  const candidates = new Map<string, PolicyCode>()
+  let current: Evaluator | undefined
+  let running = 0
+  let idle: NodeJS.Timeout | undefined
+
+  function begin(): Evaluator {
+    running++
+    clearTimeout(idle)
+    current ??= createEvaluator({
+      loadCode: async (name) => candidates.get(name),
+      workers: 1,
+      maxPolicies: 10,
+    })
+    return current
+  }
+
+  function end(): void {
+    running--
+    if (running === 0) idle = setTimeout(close, idleAfterMs).unref()
+  }
+
+  async function close(): Promise<void> {
+    clearTimeout(idle)
+    const ending = current
+    current = undefined
+    await ending?.close()
+  }
+
   return {
-    async run(wasm, inputTexts, guardrailsWasm) {
+    close,
+    async run(code, inputTexts, guardrailsCode) {
+      const evaluator = begin()
       const names: string[] = []
-      const named = (bytes: Uint8Array | undefined) => {
-        if (bytes === undefined) return undefined
+      const named = (candidate: PolicyCode | undefined) => {
+        if (candidate === undefined) return undefined
         const name = randomUUID()
-        candidates.set(name, bytes)
+        candidates.set(name, candidate)
         names.push(name)
         return name
       }
-      const [name, guardrails] = [named(wasm), named(guardrailsWasm)]
+      const [name, guardrails] = [named(code), named(guardrailsCode)]
       const evaluate = (inputText: string) =>
         name === undefined
           ? evaluator.evaluateGuardrails(guardrails ?? '', inputText)
@@ -47,8 +75,8 @@ export function createSmokeRunner(): { run: SmokeRun; close(): Promise<void> } {
         return results
       } finally {
         for (const each of names) candidates.delete(each)
+        end()
       }
     },
-    close: () => evaluator.close(),
   }
 }

@@ -12,9 +12,10 @@ import {
   type WorkerCommand,
   type WorkerSettings,
 } from './evaluation.ts'
+import type { PolicyCode } from './policy-code.ts'
 
 export type WorkerSlot = {
-  load(digest: string, wasm: Uint8Array): void
+  load(digest: string, code: PolicyCode): void
   drop(digest: string): void
   /** Evaluates in turn; the ids are the caller's, and never used twice. */
   evaluate(id: number, request: EvaluationRequest): void
@@ -49,7 +50,7 @@ const MAX_TIMES_LATE = 100
 /** Of a processor's time: a thousand times what an evaluation takes, and less than anybody notices. */
 const HELD_UP_AFTER_MS = 20
 /** The WASM's memory does not count here; a verdict's text and objects do. */
-const RESOURCE_LIMITS = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 16, stackSizeMb: 4 }
+const RESOURCE_LIMITS = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 3, stackSizeMb: 4 }
 
 /**
  * A place for a worker thread: watches how long an evaluation takes, and puts another worker in the place of one that
@@ -146,7 +147,7 @@ export function createWorkerSlot(deps: WorkerSlotDeps): WorkerSlot {
       return
     }
     // Code goes over as it is, a copy of its own: as part of the message it would be copied twice more.
-    const code = outbox.flatMap((command) => (command.kind === 'load' ? [command.wasm.buffer] : []))
+    const code = outbox.flatMap((command) => (command.kind === 'load' ? [command.code.buffer] : []))
     running.worker.postMessage(outbox, code)
     outbox = []
   }
@@ -207,7 +208,7 @@ export function createWorkerSlot(deps: WorkerSlotDeps): WorkerSlot {
   }
 
   return {
-    load: (digest, wasm) => send({ kind: 'load', digest, wasm: new Uint8Array(wasm) }),
+    load: (digest, code) => send({ kind: 'load', digest, code: new Uint8Array(code) }),
     drop: (digest) => send({ kind: 'drop', digest }),
     evaluate(id, request) {
       pending.add(id)

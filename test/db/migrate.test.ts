@@ -29,6 +29,7 @@ const ALL = [
   '0012-token-revocation',
   '0013-signing-key-rotation',
   '0014-changes',
+  '0015-compressed-policies',
 ]
 
 for (const kind of DATABASES) {

@@ -40,7 +40,7 @@ describe('the impact of a policy', () => {
   ) {
     const { signal = new AbortController().signal, onPage } = options
     const evaluator = createBatchEvaluator({
-      loadWasm: async (asked) => policies.get(asked),
+      loadCode: async (asked) => policies.get(asked),
       workers: 1,
       deadlineMs: 100,
       maxPolicies: 1,

@@ -200,7 +200,7 @@ for (const kind of ONE_DATABASE) {
       const change = { action: 'DELETE', email, notices: [], findings: [] } as const
       const nothing = { policies: new Map(), closed: [email], emails: [] }
       const parts = {
-        policies: { loadWasm: async () => undefined, findProvider: async () => 'GITLAB' },
+        policies: { loadCode: async () => undefined, findProvider: async () => 'GITLAB' },
         decisions: { listReplayable: async () => [] },
         clock: world.clock,
       }

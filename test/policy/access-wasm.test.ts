@@ -43,7 +43,7 @@ describe('the policy of access decisions', () => {
     for (const [name, verdict] of Object.entries(ODD)) {
       policies.set(name, await wasmOf(`package claimgate.access\n\nverdict := ${verdict}`, ENTRYPOINT))
     }
-    evaluator = createEvaluator({ loadWasm: async (digest) => policies.get(digest), log: silent, workers: 1 })
+    evaluator = createEvaluator({ loadCode: async (digest) => policies.get(digest), log: silent, workers: 1 })
   })
   after(() => evaluator?.close())
 

@@ -23,7 +23,7 @@ describe('batches of evaluations', () => {
   const policies = new Map<string, Uint8Array>()
   const evaluator = (workers = 2, maxPolicies = 10) =>
     createBatchEvaluator({
-      loadWasm: async (digest) => policies.get(digest),
+      loadCode: async (digest) => policies.get(digest),
       workers,
       deadlineMs: 100,
       maxPolicies,

@@ -87,7 +87,7 @@ describe('what a policy says comes out', () => {
   })
 
   test('the same input gives the same text, evaluated a thousand times at once and by any worker', async () => {
-    const evaluator = start({ loadWasm: async () => policies.get('real'), log: silent, workers: 3 })
+    const evaluator = start({ loadCode: async () => policies.get('real'), log: silent, workers: 3 })
 
     const results = await Promise.all(
       Array.from({ length: 1000 }, (_, i) => evaluator.evaluate(`copy ${i % 20}`, inputWith())),
@@ -280,8 +280,8 @@ describe('a policy that does not end', () => {
 })
 
 test('policies that do not end, of many identities, leave room for the others to wait', async () => {
-  const loadWasm = async (digest: string) => policies.get(digest.replace(/ \d+$/, ''))
-  const evaluator = start({ loadWasm, workers: 2, maxQueue: 4 })
+  const loadCode = async (digest: string) => policies.get(digest.replace(/ \d+$/, ''))
+  const evaluator = start({ loadCode, workers: 2, maxQueue: 4 })
   const bombs = Array.from({ length: 3 }, (_, i) => `bomb ${i}`)
   await Promise.all(bombs.map((name) => evaluator.evaluate(name, inputWith())))
 
@@ -325,7 +325,7 @@ describe('memory', () => {
   test('the count of loaded policies is bounded, and one that was dropped is loaded again', async () => {
     let loads = 0
     const evaluator = start({
-      loadWasm: async () => {
+      loadCode: async () => {
         loads++
         return policies.get('denies')
       },
@@ -365,7 +365,7 @@ describe('memory', () => {
 })
 
 test('policies that were dropped leave nothing behind', async () => {
-  const evaluator = start({ loadWasm: async () => policies.get('real'), workers: 1, maxPolicies: 10 })
+  const evaluator = start({ loadCode: async () => policies.get('real'), workers: 1, maxPolicies: 10 })
   for (let i = 0; i < 30; i++) await evaluator.evaluate(`first ${i}`, inputWith())
   const before = process.memoryUsage.rss()
 
@@ -427,7 +427,7 @@ describe('waiting', () => {
 
   test('is bounded for all that share a worker', async () => {
     const evaluator = start({
-      loadWasm: async () => policies.get('denies'),
+      loadCode: async () => policies.get('denies'),
       workers: 1,
       maxQueue: 2,
     })
@@ -440,11 +440,11 @@ describe('waiting', () => {
 
   test('for a policy to be loaded asks the store once', async () => {
     const asked: string[] = []
-    const loadWasm = async (digest: string) => {
+    const loadCode = async (digest: string) => {
       asked.push(digest)
       return policies.get(digest)
     }
-    const evaluator = start({ loadWasm, log: silent, workers: 1 })
+    const evaluator = start({ loadCode, log: silent, workers: 1 })
 
     await Promise.all(Array.from({ length: 50 }, () => evaluator.evaluate('real', inputWith())))
     await evaluator.evaluate('real', inputWith())
@@ -454,11 +454,11 @@ describe('waiting', () => {
 
   test('ends with the store’s own error, and the next one asks it again', async () => {
     let isDown = true
-    const loadWasm = async (digest: string) => {
+    const loadCode = async (digest: string) => {
       if (isDown) throw new Error('The store is down.')
       return policies.get(digest)
     }
-    const evaluator = start({ loadWasm, log: silent, workers: 1 })
+    const evaluator = start({ loadCode, log: silent, workers: 1 })
 
     await assert.rejects(evaluator.evaluate('real', inputWith()), /down/)
     isDown = false
@@ -483,7 +483,7 @@ describe('closing', () => {
 
 function start(options: Partial<EvaluatorDeps>): Evaluator {
   const evaluator = createEvaluator({
-    loadWasm: async (digest) => policies.get(digest),
+    loadCode: async (digest) => policies.get(digest),
     log: silent,
     ...options,
   })

@@ -50,11 +50,11 @@ afterEach(async () => {
 
 function start(more: Partial<EvaluatorDeps> = {}): { evaluator: Evaluator; loads: string[] } {
   const loads: string[] = []
-  const loadWasm = async (digest: string) => {
+  const loadCode = async (digest: string) => {
     loads.push(digest)
     return policies.get(digest)
   }
-  const evaluator = createEvaluator({ loadWasm, log: silent, workers: 2, ...more })
+  const evaluator = createEvaluator({ loadCode, log: silent, workers: 2, ...more })
   started.push(evaluator)
   return { evaluator, loads }
 }

@@ -20,7 +20,7 @@ export async function assertSaidTwice(
 ): Promise<number> {
   const compiled = await compiler.compile(compiler.gather({ provider, rules }))
   assert.ok(compiled.ok, JSON.stringify(compiled))
-  const evaluator = createEvaluator({ loadWasm: async () => compiled.wasm, log: silent })
+  const evaluator = createEvaluator({ loadCode: async () => compiled.wasm, log: silent })
   let admitted = 0
   try {
     for (const claims of samples) {

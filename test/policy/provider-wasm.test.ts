@@ -29,7 +29,7 @@ for (const provider of PROVIDER_TYPES) {
         ['ours', compiled.wasm],
         ['strangers', buildAsAStranger(gathered)],
       ])
-      evaluator = createEvaluator({ loadWasm: async (digest) => wasm.get(digest), log: silent })
+      evaluator = createEvaluator({ loadCode: async (digest) => wasm.get(digest), log: silent })
     })
     after(() => evaluator.close())
 
@@ -67,7 +67,7 @@ describe('every ref pattern that the Rego tests have covers the same in WASM', (
     )
     const compiled = await compiler.compile(compiler.gather({ provider: 'GITLAB', rules }))
     assert.ok(compiled.ok, JSON.stringify(compiled))
-    evaluator = createEvaluator({ loadWasm: async () => compiled.wasm, log: silent })
+    evaluator = createEvaluator({ loadCode: async () => compiled.wasm, log: silent })
     for (const name of new Set(cases.map((each) => String(each[1])))) {
       const result = await evaluator.evaluate(
         'patterns',

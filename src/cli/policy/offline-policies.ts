@@ -58,7 +58,7 @@ export async function openOfflinePolicies(
   const prepareSource = createPrepareGuardrails({
     clock: systemClock,
     compiler,
-    policies: { loadWasm: async () => undefined },
+    policies: { loadCode: async () => undefined },
     smokeRun,
     refuseFailedTests: () => undefined,
   })
@@ -79,7 +79,7 @@ export async function openOfflinePolicies(
     clock: systemClock,
     smokeRun,
     currentGuardrails: async () => ({ digest: (await prepareGuardrails())?.digest ?? null }),
-    loadWasm: async () => (await prepareGuardrails())?.policy.wasm,
+    loadCode: async () => (await prepareGuardrails())?.policy.wasm,
     ...judging,
   }
 
