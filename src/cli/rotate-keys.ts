@@ -6,48 +6,59 @@ import { readSecrets } from '../config/secrets.ts'
 import { openDatabase } from '../db/open-database.ts'
 import { createDecisionIds } from '../decision/decision-id.ts'
 import type { Authorship } from '../fields/authorship.ts'
+import { reasonParameter } from '../http/authorship.ts'
 import { signingKeyJson } from '../http/signing-key-json.ts'
 import { createKeyEncryption } from '../issuance/key-encryption.ts'
 import { replaceSigningKeys, rotateSigningKey } from '../issuance/rotate-signing-keys.ts'
 import type { StoredSigningKey } from '../issuance/signing-key.ts'
 import { openSigningKeys } from '../issuance/signing-keys.ts'
 import { type CommandContext, DONE, type ServiceCommand } from './command.ts'
+import { readFlags } from './read-flags.ts'
 
 /** `claimgate keys rotate`: the next signing key, by the database alone: instances that run hear of it there. */
 export const rotateKeysCommand: ServiceCommand = {
   name: 'keys rotate',
-  usage: '[--immediately [--yes]] [--json]',
+  usage: '[--immediately [--yes]] [--reason REASON] [--json]',
   does: 'publishes the next signing key, which signs once every service knows it',
   options: [
     ['--immediately', 'for emergencies: a new key signs at once; those before it are gone, and their tokens'],
     ['--yes', 'with --immediately, where nobody can be asked'],
+    ['--reason REASON', 'why, for those who read the changes later'],
     ['--json', 'the key as JSON'],
   ],
-  flags: { immediately: { type: 'boolean' }, yes: { type: 'boolean' }, json: { type: 'boolean' } },
+  flags: {
+    immediately: { type: 'boolean' },
+    yes: { type: 'boolean' },
+    reason: { type: 'string' },
+    json: { type: 'boolean' },
+  },
   async run(context) {
     const { flags } = context
     const immediately = flags.immediately === true
+    const { reason } = readFlags({ reason: reasonParameter }, flags)
     if (immediately && flags.yes !== true) await askWhetherMeant()
-    const key = await rotate(context, immediately)
+    // Whoever may run commands on the service's database: who that is, is known outside.
+    const key = await rotate(context, immediately, { author: 'operator', reason })
     process.stdout.write(flags.json === true ? `${JSON.stringify(signingKeyJson(key))}\n` : describe(key))
     return DONE
   },
 }
 
-/** Whoever may run commands on the service's database: who that is, is known outside. */
-const BY_COMMAND: Authorship = { author: 'operator', reason: undefined }
-
-async function rotate({ config, log }: CommandContext, immediately: boolean): Promise<StoredSigningKey> {
+async function rotate(
+  { config, log }: CommandContext,
+  immediately: boolean,
+  authorship: Authorship,
+): Promise<StoredSigningKey> {
   const db = await openDatabase(config, { migrate: false, log })
   try {
     const encryption = createKeyEncryption(readSecrets(config).keyEncryptionKeys)
     const records = recordChanges(createInsertChange(createDecisionIds()))
     const deps = { ...config, ...records, db, encryption, clock: systemClock, log }
     // Also where the keys before it cannot be opened any more.
-    if (immediately) return await replaceSigningKeys(deps, BY_COMMAND)
+    if (immediately) return await replaceSigningKeys(deps, authorship)
     await using keys = await openSigningKeys(deps)
     await keys.check()
-    return await rotateSigningKey(deps, BY_COMMAND)
+    return await rotateSigningKey(deps, authorship)
   } finally {
     await db.close()
   }

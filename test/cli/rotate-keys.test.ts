@@ -20,6 +20,9 @@ const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 const ISSUER = 'https://claimgate.example.com'
 const MINUTE = 60_000
 
+type Change = Readonly<
+  Record<'verb' | 'reason', string | null> & Record<'before' | 'after', { readonly state: string } | null>
+>
 type Ran = { readonly exitCode: number; readonly stdout: string; readonly stderr: string }
 
 function run(env: Readonly<Record<string, string>>, ...flags: string[]): Promise<Ran> {
@@ -70,7 +73,7 @@ describe('claimgate keys rotate, on an embedded database', () => {
   test('takes all keys away only where that is meant', async () => {
     const asked = await run(env, '--immediately')
     const meant = await run(env, '--immediately', '--yes', '--json')
-    const told = await run(env, '--immediately', '--yes')
+    const told = await run(env, '--immediately', '--yes', '--reason', 'A laptop was stolen.')
 
     assert.deepEqual([asked.exitCode, asked.stdout], [2, ''])
     assert.match(asked.stderr, /ends every access token that is in use: say --yes/)
@@ -78,6 +81,18 @@ describe('claimgate keys rotate, on an embedded database', () => {
     assert.equal(JSON.parse(meant.stdout).state, 'ACTIVE')
     assert.match(told.stdout, /^\S{43} signs now\. The keys before it are gone, and so are their tokens\.\n$/)
   })
+
+  for (const [flaw, reason, told] of [
+    ['an empty reason', '', /--reason must not be empty/],
+    ['a reason without end', 'a'.repeat(501), /--reason must have at most 500 characters/],
+  ] as const) {
+    test(`${flaw} is refused before anything is done`, async () => {
+      const { exitCode, stdout, stderr } = await run(env, '--immediately', '--yes', '--reason', reason)
+
+      assert.deepEqual([exitCode, stdout], [2, ''])
+      assert.match(stderr, told)
+    })
+  }
 
   test('cannot run while a service has the database, and says so; the service tells what it did before', async (t) => {
     const service = await startServiceProcess(env)
@@ -93,18 +108,19 @@ describe('claimgate keys rotate, on an embedded database', () => {
     const { changes } = JSON.parse(await answer.text())
     const states = changes
       .toReversed()
-      .map(({ verb, before, after }: Record<string, { state: string } | null>) => [
+      .map(({ verb, before, after, reason }: Change) => [
         verb,
         before?.state ?? null,
         after?.state ?? null,
+        reason,
       ])
     assert.deepEqual(states, [
-      ['ROTATE', null, 'PENDING'],
-      ['ROTATE', 'ACTIVE', 'REVOKED'],
-      ['ROTATE', 'PENDING', 'REVOKED'],
-      ['ROTATE', null, 'ACTIVE'],
-      ['ROTATE', 'ACTIVE', 'REVOKED'],
-      ['ROTATE', null, 'ACTIVE'],
+      ['ROTATE', null, 'PENDING', null],
+      ['ROTATE', 'ACTIVE', 'REVOKED', null],
+      ['ROTATE', 'PENDING', 'REVOKED', null],
+      ['ROTATE', null, 'ACTIVE', null],
+      ['ROTATE', 'ACTIVE', 'REVOKED', 'A laptop was stolen.'],
+      ['ROTATE', null, 'ACTIVE', 'A laptop was stolen.'],
     ])
   })
 })
