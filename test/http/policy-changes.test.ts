@@ -471,9 +471,14 @@ for (const kind of ONE_DATABASE) {
       const ours = issuers.filter(({ issuerUrl }: { issuerUrl: string }) =>
         /git\.example\.com/.test(issuerUrl),
       )
-      assert.deepEqual(ours.map(({ name, issuerUrl }: Record<string, string>) => [name, issuerUrl]).sort(), [
-        ['issuers/git-example-com-x', 'https://git.example.com/x'],
-        ['issuers/git-example-com-x-2', 'https://git.example.com-x'],
+      // Which of the two comes first, and has the shorter id, is nobody's promise.
+      assert.deepEqual(ours.map(({ name }: { name: string }) => name).sort(), [
+        'issuers/git-example-com-x',
+        'issuers/git-example-com-x-2',
+      ])
+      assert.deepEqual(ours.map(({ issuerUrl }: { issuerUrl: string }) => issuerUrl).sort(), [
+        'https://git.example.com-x',
+        'https://git.example.com/x',
       ])
     })
 
