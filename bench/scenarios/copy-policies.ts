@@ -1,7 +1,7 @@
-import { gunzipSync, gzipSync } from 'node:zlib'
+import { gzipSync } from 'node:zlib'
+import { decompressCode } from '../../src/policy/policy-code.ts'
 import { runSql } from '../../test/support/world.ts'
 
-const GZIP_MAGIC = 0x1f8b
 /** WebAssembly's magic number and version. */
 const HEADER_BYTES = 8
 
@@ -14,9 +14,9 @@ export async function copyPolicies(
   { original, copies, name }: { original: string; copies: number; name: string },
 ): Promise<void> {
   const [policy] = await runSql(databaseUrl, 'select wasm from policies where digest = $1', [original])
-  const isCompressed = policy.wasm.readUInt16BE() === GZIP_MAGIC
-  const wasm: Buffer = isCompressed ? gunzipSync(policy.wasm) : policy.wasm
-  const store = (part: Buffer) => (isCompressed ? gzipSync(part) : part)
+  const wasm = decompressCode(policy.wasm)
+  const isCompressed = wasm.byteLength !== policy.wasm.byteLength
+  const store = (part: Uint8Array) => (isCompressed ? gzipSync(part) : part)
   const numbers = Array.from({ length: copies }, (_, index) => index + 1)
   const beginnings = numbers.map((number) =>
     store(Buffer.concat([wasm.subarray(0, HEADER_BYTES), numberedSection(number)])),
