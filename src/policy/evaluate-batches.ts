@@ -31,7 +31,7 @@ export type BatchEvaluator = {
 export type Policies = Pick<EvaluationRequest, 'digest' | 'guardrailsDigest' | 'isAccess'>
 
 export type BatchEvaluatorDeps = {
-  /** The WASM of a digest; undefined if there is none: then each input fails with `policy_error`. */
+  /** The code of a digest; undefined if there is none: then each input fails with `policy_error`. */
   readonly loadCode: (digest: string) => Promise<PolicyCode | undefined>
   readonly log?: Log | undefined
   readonly workers: number

@@ -374,7 +374,7 @@ function suspectKey({ digest, request }: Pick<Waiting, 'digest' | 'request'>): s
   return `${digest} ${request.guardrailsDigest}`
 }
 
-/** As measured: 700 kB resident for 172 kB of WASM, of its memory's first MiB some 100 kB among them. */
+/** As measured: 700 kB resident for 172 kB of WASM, of its memory's first 256 KiB some 100 kB among them. */
 function sizeOf(wasmBytes: number, memoryBytes: number): number {
   return 1 + wasmBytes * 4 + Math.max(0, memoryBytes - INITIAL_PAGES * PAGE_BYTES) // never 0, which is no size
 }

@@ -16,7 +16,8 @@ export const compressCode: (wasm: Uint8Array) => Promise<Buffer> = promisify(gzi
 
 export function decompressCode(code: PolicyCode): Uint8Array<ArrayBuffer> {
   if (!isCompressed(code)) return new Uint8Array(code)
-  return gunzipSync(code, { chunkSize: wasmLength(code) + SPARE_BYTES })
+  // Never so little that Node gives a part of what it shares out: whoever asks may free all of it.
+  return gunzipSync(code, { chunkSize: Math.max(wasmLength(code) + SPARE_BYTES, Buffer.poolSize) })
 }
 
 /** Of the WASM, in bytes; where it is compressed, as its end tells. */

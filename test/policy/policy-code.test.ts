@@ -33,6 +33,14 @@ describe("a policy's code", () => {
     assert.equal(wasmLength(stored), wasm.byteLength)
   })
 
+  test('is in memory of its own, however little it is: whoever loads it frees that', () => {
+    const { buffer } = decompressCode(gzipSync('hello'))
+
+    assert.notEqual(buffer, Buffer.allocUnsafe(1).buffer)
+    assert.equal(buffer.transfer(0).byteLength, 0)
+    assert.equal(Buffer.from('what others have').toString(), 'what others have')
+  })
+
   for (const [name, code] of [
     ['nothing', new Uint8Array()],
     ['the beginning of a gzip file', new Uint8Array([0x1f, 0x8b])],

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { setTimeout as pause } from 'node:timers/promises'
 import { createSmokeRunner } from '../../src/policy/smoke-run.ts'
+import { eventually } from '../decision/invariants.ts'
 import { inputWith, realCompiler, ruleWith } from './policy-world.ts'
 
 /** Node names its threads as their `Worker` says. */
@@ -27,7 +27,7 @@ test('the thread that tries policies out ends while nobody does, and is there ag
     for (const _ of [1, 2]) {
       const [result] = await run(compiled.wasm, [inputWith()])
       assert.ok(result?.ok && result.allow)
-      while (policyThreads() > 0) await pause(1)
+      await eventually('the thread has ended', () => policyThreads() === 0)
     }
   } finally {
     await close()
