@@ -54,6 +54,14 @@ describe('the container image', () => {
     )
   })
 
+  test('starts as npm start does: with the same variables for malloc, and the same flags of V8', () => {
+    const [variables = '', command = ''] = packageJson.scripts.start.split(' exec ')
+    const [, entrypoint = ''] = /^ENTRYPOINT (.+)$/m.exec(containerfile) ?? []
+
+    assert.equal(`${JSON.parse(entrypoint).join(' ')} serve`, command)
+    assert.ok(containerfile.split('\n').includes(`ENV ${variables}`), variables)
+  })
+
   test('runs as nobody in particular, and says whether it lives', () => {
     assert.match(containerfile, /^USER node$/m)
     assert.match(containerfile, /^HEALTHCHECK .*\n.*\/healthz/m)
