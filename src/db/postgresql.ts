@@ -41,7 +41,6 @@ export function openPostgresql(url: string, log: Log, limits: PostgresqlLimits =
     max: limits.maxConnections,
     connectionTimeoutMillis: limits.connectMs,
     statement_timeout: limits.statementMs,
-    query_timeout: limits.statementMs + SILENT_SERVER_GRACE_MS,
     lock_timeout: limits.lockMs,
     idle_in_transaction_session_timeout: limits.idleInTransactionMs,
     application_name: 'claimgate',
@@ -52,7 +51,7 @@ export function openPostgresql(url: string, log: Log, limits: PostgresqlLimits =
     client.on('error', (error) => log.warn({ cause: error.message }, 'a database connection was lost'))
   })
   pool.on('error', () => undefined)
-  const clients = droppingBrokenClients(pool)
+  const clients = droppingBrokenClients(pool, limits.statementMs + SILENT_SERVER_GRACE_MS)
   return {
     kind: 'postgresql',
     kysely: new Kysely<Schema>({ dialect: new PostgresDialect({ pool: clients }) }),
@@ -74,7 +73,7 @@ export function openPostgresql(url: string, log: Log, limits: PostgresqlLimits =
 const SHUT_DOWN = '57P'
 
 /** A client whose query timed out is still busy with it: it is closed, not handed to the next caller. */
-function droppingBrokenClients(pool: pg.Pool) {
+function droppingBrokenClients(pool: pg.Pool, silenceMs: number) {
   return {
     options: {},
     end: () => pool.end(),
@@ -84,12 +83,22 @@ function droppingBrokenClients(pool: pg.Pool) {
       })
       let broken = false
       return {
+        // By a callback and with a timer of our own: for its promises and its `query_timeout` pg assigns a function to
+        // the query, and V8 makes such functions old at once. Each then kept its query, with the values, until all
+        // garbage was collected (measured: half of what exchanges left behind).
         // biome-ignore lint/suspicious/noExplicitAny: pg and kysely declare `query` as overloads that share no type
-        query(...args: any[]): any {
-          const result: Promise<pg.QueryResult> = Reflect.apply(client.query, client, args)
-          return result.catch((error: unknown) => {
-            broken ||= !(error instanceof pg.DatabaseError) || error.code?.startsWith(SHUT_DOWN) === true
-            throw databaseFault(error)
+        query(query: any, values?: any): any {
+          return new Promise((resolve, reject) => {
+            const fail = (error: Error) => {
+              broken ||= !(error instanceof pg.DatabaseError) || error.code?.startsWith(SHUT_DOWN) === true
+              reject(databaseFault(error))
+            }
+            const timer = setTimeout(fail, silenceMs, new Error('The server did not answer in time.'))
+            client.query(query, values, (error: Error | null, result) => {
+              clearTimeout(timer)
+              if (error === null) return resolve(result)
+              fail(error)
+            })
           })
         },
         release: () => client.release(broken),

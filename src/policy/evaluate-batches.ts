@@ -11,6 +11,7 @@ import {
   type WorkerAnswer,
 } from './evaluation.ts'
 import type { PolicyCode } from './policy-code.ts'
+import { createTickets } from './tickets.ts'
 import { createWorkerSlot, type WorkerSlot } from './worker-slot.ts'
 
 export type BatchEvaluator = {
@@ -70,10 +71,9 @@ type Place = {
  * fills its threads, each with a chunk of one policy after the other. Deadlines and deaths are the worker slot's.
  */
 export function createBatchEvaluator(deps: BatchEvaluatorDeps): BatchEvaluator {
-  const running = new Map<number, { readonly chunk: Chunk; readonly index: number }>()
+  const running = createTickets<{ readonly chunk: Chunk; readonly index: number }>()
   const chunks = new Set<Chunk>()
   const places = Array.from({ length: deps.workers }, (_, index) => createPlace(index))
-  let lastId = 0
   let next = 0
   let isClosed = false
 
@@ -140,15 +140,13 @@ export function createBatchEvaluator(deps: BatchEvaluatorDeps): BatchEvaluator {
   }
 
   function run(place: Place, chunk: Chunk, index: number): void {
-    const id = ++lastId
-    running.set(id, { chunk, index })
+    const id = running.add({ chunk, index })
     place.slot.evaluate(id, { ...chunk.policies, inputText: chunk.inputTexts[index] ?? '' })
   }
 
   function answered(place: Place, { id, result, memoryBytes }: WorkerAnswer): void {
-    const asked = running.get(id)
+    const asked = running.take(id)
     if (asked === undefined) return
-    running.delete(id)
     const { chunk, index } = asked
     chunk.results[index] = result
     if (--chunk.left > 0) return
@@ -164,9 +162,8 @@ export function createBatchEvaluator(deps: BatchEvaluatorDeps): BatchEvaluator {
   function runAgain(place: Place, ids: readonly number[], isNobodysFault: boolean): void {
     const begun = new Set<Chunk>()
     for (const id of ids) {
-      const chunk = running.get(id)?.chunk
+      const chunk = running.take(id)?.chunk
       if (chunk !== undefined) begun.add(chunk)
-      running.delete(id)
     }
     for (const chunk of begun) {
       if (isNobodysFault) chunk.losses++

@@ -13,6 +13,7 @@ import {
   type WorkerAnswer,
 } from './evaluation.ts'
 import { type PolicyCode, wasmLength } from './policy-code.ts'
+import { createTickets } from './tickets.ts'
 import { createWorkerSlot, type WorkerSlot } from './worker-slot.ts'
 
 export type { AccessEvaluation, EvaluationResult } from './evaluation.ts'
@@ -87,7 +88,7 @@ const MAX_SUSPECTS = 1000
 export function createEvaluator(deps: EvaluatorDeps): Evaluator {
   const { loadCode, log, deadlineMs = 100, maxPolicies = 500, maxBytes = 260_000_000, maxQueue = 100 } = deps
   const workers = deps.workers ?? Math.max(2, Math.min(4, availableParallelism() - 1))
-  const waiting = new Map<number, Waiting>()
+  const waiting = createTickets<Waiting>()
   /** How many wait, by digest and by place. */
   const queued = createCounts()
   const loading = new Map<string, Promise<PolicyCode | undefined>>()
@@ -109,7 +110,6 @@ export function createEvaluator(deps: EvaluatorDeps): Evaluator {
   const guardrailsAt: (string | undefined)[] = []
   const slots: WorkerSlot[] = Array.from({ length: workers }, (_, place) => createSlot(place))
   let lastGuardrails: Guardrails | undefined
-  let lastId = 0
   let replacedWorkers = 0
   let [hits, misses] = [0, 0]
   let onIdle: (() => void) | undefined
@@ -179,8 +179,7 @@ export function createEvaluator(deps: EvaluatorDeps): Evaluator {
 
   function run(evaluation: Waiting): void {
     const { place, digest, request } = evaluation
-    const id = ++lastId
-    enter(id, evaluation)
+    const id = enter(evaluation)
     if (isLoaded(place, request)) {
       hits++
       slotAt(place).evaluate(id, request)
@@ -308,16 +307,15 @@ export function createEvaluator(deps: EvaluatorDeps): Evaluator {
     leave(id)?.resolve(result)
   }
 
-  function enter(id: number, evaluation: Waiting): void {
-    waiting.set(id, evaluation)
+  function enter(evaluation: Waiting): number {
     queued.add(evaluation.digest, 1)
     queued.add(evaluation.place, 1)
+    return waiting.add(evaluation)
   }
 
   function leave(id: number): Waiting | undefined {
-    const evaluation = waiting.get(id)
+    const evaluation = waiting.take(id)
     if (evaluation === undefined) return undefined
-    waiting.delete(id)
     queued.add(evaluation.digest, -1)
     queued.add(evaluation.place, -1)
     if (waiting.size === 0) onIdle?.()

@@ -58,7 +58,8 @@ const RESOURCE_LIMITS = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb:
  */
 export function createWorkerSlot(deps: WorkerSlotDeps): WorkerSlot {
   const { deadlineMs, log, onAnswer } = deps
-  const pending = new Set<number>()
+  /** In the order in which they were sent, which is that of most answers. */
+  let pending: number[] = []
   const stopped = new Set<Promise<unknown>>()
   let outbox: WorkerCommand[] = []
   let isClosed = false
@@ -108,10 +109,17 @@ export function createWorkerSlot(deps: WorkerSlotDeps): WorkerSlot {
   }
 
   function settle(answer: WorkerAnswer): void {
-    if (!pending.delete(answer.id)) return
+    if (!leave(answer.id)) return
     if (answer.id === heldUpBy) heldUpBy = undefined
-    if (pending.size === 0) stopWatch()
+    if (pending.length === 0) stopWatch()
     onAnswer(answer)
+  }
+
+  /** Whether it was pending. */
+  function leave(id: number): boolean {
+    const index = pending.indexOf(id)
+    if (index !== -1) pending.splice(index, 1)
+    return index !== -1
   }
 
   function died({ state }: Running, error: NodeJS.ErrnoException): void {
@@ -123,9 +131,9 @@ export function createWorkerSlot(deps: WorkerSlotDeps): WorkerSlot {
   }
 
   function replace(id: number | undefined, result: EvaluationResult): void {
-    const culprit = id !== undefined && pending.delete(id) ? { id, result } : undefined
-    const others = [...pending]
-    pending.clear()
+    const culprit = id !== undefined && leave(id) ? { id, result } : undefined
+    const others = pending
+    pending = []
     outbox = []
     heldUpBy = undefined
     stopWatch()
@@ -194,12 +202,10 @@ export function createWorkerSlot(deps: WorkerSlotDeps): WorkerSlot {
   }
 
   function holdUp(id: number): void {
-    if (!pending.has(id)) return
+    if (!pending.includes(id)) return
     heldUpBy = id
-    deps.onHeldUp?.(
-      id,
-      [...pending].filter((each) => each !== id),
-    )
+    const others = pending.filter((each) => each !== id)
+    deps.onHeldUp?.(id, others)
   }
 
   function stop(worker: Worker): void {
@@ -211,14 +217,15 @@ export function createWorkerSlot(deps: WorkerSlotDeps): WorkerSlot {
     load: (digest, code) => send({ kind: 'load', digest, code: new Uint8Array(code) }),
     drop: (digest) => send({ kind: 'drop', digest }),
     evaluate(id, request) {
-      pending.add(id)
+      pending.push(id)
       startWatch()
       send({ kind: 'evaluate', id, ...request })
     },
     giveUp(ids) {
-      for (const id of ids) pending.delete(id)
+      const given = new Set(ids)
+      pending = pending.filter((id) => !given.has(id))
       // What the worker was told already it evaluates for nobody.
-      outbox = outbox.filter((command) => command.kind !== 'evaluate' || pending.has(command.id))
+      outbox = outbox.filter((command) => command.kind !== 'evaluate' || !given.has(command.id))
     },
     isHeldUp: () => running !== undefined && (heldUpBy !== undefined || !isReady),
     async close() {
