@@ -29,6 +29,7 @@ import type { Verdict } from './verdict.ts'
 declare const WebAssembly: { readonly Module: new (bytes: Uint8Array<ArrayBuffer>) => WasmModule }
 type WasmModule = { readonly [Symbol.toStringTag]: string }
 type LoadedPolicy = Awaited<ReturnType<typeof loadPolicy>>
+type Asked = Extract<WorkerCommand, { readonly kind: 'evaluate' }>
 type Answered = { readonly answer: unknown; readonly memoryBytes: number }
 type HeldPolicy = {
   /** Its bytes until it is first evaluated: the module keeps them for itself. */
@@ -68,47 +69,93 @@ function startWorker(port: NonNullable<typeof parentPort>, settings: WorkerSetti
       answers = []
       answered = performance.now()
     }
-    for (const command of commands) {
-      if (command.kind === 'drop') held.delete(command.digest)
-      else if (command.kind === 'load') held.set(command.digest, { code: command.code })
-      else {
-        answers.push(await evaluate(command.id, command))
+    for (let next = 0; next < commands.length; ) {
+      const command = commands[next]
+      if (command?.kind === 'evaluate') {
+        const found = (await prepare(command)) ?? evaluateTogether(commands.slice(next))
+        answers.push(...found)
+        next += found.length
         if (performance.now() - answered > ANSWER_AFTER_MS) answer()
+      } else {
+        if (command?.kind === 'drop') held.delete(command.digest)
+        else if (command?.kind === 'load') held.set(command.digest, { code: command.code })
+        next++
       }
     }
     answer()
   }
 
-  async function evaluate(id: number, request: EvaluationRequest): Promise<WorkerAnswer> {
-    const { digest, guardrailsDigest, inputText } = request
+  /** Loads what it needs; the answer where that failed. */
+  async function prepare(asked: Asked): Promise<readonly WorkerAnswer[] | undefined> {
     try {
-      if (request.isAccess && digest !== undefined) {
-        const { answer, memoryBytes } = await run(id, digest, ACCESS_ENTRYPOINT, inputText)
-        return { id, result: accessResultOf(answer), memoryBytes }
+      for (const digest of digestsOf(asked)) {
+        const policy = held.get(digest)
+        if (policy === undefined) throw 'The policy is not loaded.'
+        if (policy.instance !== undefined) continue
+        begin(asked.id, LOAD_DEADLINE_MS)
+        await instantiate(policy)
       }
-      const own = digest === undefined ? undefined : await run(id, digest, ENTRYPOINT, inputText)
-      const beside =
-        guardrailsDigest === undefined
-          ? undefined
-          : await run(id, guardrailsDigest, GUARDRAILS_ENTRYPOINT, inputText)
-      const memoryBytes = own?.memoryBytes ?? beside?.memoryBytes ?? 0
-      return { id, result: resultOf(own, beside), memoryBytes }
+      return undefined
     } catch (error) {
-      return { id, result: failure(error), memoryBytes: 0 }
-    } finally {
-      Atomics.store(progress, STATE_DEADLINE, 0n)
+      end()
+      return [failed(asked, error)]
     }
   }
 
-  async function run(id: number, digest: string, entrypoint: string, inputText: string): Promise<Answered> {
-    const policy = held.get(digest)
-    if (policy === undefined) throw 'The policy is not loaded.'
+  /**
+   * The first ones, for as long as their policies are loaded and some milliseconds at most, under one interruption: what
+   * that costs is more than an evaluation.
+   */
+  function evaluateTogether(commands: readonly WorkerCommand[]): readonly WorkerAnswer[] {
+    const answers: WorkerAnswer[] = []
+    const startedAt = performance.now()
+    const isNext = (command: WorkerCommand | undefined): command is Asked =>
+      command?.kind === 'evaluate' &&
+      digestsOf(command).every((digest) => held.get(digest)?.instance !== undefined) &&
+      performance.now() - startedAt <= ANSWER_AFTER_MS
+    const result = call(() => {
+      for (
+        let next = commands[answers.length];
+        answers.length === 0 || isNext(next);
+        next = commands[answers.length]
+      )
+        answers.push(evaluate(next as Asked))
+    })
+    if (result !== INTERRUPTED) return answers
+    // Nothing was caught, and nothing ended, where it was interrupted.
+    const culprit = commands[answers.length]
+    end()
+    if (culprit?.kind !== 'evaluate') return answers
+    for (const digest of digestsOf(culprit)) delete held.get(digest)?.instance
+    return [...answers, failed(culprit, INTERRUPTED)]
+  }
+
+  function evaluate(asked: Asked): WorkerAnswer {
+    const { id, digest, guardrailsDigest, inputText } = asked
+    begin(id, isBackground ? deadlineMs * INTERRUPTED_BY_THEN : deadlineMs)
     try {
-      if (policy.instance === undefined) begin(id, LOAD_DEADLINE_MS)
-      const instance = policy.instance ?? (await instantiate(policy))
-      begin(id, isBackground ? deadlineMs * INTERRUPTED_BY_THEN : deadlineMs)
-      const answers: unknown = call(() => instance.evaluate(encode(inputText), entrypoint))
-      if (answers === INTERRUPTED) throw INTERRUPTED
+      if (asked.isAccess && digest !== undefined) {
+        const { answer, memoryBytes } = run(digest, ACCESS_ENTRYPOINT, inputText)
+        return { id, result: accessResultOf(answer), memoryBytes }
+      }
+      const own = digest === undefined ? undefined : run(digest, ENTRYPOINT, inputText)
+      const beside =
+        guardrailsDigest === undefined ? undefined : run(guardrailsDigest, GUARDRAILS_ENTRYPOINT, inputText)
+      const memoryBytes = own?.memoryBytes ?? beside?.memoryBytes ?? 0
+      return { id, result: resultOf(own, beside), memoryBytes }
+    } catch (error) {
+      return failed(asked, error)
+    } finally {
+      end()
+    }
+  }
+
+  function run(digest: string, entrypoint: string, inputText: string): Answered {
+    const policy = held.get(digest)
+    if (policy?.instance === undefined) throw 'The policy is not loaded.'
+    const { instance } = policy
+    try {
+      const answers: unknown = instance.evaluate(encode(inputText), entrypoint)
       return { answer: onlyResult(answers), memoryBytes: instance.mem.buffer.byteLength }
     } catch (error) {
       // What was thrown has left the instance's stack as it was: a thousand such and it is unusable.
@@ -117,8 +164,12 @@ function startWorker(port: NonNullable<typeof parentPort>, settings: WorkerSetti
     }
   }
 
-  function begin(id: number, limitMs: number): void {
+  function end(): void {
     Atomics.store(progress, STATE_DEADLINE, 0n)
+  }
+
+  function begin(id: number, limitMs: number): void {
+    end()
     Atomics.store(progress, STATE_ID, BigInt(id))
     const { user, system } = process.threadCpuUsage()
     Atomics.store(progress, STATE_PROCESSOR_TIME, BigInt(user + system))
@@ -126,7 +177,7 @@ function startWorker(port: NonNullable<typeof parentPort>, settings: WorkerSetti
   }
 }
 
-async function instantiate(policy: HeldPolicy): Promise<LoadedPolicy> {
+async function instantiate(policy: HeldPolicy): Promise<void> {
   if (policy.code instanceof Uint8Array) {
     const bytes = decompressCode(policy.code)
     policy.code = new WebAssembly.Module(bytes)
@@ -134,7 +185,6 @@ async function instantiate(policy: HeldPolicy): Promise<LoadedPolicy> {
     bytes.buffer.transfer(0)
   }
   policy.instance = await loadPolicy(policy.code, { initial: INITIAL_PAGES, maximum: MAXIMUM_PAGES })
-  return policy.instance
 }
 
 /** In bytes opa-wasm's fast path takes the input as it is. */
@@ -185,6 +235,16 @@ function onlyResult(answers: unknown): unknown {
   const [answer, ...others] = Array.isArray(answers) ? answers : []
   const isOne = answer !== undefined && others.length === 0 && Object.keys(answer).join() === 'result'
   return isOne ? answer.result : undefined
+}
+
+/** An access decision is of one policy; there may be guardrails beside an identity's, or alone. */
+function digestsOf({ digest, guardrailsDigest, isAccess }: EvaluationRequest): readonly string[] {
+  const digests = isAccess ? [digest] : [digest, guardrailsDigest]
+  return digests.filter((each) => each !== undefined)
+}
+
+function failed({ id }: Asked, thrown: unknown): WorkerAnswer {
+  return { id, result: failure(thrown), memoryBytes: 0 }
 }
 
 /** opa-wasm throws texts and plain objects as well as errors. */

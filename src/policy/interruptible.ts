@@ -8,7 +8,8 @@ const MAX_TRIES = 20
 
 /**
  * Makes a caller of functions that gives one up after so many milliseconds, in this very thread, which goes on: to end
- * the thread instead takes twenty times as much as what it was at. A call takes 0.1 ms more than without.
+ * the thread instead takes twenty times as much as what it was at. A call takes 0.1 ms more than without, so that what is
+ * called had better be more than one evaluation.
  */
 export function createInterruptible(limitMs: number): <T>(work: () => T) => T | typeof INTERRUPTED {
   const script = new Script('globalThis[Symbol.for("claimgate interruptible")]()')

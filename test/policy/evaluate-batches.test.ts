@@ -21,8 +21,9 @@ verdict := "no verdict" if input.claims.odd == "shape"`
 
 describe('batches of evaluations', () => {
   const policies = new Map<string, Uint8Array>()
-  const evaluator = (workers = 2, maxPolicies = 10) =>
+  const evaluator = (workers = 2, maxPolicies = 10, isBackground = false) =>
     createBatchEvaluator({
+      isBackground,
       loadCode: async (digest) => policies.get(digest),
       workers,
       deadlineMs: 100,
@@ -81,24 +82,27 @@ describe('batches of evaluations', () => {
     )
   })
 
-  test('answer an evaluation that had to be stopped by itself, and all others', async () => {
-    await using stack = new AsyncDisposableStack()
-    const batches = evaluator(2)
-    stack.defer(() => batches.close())
-    const odd = new Map([
-      [3, 'endless'],
-      [40, 'shape'],
-      [300, 'endless'],
-    ])
-    const inputs = Array.from({ length: 500 }, (_, n) => inputWith(odd.has(n) ? { odd: odd.get(n) } : {}))
+  for (const isBackground of [false, true])
+    test(`answer one that had to be ${isBackground ? 'interrupted' : 'stopped'} by itself, and all others`, async () => {
+      await using stack = new AsyncDisposableStack()
+      const batches = evaluator(2, 10, isBackground)
+      stack.defer(() => batches.close())
+      const odd = new Map([
+        [3, 'endless'],
+        [40, 'shape'],
+        [300, 'endless'],
+      ])
+      const inputs = Array.from({ length: 500 }, (_, n) => inputWith(odd.has(n) ? { odd: odd.get(n) } : {}))
 
-    const results = await batches.evaluate({ digest: 'odd', guardrailsDigest: undefined }, inputs)
+      const results = await batches.evaluate({ digest: 'odd', guardrailsDigest: undefined }, inputs)
 
-    for (const [n, result] of results.entries()) {
-      const expected = odd.has(n) ? (odd.get(n) === 'shape' ? 'policy_error' : 'policy_timeout') : 'denied'
-      assert.equal(result.ok ? 'denied' : result.reason, expected, `input ${n}`)
-    }
-  })
+      for (const [n, result] of results.entries()) {
+        const expected = odd.has(n) ? (odd.get(n) === 'shape' ? 'policy_error' : 'policy_timeout') : 'denied'
+        assert.equal(result.ok ? 'denied' : result.reason, expected, `input ${n}`)
+        if (!result.ok && result.reason === 'policy_timeout')
+          assert.match(result.cause, isBackground ? /interrupted/ : /took more/)
+      }
+    })
 
   test('of a policy that is not there fail one by one, and no others', async () => {
     await using stack = new AsyncDisposableStack()
