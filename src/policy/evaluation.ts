@@ -75,8 +75,8 @@ export type WorkerSettings = {
 
 /**
  * Where a worker says what it is at, in a BigInt64Array that its owner reads even while it is busy: the evaluation's
- * id, the time of `process.hrtime` by which it has to be done (0: idle), and the processor time of the thread when it
- * began, in microseconds.
+ * id, the time of `process.hrtime` by which it has to be done (0: idle), and the processor time of the thread when it,
+ * or the first of those that are evaluated together, began, in microseconds.
  */
 export const STATE_ID = 0
 export const STATE_DEADLINE = 1

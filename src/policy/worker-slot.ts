@@ -50,7 +50,7 @@ const MAX_TIMES_LATE = 100
 /** Of a processor's time: a thousand times what an evaluation takes, and less than anybody notices. */
 const HELD_UP_AFTER_MS = 20
 /** The WASM's memory does not count here; a verdict's text and objects do. */
-const RESOURCE_LIMITS = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 3, stackSizeMb: 4 }
+const RESOURCE_LIMITS = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 8, stackSizeMb: 4 }
 
 /**
  * A place for a worker thread: watches how long an evaluation takes, and puts another worker in the place of one that
