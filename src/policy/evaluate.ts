@@ -77,6 +77,8 @@ type Guardrails = { readonly digest: string; readonly code: PolicyCode }
 const NONE = Symbol('no such policy')
 const MAX_INPUT_LENGTH = 64 * 1024
 const MAX_LOSSES = 3
+/** As there are other things to keep in memory. */
+const YOUNG_GENERATION_MB = 3
 const MAX_SUSPECTS = 1000
 
 /**
@@ -86,7 +88,7 @@ const MAX_SUSPECTS = 1000
  * instance that threw and a worker that was stopped are never used again.
  */
 export function createEvaluator(deps: EvaluatorDeps): Evaluator {
-  const { loadCode, log, deadlineMs = 100, maxPolicies = 500, maxBytes = 260_000_000, maxQueue = 100 } = deps
+  const { loadCode, log, deadlineMs = 100, maxPolicies = 500, maxBytes = 235_000_000, maxQueue = 100 } = deps
   const workers = deps.workers ?? Math.max(2, Math.min(4, availableParallelism() - 1))
   const waiting = createTickets<Waiting>()
   /** How many wait, by digest and by place. */
@@ -118,6 +120,7 @@ export function createEvaluator(deps: EvaluatorDeps): Evaluator {
   function createSlot(place: number): WorkerSlot {
     return createWorkerSlot({
       deadlineMs,
+      youngGenerationMb: YOUNG_GENERATION_MB,
       isBackground: place === workers,
       log,
       onAnswer: (answer) => answered(answer),

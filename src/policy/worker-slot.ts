@@ -39,6 +39,8 @@ export type WorkerSlotEvents = {
 
 type WorkerSlotDeps = WorkerSlotEvents & {
   readonly deadlineMs: number
+  /** The larger, the less often it is cleaned up. */
+  readonly youngGenerationMb: number
   /** That the thread gives way to all others of the machine. */
   readonly isBackground?: boolean
   readonly log?: Log | undefined
@@ -50,7 +52,7 @@ const MAX_TIMES_LATE = 100
 /** Of a processor's time: a thousand times what an evaluation takes, and less than anybody notices. */
 const HELD_UP_AFTER_MS = 20
 /** The WASM's memory does not count here; a verdict's text and objects do. */
-const RESOURCE_LIMITS = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 8, stackSizeMb: 4 }
+const RESOURCE_LIMITS = { maxOldGenerationSizeMb: 128, stackSizeMb: 4 }
 
 /**
  * A place for a worker thread: watches how long an evaluation takes, and puts another worker in the place of one that
@@ -88,7 +90,7 @@ export function createWorkerSlot(deps: WorkerSlotDeps): WorkerSlot {
     const settings: WorkerSettings = { state: shared, deadlineMs, isBackground: deps.isBackground === true }
     const worker = new Worker(new URL('./evaluate-worker.ts', import.meta.url), {
       workerData: settings,
-      resourceLimits: RESOURCE_LIMITS,
+      resourceLimits: { ...RESOURCE_LIMITS, maxYoungGenerationSizeMb: deps.youngGenerationMb },
       env: threadEnvironment(),
       execArgv: [],
       name: 'policy',
