@@ -35,7 +35,7 @@ describe('a fault of the database as a whole', () => {
     Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:5432'), { code: 'ECONNREFUSED' }),
     Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }),
     new Error('timeout exceeded when trying to connect'),
-    new Error('Query read timeout'),
+    new Error('The server did not answer in time.'),
     new Error('Connection terminated unexpectedly'),
     'a text',
     undefined,
