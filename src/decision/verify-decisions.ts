@@ -87,14 +87,11 @@ function next(stretches: Stretches) {
 async function* gather(pages: AsyncGenerator<readonly ReplayableDecision[]>): Stretches {
   let stretch: ReplayableDecision[] = []
   let characters = 0
-  // The threads wait for the first one: it is a page, and each is twice the one before.
-  let enough = PAGE
   for await (const page of pages) {
     stretch.push(...page)
     for (const { claims, verdict } of page) characters += (claims?.length ?? 0) + (verdict?.length ?? 0)
-    if (stretch.length < enough && characters < STRETCH_CHARACTERS) continue
+    if (stretch.length < STRETCH && characters < STRETCH_CHARACTERS) continue
     yield stretch
-    enough = Math.min(enough * 2, STRETCH)
     stretch = []
     characters = 0
   }
