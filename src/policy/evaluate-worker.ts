@@ -72,7 +72,7 @@ function startWorker(port: NonNullable<typeof parentPort>, settings: WorkerSetti
     for (let next = 0; next < commands.length; ) {
       const command = commands[next]
       if (command?.kind === 'evaluate') {
-        const found = (await prepare(command)) ?? evaluateTogether(commands.slice(next))
+        const found = (await prepare(command)) ?? evaluateTogether(evaluationsFrom(commands, next))
         answers.push(...found)
         next += found.length
         if (performance.now() - answered > ANSWER_AFTER_MS) answer()
@@ -107,29 +107,28 @@ function startWorker(port: NonNullable<typeof parentPort>, settings: WorkerSetti
    * The first ones, for as long as their policies are loaded and some milliseconds at most, under one interruption: what
    * that costs is more than an evaluation.
    */
-  function evaluateTogether(commands: readonly WorkerCommand[]): readonly WorkerAnswer[] {
+  function evaluateTogether(asked: readonly Asked[]): readonly WorkerAnswer[] {
     const answers: WorkerAnswer[] = []
     const startedAt = performance.now()
     noteProcessorTime()
-    const isNext = (command: WorkerCommand | undefined): command is Asked =>
-      command?.kind === 'evaluate' &&
-      digestsOf(command).every((digest) => held.get(digest)?.instance !== undefined) &&
-      performance.now() - startedAt <= ANSWER_AFTER_MS
+    const mayFollow = (next: Asked) => isLoaded(next) && performance.now() - startedAt <= ANSWER_AFTER_MS
     const result = call(() => {
-      for (
-        let next = commands[answers.length];
-        answers.length === 0 || isNext(next);
-        next = commands[answers.length]
-      )
-        answers.push(evaluate(next as Asked))
+      for (const each of asked.slice(answers.length)) {
+        if (answers.length > 0 && !mayFollow(each)) return
+        answers.push(evaluate(each))
+      }
     })
     if (result !== INTERRUPTED) return answers
-    // Nothing was caught, and nothing ended, where it was interrupted.
-    const culprit = commands[answers.length]
+    // Nothing is caught and nothing ends where it is interrupted; between two evaluations it was neither of them.
+    const culprit = Atomics.load(progress, STATE_DEADLINE) === 0n ? undefined : asked[answers.length]
     end()
-    if (culprit?.kind !== 'evaluate') return answers
+    if (culprit === undefined) return answers
     for (const digest of digestsOf(culprit)) delete held.get(digest)?.instance
     return [...answers, failed(culprit, INTERRUPTED)]
+  }
+
+  function isLoaded(asked: Asked): boolean {
+    return digestsOf(asked).every((digest) => held.get(digest)?.instance !== undefined)
   }
 
   function evaluate(asked: Asked): WorkerAnswer {
@@ -247,6 +246,16 @@ function onlyResult(answers: unknown): unknown {
 function digestsOf({ digest, guardrailsDigest, isAccess }: EvaluationRequest): readonly string[] {
   const digests = isAccess ? [digest] : [digest, guardrailsDigest]
   return digests.filter((each) => each !== undefined)
+}
+
+/** The evaluations that stand here one after the other. */
+function evaluationsFrom(commands: readonly WorkerCommand[], from: number): readonly Asked[] {
+  const asked: Asked[] = []
+  for (let at = from; ; at++) {
+    const command = commands[at]
+    if (command?.kind !== 'evaluate') return asked
+    asked.push(command)
+  }
 }
 
 function failed({ id }: Asked, thrown: unknown): WorkerAnswer {

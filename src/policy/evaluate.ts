@@ -77,7 +77,7 @@ type Guardrails = { readonly digest: string; readonly code: PolicyCode }
 const NONE = Symbol('no such policy')
 const MAX_INPUT_LENGTH = 64 * 1024
 const MAX_LOSSES = 3
-/** As there are other things to keep in memory. */
+/** These threads keep policies loaded: memory counts for more than how often it is cleaned up. */
 const YOUNG_GENERATION_MB = 3
 const MAX_SUSPECTS = 1000
 
