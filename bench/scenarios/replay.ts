@@ -96,7 +96,8 @@ async function copyDecisions(
        regexp_replace(claims, '"job_id":"[0-9]+"', '"job_id":"' || n || '"'), verdict,
        ${digestOfCopy(identity, `(n % ${policies} + 1)`)}, subject_token_hash, subject_key_id, issued_key_id, issued_expire_time,
        decide_time, project_path
-     from generate_series(1, ${rows}) n, (select * from decisions where id = $1) one`,
+     from generate_series(1, ${rows}) n, (select * from decisions where id = $1) one
+     order by 1`,
     [one.id],
   )
   await runSql(databaseUrl, 'vacuum (analyze) decisions')

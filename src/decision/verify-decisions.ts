@@ -34,16 +34,16 @@ export type VerifyQuery = DecisionFilter & {
   readonly sample?: number | undefined
 }
 
-type Stretches = AsyncGenerator<readonly ReplayableDecision[], undefined>
-
 const PAGE = 1_000
 const SAMPLE_PAGE = 250
 /**
- * What is grouped by policy together: with a thousand policies in turn each is loaded once for twenty decisions, which
- * takes as long as those. Some 50 MB, and as much again that is read meanwhile.
+ * What is grouped by policy together. With a thousand policies in turn each is loaded once for twenty decisions, which
+ * takes as long as those: some 50 MB, and as much again that is read meanwhile.
  */
 const STRETCH = 20_000
 const STRETCH_CHARACTERS = 64_000_000
+/** Of so many for each of its policies no longer stretch makes more: it would only be kept in memory longer. */
+const ENOUGH_OF_A_POLICY = 2_000
 
 /**
  * Has recorded decisions judged again by the policies of their digests, oldest first. Ends with the newest that there
@@ -53,21 +53,31 @@ export async function* verifyDecisions(deps: VerifyDeps, query: VerifyQuery): As
   const range = await deps.decisions.findRange(query)
   if (range === undefined) return
   const pages = query.sample === undefined ? readAll(deps, query, range) : readSample(deps, query, range)
-  const stretches = gather(pages)
-  for (let reading = next(stretches); ; ) {
-    const stretch = (await reading).value
-    const last = stretch?.at(-1)
-    if (stretch === undefined || last === undefined) return
-    reading = next(stretches)
-    const judged = stretch.filter(isReplayable)
-    const results = await judgeAgain(deps, judged, policiesOf)
-    yield {
-      verified: judged.length,
-      withoutVerdict: stretch.length - judged.length,
-      differences: judged.flatMap((decision, index) => differenceOf(decision, results[index]) ?? []),
-      lastId: last.id,
-      share: shareOf(range, last.id),
-    }
+  let verifying: Promise<VerifyProgress> | undefined
+  for await (const stretch of gather(pages)) {
+    const before = verifying
+    verifying = verifyStretch(deps, stretch, range)
+    // A fault of it is met when it is waited for.
+    verifying.catch(() => undefined)
+    if (before !== undefined) yield await before
+  }
+  if (verifying !== undefined) yield await verifying
+}
+
+async function verifyStretch(
+  deps: VerifyDeps,
+  stretch: readonly ReplayableDecision[],
+  range: DecisionRange,
+): Promise<VerifyProgress> {
+  const judged = stretch.filter(isReplayable)
+  const results = await judgeAgain(deps, judged, policiesOf)
+  const lastId = stretch.at(-1)?.id ?? range.last
+  return {
+    verified: judged.length,
+    withoutVerdict: stretch.length - judged.length,
+    differences: judged.flatMap((decision, index) => differenceOf(decision, results[index]) ?? []),
+    lastId,
+    share: shareOf(range, lastId),
   }
 }
 
@@ -77,26 +87,26 @@ function policiesOf({ kind, policy_digest, guardrails_digest }: Replayable): Pol
   return { digest, guardrailsDigest: guardrails_digest ?? undefined }
 }
 
-/** While one stretch is judged the next is read; a fault of it is met when it is waited for. */
-function next(stretches: Stretches) {
-  const reading = stretches.next()
-  reading.catch(() => undefined)
-  return reading
-}
-
-async function* gather(pages: AsyncGenerator<readonly ReplayableDecision[]>): Stretches {
+async function* gather(
+  pages: AsyncGenerator<readonly ReplayableDecision[]>,
+): AsyncGenerator<readonly ReplayableDecision[]> {
   let stretch: ReplayableDecision[] = []
   let characters = 0
+  const policies = new Set<string | null>()
   for await (const page of pages) {
     stretch.push(...page)
-    for (const { claims, verdict } of page) characters += (claims?.length ?? 0) + (verdict?.length ?? 0)
-    if (stretch.length < STRETCH && characters < STRETCH_CHARACTERS) continue
+    for (const { claims, verdict, policy_digest } of page) {
+      characters += (claims?.length ?? 0) + (verdict?.length ?? 0)
+      policies.add(policy_digest)
+    }
+    const enough = Math.min(STRETCH, ENOUGH_OF_A_POLICY * policies.size)
+    if (stretch.length < enough && characters < STRETCH_CHARACTERS) continue
     yield stretch
     stretch = []
     characters = 0
+    policies.clear()
   }
   if (stretch.length > 0) yield stretch
-  return undefined
 }
 
 async function* readAll(

@@ -194,9 +194,11 @@ async function instantiate(policy: HeldPolicy): Promise<void> {
 
 /** In bytes opa-wasm's fast path takes the input as it is. */
 function encode(inputText: string): ArrayBuffer {
-  const { buffer, byteOffset, byteLength } = new TextEncoder().encode(inputText)
-  return buffer.slice(byteOffset, byteOffset + byteLength)
+  const { buffer, byteLength } = utf8.encode(inputText)
+  return buffer.byteLength === byteLength ? buffer : buffer.slice(0, byteLength)
 }
+
+const utf8 = new TextEncoder()
 
 /** Both must answer a verdict of exactly their own shape; where there is no identity's, it is as one that allows. */
 function resultOf(own: Answered | undefined, beside: Answered | undefined): EvaluationResult {
