@@ -1,48 +1,31 @@
 import { parseArgs } from 'node:util'
 import { COULD_NOT_RUN, type Command, DONE, type Flags } from './cli/command.ts'
-import { doctorCommand } from './cli/doctor.ts'
-import { exportDecisionsCommand } from './cli/export-decisions.ts'
-import { migrateCommand } from './cli/migrate.ts'
-import { applyCommand } from './cli/policy/apply.ts'
-import { planCommand } from './cli/policy/plan.ts'
-import { policyCheckCommand } from './cli/policy/policy-check.ts'
-import { policyShowCommand } from './cli/policy/policy-show.ts'
-import { policyTestCommand } from './cli/policy/policy-test.ts'
-import { rotateKeysCommand } from './cli/rotate-keys.ts'
-import { serveCommand } from './cli/serve.ts'
-import { verifyDecisionsCommand } from './cli/verify-decisions.ts'
 import { ConfigError, readClientConfig, readConfig } from './config/env.ts'
 import { createLog } from './log.ts'
 import { hasPrimary, leavePrimary } from './workers/primary-link.ts'
 
-const COMMANDS: readonly Command[] = [
-  serveCommand,
-  migrateCommand,
-  doctorCommand,
-  exportDecisionsCommand,
-  verifyDecisionsCommand,
-  rotateKeysCommand,
-  policyCheckCommand,
-  policyTestCommand,
-  policyShowCommand,
-  planCommand,
-  applyCommand,
-]
-
-const USAGE = `Usage: claimgate COMMAND
-
-${aligned(COMMANDS.map(({ name, usage, does }) => [`${name} ${usage}`, does]))}
-
-${COMMANDS.map(optionsOf).join('')}Settings are environment variables: see README.md.
-`
+/** By name, which may be two words. Only the one that is asked for is imported: most need a small part of the program, and start sooner so. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  serve: async () => (await import('./cli/serve.ts')).serveCommand,
+  migrate: async () => (await import('./cli/migrate.ts')).migrateCommand,
+  doctor: async () => (await import('./cli/doctor.ts')).doctorCommand,
+  'decisions export': async () => (await import('./cli/export-decisions.ts')).exportDecisionsCommand,
+  'decisions verify': async () => (await import('./cli/verify-decisions.ts')).verifyDecisionsCommand,
+  'keys rotate': async () => (await import('./cli/rotate-keys.ts')).rotateKeysCommand,
+  'policy check': async () => (await import('./cli/policy/policy-check.ts')).policyCheckCommand,
+  'policy test': async () => (await import('./cli/policy/policy-test.ts')).policyTestCommand,
+  'policy show': async () => (await import('./cli/policy/policy-show.ts')).policyShowCommand,
+  plan: async () => (await import('./cli/policy/plan.ts')).planCommand,
+  apply: async () => (await import('./cli/policy/apply.ts')).applyCommand,
+}
 
 /** Runs one command; returns the process's exit code. */
 export async function runCli(args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
   if (args[0] === 'help' || args.includes('--help') || args.includes('-h')) {
-    process.stdout.write(USAGE)
+    process.stdout.write(await usage())
     return DONE
   }
-  const asked = readArguments(args)
+  const asked = await readArguments(args)
   if (typeof asked === 'string') {
     process.stderr.write(asked)
     return COULD_NOT_RUN
@@ -63,16 +46,17 @@ export async function runCli(args: readonly string[], env: NodeJS.ProcessEnv): P
 }
 
 /** The command and its flags, or what to tell whoever asked for something else. */
-function readArguments(
+async function readArguments(
   args: readonly string[],
-): { command: Command; flags: Flags; operands: readonly string[] } | string {
-  const command = COMMANDS.find(({ name }) => name.split(' ').every((word, index) => args[index] === word))
-  if (command === undefined) {
+): Promise<{ command: Command; flags: Flags; operands: readonly string[] } | string> {
+  const [name, load] = Object.entries(COMMANDS).find(([each]) => isNamed(args, each)) ?? []
+  if (name === undefined || load === undefined) {
     const given = args.filter((word) => !word.startsWith('-')).join(' ')
-    return given === '' ? USAGE : `There is no command '${given}'.\n\n${USAGE}`
+    return given === '' ? usage() : `There is no command '${given}'.\n\n${await usage()}`
   }
+  const command = await load()
   try {
-    const rest = args.slice(command.name.split(' ').length)
+    const rest = args.slice(name.split(' ').length)
     const wanted = 'operands' in command ? command.operands : []
     const { values, positionals } = parseArgs({
       args: rest,
@@ -82,13 +66,28 @@ function readArguments(
     const needed = wanted.filter((operand) => !operand.startsWith('[')).length
     if (positionals.length >= needed && positionals.length <= wanted.length)
       return { command, flags: { ...values } as Flags, operands: positionals }
-    return `${command.name} needs ${wanted.join(' and ')}, and nothing else beside its options.\n\n${USAGE}`
+    return `${name} needs ${wanted.join(' and ')}, and nothing else beside its options.\n\n${await usage()}`
   } catch (error) {
-    return `${(error as Error).message}\n\n${USAGE}`
+    return `${(error as Error).message}\n\n${await usage()}`
   }
 }
 
-function optionsOf({ name, options }: Command): string {
+function isNamed(args: readonly string[], name: string): boolean {
+  return name.split(' ').every((word, index) => args[index] === word)
+}
+
+async function usage(): Promise<string> {
+  const loaded = Object.entries(COMMANDS).map(async ([name, load]) => ({ name, ...(await load()) }))
+  const commands = await Promise.all(loaded)
+  return `Usage: claimgate COMMAND
+
+${aligned(commands.map(({ name, usage, does }) => [`${name} ${usage}`, does]))}
+
+${commands.map(optionsOf).join('')}Settings are environment variables: see README.md.
+`
+}
+
+function optionsOf({ name, options }: Pick<Command, 'options'> & { name: string }): string {
   return options === undefined ? '' : `Options of ${name}:\n\n${aligned(options)}\n\n`
 }
 

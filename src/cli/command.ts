@@ -20,9 +20,8 @@ export type ClientContext = {
   readonly operands: readonly string[]
 }
 
-/** One function of the command line; `name` may be two words. */
+/** One function of the command line. */
 type CommandOf<Context> = {
-  readonly name: string
   /** The flags as people read them, and what it does, in a line each of the usage. */
   readonly usage: string
   readonly does: string

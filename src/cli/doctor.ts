@@ -14,7 +14,6 @@ import { openForLooking } from './doctor/open-for-looking.ts'
 
 /** `claimgate doctor`: what is wrong with this set-up, and how to mend it. It changes nothing. */
 export const doctorCommand: ServiceCommand = {
-  name: 'doctor',
   usage: '[--json]',
   does: 'looks at settings, database, keys and issuers, and says what to mend; changes nothing',
   flags: { json: { type: 'boolean' } },

@@ -20,7 +20,6 @@ const parameters = {
 
 /** `claimgate decisions export`: decisions as the API answers them, a line each. */
 export const exportDecisionsCommand: ServiceCommand = {
-  name: 'decisions export',
   usage: '[OPTIONS]',
   does: 'writes decisions as lines of JSON, oldest first',
   options: [

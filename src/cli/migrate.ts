@@ -3,7 +3,6 @@ import { DONE, type ServiceCommand } from './command.ts'
 
 /** `claimgate migrate`: the schema and nothing else. */
 export const migrateCommand: ServiceCommand = {
-  name: 'migrate',
   usage: '[--json]',
   does: "brings the database's schema up to date and ends",
   flags: { json: { type: 'boolean' } },

@@ -17,7 +17,6 @@ import { readFlags } from './read-flags.ts'
 
 /** `claimgate keys rotate`: the next signing key, by the database alone: instances that run hear of it there. */
 export const rotateKeysCommand: ServiceCommand = {
-  name: 'keys rotate',
   usage: '[--immediately [--yes]] [--reason REASON] [--json]',
   does: 'publishes the next signing key, which signs once every service knows it',
   options: [

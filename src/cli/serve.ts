@@ -10,7 +10,6 @@ const LAME_DUCK_MS = 500
 
 /** `claimgate serve`: the service, until it is told to end. */
 export const serveCommand: ServiceCommand = {
-  name: 'serve',
   usage: '[--no-migrate]',
   does: "the service; brings the database's schema up to date first",
   flags: { 'no-migrate': { type: 'boolean' } },

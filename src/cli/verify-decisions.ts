@@ -37,7 +37,6 @@ const TIERING_BUDGET = 1_000_000_000
 
 /** `claimgate decisions verify`: do the policies of recorded decisions still say what was recorded? They must. */
 export const verifyDecisionsCommand: ServiceCommand = {
-  name: 'decisions verify',
   usage: '[OPTIONS]',
   does: 'has recorded decisions judged again by the policies that they name, and tells which come out differently',
   options: [

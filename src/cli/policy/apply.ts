@@ -22,7 +22,6 @@ import { describePlan } from './show-plan.ts'
 
 /** `claimgate apply`: makes a service what the files of a folder say, or what a plan says that was made of them. */
 export const applyCommand: ClientCommand = {
-  name: 'apply',
   usage: '(FOLDER | --plan FILE) --url URL [OPTIONS]',
   does: 'makes these changes in a service, all or none; refused where it is not what was planned for',
   options: [

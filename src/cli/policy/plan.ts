@@ -8,7 +8,6 @@ import { describePlan } from './show-plan.ts'
 
 /** `claimgate plan`: what the files of a folder would change in a service; changes nothing. */
 export const planCommand: ClientCommand = {
-  name: 'plan',
   usage: 'FOLDER --url URL [OPTIONS]',
   does: 'says what the identities and guardrails of a folder would change in a service; changes nothing',
   options: [

@@ -10,7 +10,6 @@ import { roleNotices } from './role-notices.ts'
 
 /** `claimgate policy check`: what is wrong with the identities of a folder, without a service. */
 export const policyCheckCommand: ClientCommand = {
-  name: 'policy check',
   usage: 'FOLDER [--json]',
   does: 'reads the identities of a folder (or one file) and compiles their policies; needs no service',
   flags: { json: { type: 'boolean' } },

@@ -6,7 +6,6 @@ import { openPolicyFolder } from './open-folder.ts'
 
 /** `claimgate policy show`: the Rego that files become, as `GET …/policy` would answer it. */
 export const policyShowCommand: ClientCommand = {
-  name: 'policy show',
   usage: 'FOLDER [--json]',
   does: 'prints the Rego that the identities of a folder (or one file) become; --json with all base policies',
   flags: { json: { type: 'boolean' } },

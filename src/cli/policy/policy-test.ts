@@ -9,7 +9,6 @@ type FileResults = { readonly file: string; readonly email?: string; readonly te
 
 /** `claimgate policy test`: runs the tests of a folder's identities, without a service. */
 export const policyTestCommand: ClientCommand = {
-  name: 'policy test',
   usage: 'FOLDER [--json]',
   does: 'runs the tests in the identities of a folder (or one file); needs no service',
   flags: { json: { type: 'boolean' } },
