@@ -100,24 +100,17 @@ met[i] contains code if {
 # METADATA
 # title: What each condition looks at
 # description: The claim that a condition of a rule reads and what it expects there in words, by the rule's place.
-looks_at[i] := object.union(
-	{
-		"group": {"claim": "repository_owner", "expected": $"'{rule.group}'"},
-		"project": {"claim": "repository", "expected": expected_project(rule)},
-		"ref": looked_at_ref(rule),
-		"protected_ref": {"claim": "ref_protected", "expected": expected_protection(rule)},
-		"merge_request": {"claim": "event_name", "expected": expected_event},
-		"fork": looked_at_fork,
-		"pipeline_source": {"claim": "event_name", "expected": words.one_of(rule.pipelineSources)},
-		"project_id": {"claim": "repository_id", "expected": words.one_of(rule.ids.projectIds)},
-		"namespace_id": {"claim": "repository_owner_id", "expected": words.one_of(rule.ids.namespaceIds)},
-	},
-	{code: looked |
-		some name, values in rule.claims
-		code := concat(":", ["claim", name])
-		looked := {"claim": name, "expected": words.one_of(values)}
-	},
-) if {
+looks_at[i] := {
+	"group": {"claim": "repository_owner", "expected": $"'{rule.group}'"},
+	"project": {"claim": "repository", "expected": expected_project(rule)},
+	"ref": looked_at_ref(rule),
+	"protected_ref": {"claim": "ref_protected", "expected": expected_protection(rule)},
+	"merge_request": {"claim": "event_name", "expected": expected_event},
+	"fork": looked_at_fork,
+	"pipeline_source": {"claim": "event_name", "expected": words.one_of(rule.pipelineSources)},
+	"project_id": {"claim": "repository_id", "expected": words.one_of(rule.ids.projectIds)},
+	"namespace_id": {"claim": "repository_owner_id", "expected": words.one_of(rule.ids.namespaceIds)},
+} if {
 	input.provider == "GITHUB"
 	some i, rule in rules
 }

@@ -111,24 +111,17 @@ met[i] contains code if {
 # METADATA
 # title: What each condition looks at
 # description: The claim that a condition of a rule reads and what it expects there in words, by the rule's place.
-looks_at[i] := object.union(
-	{
-		"group": {"claim": "namespace_path", "expected": $"'{rule.group}' or a group below it"},
-		"project": {"claim": "project_path", "expected": expected_project(rule)},
-		"ref": looked_at_ref(rule),
-		"protected_ref": {"claim": "ref_protected", "expected": expected_protection(rule)},
-		"merge_request": looked_at_merge_request(rule),
-		"fork": looked_at_fork,
-		"pipeline_source": {"claim": "pipeline_source", "expected": expected_source(rule)},
-		"project_id": {"claim": "project_id", "expected": words.one_of(rule.ids.projectIds)},
-		"namespace_id": {"claim": "namespace_id", "expected": words.one_of(rule.ids.namespaceIds)},
-	},
-	{code: looked |
-		some name, values in rule.claims
-		code := concat(":", ["claim", name])
-		looked := {"claim": name, "expected": words.one_of(values)}
-	},
-) if {
+looks_at[i] := {
+	"group": {"claim": "namespace_path", "expected": $"'{rule.group}' or a group below it"},
+	"project": {"claim": "project_path", "expected": expected_project(rule)},
+	"ref": looked_at_ref(rule),
+	"protected_ref": {"claim": "ref_protected", "expected": expected_protection(rule)},
+	"merge_request": looked_at_merge_request(rule),
+	"fork": looked_at_fork,
+	"pipeline_source": {"claim": "pipeline_source", "expected": expected_source(rule)},
+	"project_id": {"claim": "project_id", "expected": words.one_of(rule.ids.projectIds)},
+	"namespace_id": {"claim": "namespace_id", "expected": words.one_of(rule.ids.namespaceIds)},
+} if {
 	input.provider == "GITLAB"
 	some i, rule in rules
 }

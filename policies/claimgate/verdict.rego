@@ -7,6 +7,7 @@ package claimgate
 
 import data.claimgate.conditions
 import data.claimgate.rules
+import data.claimgate.words
 
 # METADATA
 # title: Verdict
@@ -94,10 +95,10 @@ met := [codes |
 ]
 
 # Who proves a condition says also what it looks at.
-looks_at := [looked |
+looks_at[i] := looked if {
 	some i, _ in rules
-	looked := object.union_n([codes | codes := data.claimgate.provider[_].looks_at[i]])
-]
+	looked := data.claimgate.provider[_].looks_at[i]
+}
 
 condition_verdict(i, code) := {
 	"claim": looked.claim,
@@ -105,8 +106,16 @@ condition_verdict(i, code) := {
 	"actual": actual(looked.claim),
 	"met": code in met[i],
 } if {
-	looked := object.get(looks_at[i], code, {"claim": "", "expected": "a token of the identity's provider"})
+	looked := looked_at(i, code)
 }
+
+looked_at(i, code) := looked if {
+	looked := looks_at[i][code]
+} else := {"claim": name, "expected": words.one_of(values)} if {
+	looks_at[i]
+	some name, values in rules[i].claims
+	code == concat(":", ["claim", name])
+} else := {"claim": "", "expected": "a token of the identity's provider"}
 
 default actual(_) := null
 
