@@ -174,12 +174,15 @@ async function inFolder<Result>(
 ): Promise<Result> {
   const folder = await mkdtemp(join(tmpdir(), 'claimgate-opa-'))
   try {
-    for (const { path, source } of modules) {
-      const file = join(folder, 'policy', path)
-      await mkdir(dirname(file), { recursive: true })
-      await writeFile(file, source)
+    const texts = [
+      ...modules.map(({ path, source }) => [join(folder, 'policy', path), source] as const),
+      ...Object.entries(files).map(([name, text]) => [join(folder, name), text] as const),
+    ]
+    for (const parent of new Set(texts.map(([file]) => dirname(file)))) {
+      await mkdir(parent, { recursive: true })
     }
-    for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text)
+    // Together: one after the other they took a fifth of a compilation.
+    await Promise.all(texts.map(([file, text]) => writeFile(file, text)))
     return await use(folder)
   } finally {
     await rm(folder, { recursive: true, force: true })
