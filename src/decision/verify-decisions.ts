@@ -151,7 +151,8 @@ function shareOf({ first, last }: DecisionRange, id: string): number {
 
 function differenceOf(decision: Replayable, result: AnyEvaluation | undefined): Difference | undefined {
   if (result === undefined || !result.ok) {
-    return { decision, replayed: null, message: `its policy gives no verdict: ${result?.cause ?? ''}` }
+    const who = result?.isOfGuardrails ? 'its guardrails give' : 'its policy gives'
+    return { decision, replayed: null, message: `${who} no verdict: ${result?.cause ?? ''}` }
   }
   const { verdictText: replayed, allow } = result
   if (replayed !== decision.verdict) {

@@ -14,6 +14,8 @@ import {
   GUARDRAILS_ENTRYPOINT,
   INITIAL_PAGES,
   MAXIMUM_PAGES,
+  partAt,
+  STATE_AT_GUARDRAILS,
   STATE_DEADLINE,
   STATE_ID,
   STATE_PROCESSOR_TIME,
@@ -152,6 +154,7 @@ function startWorker(port: NonNullable<typeof parentPort>, settings: WorkerSetti
   }
 
   function run(digest: string, entrypoint: string, inputText: string): Answered {
+    Atomics.store(progress, STATE_AT_GUARDRAILS, entrypoint === GUARDRAILS_ENTRYPOINT ? 1n : 0n)
     const policy = held.get(digest)
     if (policy?.instance === undefined) throw 'The policy is not loaded.'
     const { instance } = policy
@@ -169,6 +172,10 @@ function startWorker(port: NonNullable<typeof parentPort>, settings: WorkerSetti
     Atomics.store(progress, STATE_DEADLINE, 0n)
   }
 
+  function failed({ id }: Asked, thrown: unknown): WorkerAnswer {
+    return { id, result: { ...failure(thrown), ...partAt(progress) }, memoryBytes: 0 }
+  }
+
   /** What has been used of a processor so far; once for what is evaluated together, as asking takes 4 µs. */
   function noteProcessorTime(): void {
     const { user, system } = process.threadCpuUsage()
@@ -177,6 +184,7 @@ function startWorker(port: NonNullable<typeof parentPort>, settings: WorkerSetti
 
   function begin(id: number, limitMs: number): void {
     end()
+    Atomics.store(progress, STATE_AT_GUARDRAILS, 0n)
     Atomics.store(progress, STATE_ID, BigInt(id))
     Atomics.store(progress, STATE_DEADLINE, process.hrtime.bigint() + BigInt(limitMs) * 1_000_000n)
   }
@@ -206,7 +214,7 @@ function resultOf(own: Answered | undefined, beside: Answered | undefined): Eval
   if (verdict === undefined) return failure('The policy answered no verdict.')
   if (beside === undefined) return resultFrom(verdict, verdict)
   const guardrails = checkGuardrailsVerdict(beside.answer)
-  if (guardrails === undefined) return failure('The guardrails answered no verdict.')
+  if (guardrails === undefined) return { ...failure('They answered no verdict.'), isOfGuardrails: true }
   return resultFrom(verdict, joinVerdicts(verdict, guardrails))
 }
 
@@ -258,10 +266,6 @@ function evaluationsFrom(commands: readonly WorkerCommand[], from: number): read
     if (command?.kind !== 'evaluate') return asked
     asked.push(command)
   }
-}
-
-function failed({ id }: Asked, thrown: unknown): WorkerAnswer {
-  return { id, result: failure(thrown), memoryBytes: 0 }
 }
 
 /** opa-wasm throws texts and plain objects as well as errors. */

@@ -129,8 +129,11 @@ export function createEvaluator(deps: EvaluatorDeps): Evaluator {
         replacedWorkers++
         forgetHeld(place)
         const stopped = culprit && waiting.get(culprit.id)
-        if (stopped !== undefined) suspect(stopped)
-        if (culprit !== undefined) settle(culprit.id, culprit.result)
+        if (culprit !== undefined && stopped !== undefined) {
+          suspect(stopped)
+          tell(stopped, culprit.result)
+          settle(culprit.id, culprit.result)
+        }
         for (const id of others) runElsewhere(id, culprit !== undefined)
       },
     })
@@ -170,6 +173,12 @@ export function createEvaluator(deps: EvaluatorDeps): Evaluator {
       if (slots[next % workers]?.isHeldUp() === false) return next % workers
     }
     return place
+  }
+
+  function tell({ digest, request }: Waiting, { reason, cause, isOfGuardrails }: FailedEvaluation): void {
+    if (isOfGuardrails) {
+      log?.warn({ digest: request.guardrailsDigest, beside: digest, reason, cause }, 'guardrails failed')
+    } else log?.warn({ digest, reason, cause }, 'policy failed')
   }
 
   function suspect(evaluation: Waiting): void {
@@ -255,7 +264,7 @@ export function createEvaluator(deps: EvaluatorDeps): Evaluator {
     const { place, digest, request } = evaluation
     if (request.digest !== undefined) keepCount(place, digest, memoryBytes)
     if (!result.ok) {
-      log?.warn({ digest, reason: result.reason, cause: result.cause }, 'policy failed')
+      tell(evaluation, result)
       if (result.reason !== 'policy_error') suspect(evaluation)
     }
     settle(id, result)

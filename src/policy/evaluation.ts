@@ -28,6 +28,8 @@ export type FailedEvaluation = {
   readonly ok: false
   readonly reason: 'policy_error' | 'policy_timeout' | 'policy_memory'
   readonly cause: string
+  /** That it were the guardrails, and not the policy that they are beside. */
+  readonly isOfGuardrails?: true
 }
 
 /** The same of the policy of access decisions. */
@@ -75,13 +77,19 @@ export type WorkerSettings = {
 
 /**
  * Where a worker says what it is at, in a BigInt64Array that its owner reads even while it is busy: the evaluation's
- * id, the time of `process.hrtime` by which it has to be done (0: idle), and the processor time of the thread when it,
- * or the first of those that are evaluated together, began, in microseconds.
+ * id, the time of `process.hrtime` by which it has to be done (0: idle), the processor time of the thread when it, or the
+ * first of those that are evaluated together, began, in microseconds, and whether it has come to the guardrails (1).
  */
 export const STATE_ID = 0
 export const STATE_DEADLINE = 1
 export const STATE_PROCESSOR_TIME = 2
-export const STATE_BYTES = 24
+export const STATE_AT_GUARDRAILS = 3
+export const STATE_BYTES = 32
+
+/** What an evaluation failed in that did not end by itself, as the worker left its state. */
+export function partAt(state: BigInt64Array): Pick<FailedEvaluation, 'isOfGuardrails'> {
+  return Atomics.load(state, STATE_AT_GUARDRAILS) === 1n ? { isOfGuardrails: true } : {}
+}
 
 /**
  * A policy's memory begins with 256 KiB, which most never outgrow, and ends at 16 MiB. V8 commits what is used, but

@@ -3,7 +3,8 @@ import { threadEnvironment } from '../compiled-code.ts'
 import type { Log } from '../log.ts'
 import {
   type EvaluationRequest,
-  type EvaluationResult,
+  type FailedEvaluation,
+  partAt,
   STATE_BYTES,
   STATE_DEADLINE,
   STATE_ID,
@@ -32,7 +33,7 @@ export type WorkerSlotEvents = {
   readonly onHeldUp?: (culprit: number, others: readonly number[]) => void
   /** The worker is gone, its policies with it. `culprit` is what it was stopped or died at, `others` waited. */
   readonly onLost: (
-    culprit: { readonly id: number; readonly result: EvaluationResult } | undefined,
+    culprit: { readonly id: number; readonly result: FailedEvaluation } | undefined,
     others: readonly number[],
   ) => void
 }
@@ -129,10 +130,11 @@ export function createWorkerSlot(deps: WorkerSlotDeps): WorkerSlot {
     const reason = error.code === 'ERR_WORKER_OUT_OF_MEMORY' ? 'policy_memory' : 'policy_error'
     const cause = `The worker died: ${error.message}`
     log?.warn({ cause }, 'policy worker died')
-    replace(isBusy ? Number(Atomics.load(state, STATE_ID)) : undefined, { ok: false, reason, cause })
+    const result = { ok: false, reason, cause, ...partAt(state) } as const
+    replace(isBusy ? Number(Atomics.load(state, STATE_ID)) : undefined, result)
   }
 
-  function replace(id: number | undefined, result: EvaluationResult): void {
+  function replace(id: number | undefined, result: FailedEvaluation): void {
     const culprit = id !== undefined && leave(id) ? { id, result } : undefined
     const others = pending
     pending = []
@@ -191,16 +193,17 @@ export function createWorkerSlot(deps: WorkerSlotDeps): WorkerSlot {
     const usedMs = await processorTimeMs(worker, state)
     if (running?.worker !== worker || Atomics.load(state, STATE_DEADLINE) !== deadline) return
     const id = Number(Atomics.load(state, STATE_ID))
-    if (late !== undefined && (usedMs > deadlineMs / 2 || late.times >= MAX_TIMES_LATE)) stopLate(worker, id)
+    if (late !== undefined && (usedMs > deadlineMs / 2 || late.times >= MAX_TIMES_LATE)) stopLate(running, id)
     else if (usedMs > HELD_UP_AFTER_MS && heldUpBy !== id) holdUp(id)
   }
 
-  function stopLate(worker: Worker, id: number): void {
+  function stopLate({ worker, state }: Running, id: number): void {
     log?.warn({ deadlineMs }, 'policy evaluation stopped')
+    const cause = `It took more than ${deadlineMs} ms.`
+    const result = { ok: false, reason: 'policy_timeout', cause, ...partAt(state) } as const
     running = undefined
     stop(worker)
-    const cause = `It took more than ${deadlineMs} ms.`
-    replace(id, { ok: false, reason: 'policy_timeout', cause })
+    replace(id, result)
   }
 
   function holdUp(id: number): void {

@@ -129,6 +129,9 @@ describe("guardrails beside an identity's policy", () => {
       ]
 
       for (const result of results) assert.equal(!result.ok && result.reason, 'policy_error')
+      // What is not there fails before anything is run.
+      const isRun = name !== 'not there'
+      for (const result of results) assert.equal(!result.ok && result.isOfGuardrails === true, isRun)
     })
   }
 
@@ -138,7 +141,17 @@ describe("guardrails beside an identity's policy", () => {
     const result = await evaluator.evaluate('plain', hosted, 'memory')
 
     assert.equal(!result.ok && result.reason, 'policy_memory')
+    assert.equal(!result.ok && result.isOfGuardrails, true)
     assert.equal((await evaluator.evaluate('plain', hosted, 'hosted')).ok, true)
+  })
+
+  test("are not what failed where it is the identity's policy that did", async () => {
+    const { evaluator } = start()
+
+    const result = await evaluator.evaluate('says nothing', hosted, 'hosted')
+
+    assert.equal(!result.ok && result.reason, 'policy_error')
+    assert.equal(!result.ok && result.isOfGuardrails, undefined)
   })
 
   test('that do not end are policy_timeout, and only for who sets them off', async () => {
@@ -152,6 +165,7 @@ describe("guardrails beside an identity's policy", () => {
     const after = await evaluator.evaluate('plain', hosted, 'late by claim')
 
     assert.equal(!late.ok && late.reason, 'policy_timeout')
+    assert.equal(!late.ok && late.isOfGuardrails, true)
     assert.ok(other.ok && other.allow)
     assert.ok(after.ok && after.allow)
   })
