@@ -153,6 +153,7 @@ function summary({ verified, withoutVerdict, differences, shown, lastId, isInter
   const rest = withoutVerdict === 0 ? '' : ` ${counted(withoutVerdict, 'decision')} had no verdict to verify.`
   const more = differences > shown.length ? ` The first ${shown.length} are shown.` : ''
   const goOn = lastId === undefined ? '' : ` Go on with --after ${lastId}`
+  if (verified + withoutVerdict === 0 && !isInterrupted) return 'There is no such decision.\n'
   return (
     `Verified ${counted(verified, 'decision')}: ${differences === 0 ? 'all' : verified - differences} as recorded, ` +
     `${differences} different.${more}${rest}\n${isInterrupted ? `It was interrupted.${goOn}\n` : ''}`

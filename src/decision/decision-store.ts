@@ -83,6 +83,8 @@ export type DecisionStore = {
   findMetRules(
     query: AllowedQuery & { readonly since: number },
   ): Promise<{ readonly rules: readonly string[]; readonly lastId: string | undefined }>
+  /** Whether no more than so many come after an id. */
+  hasAtMost(count: number, query: Omit<DecisionQuery, 'limit'>): Promise<boolean>
   /** The first and the last id of all that a filter lets through. */
   findRange(filter: DecisionFilter): Promise<DecisionRange | undefined>
   get(id: string): Promise<StoredDecision | undefined>
@@ -194,6 +196,13 @@ export function createDecisionStore(db: Database): DecisionStore {
         ])
         .executeTakeFirstOrThrow()
       return { rules: row.rules, lastId: row.lastId ?? undefined }
+    },
+
+    async hasAtMost(count, query) {
+      const next = page(db, { ...query, limit: 1 })
+        .select('id')
+        .offset(count)
+      return (await next.executeTakeFirst()) === undefined
     },
 
     async findRange(filter) {

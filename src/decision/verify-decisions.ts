@@ -24,7 +24,7 @@ export type VerifyProgress = {
 }
 
 export type VerifyDeps = JudgeAgainDeps & {
-  readonly decisions: Pick<DecisionStore, 'listReplayable' | 'sampleReplayable' | 'findRange'>
+  readonly decisions: Pick<DecisionStore, 'listReplayable' | 'sampleReplayable' | 'hasAtMost' | 'findRange'>
 }
 
 export type VerifyQuery = DecisionFilter & {
@@ -52,7 +52,8 @@ const ENOUGH_OF_A_POLICY = 2_000
 export async function* verifyDecisions(deps: VerifyDeps, query: VerifyQuery): AsyncGenerator<VerifyProgress> {
   const range = await deps.decisions.findRange(query)
   if (range === undefined) return
-  const pages = query.sample === undefined ? readAll(deps, query, range) : readSample(deps, query, range)
+  const isAll = query.sample === undefined || (await deps.decisions.hasAtMost(query.sample, query))
+  const pages = isAll ? readAll(deps, query, range) : readSample(deps, query, range)
   let verifying: Promise<VerifyProgress> | undefined
   for await (const stretch of gather(pages)) {
     const before = verifying
@@ -123,25 +124,44 @@ async function* readAll(
   }
 }
 
-/** As many parts of the time as decisions are wanted, and in each the first one after a moment taken at random. */
+/**
+ * As many parts of the time as decisions are wanted, and in each the first one after a moment taken at random. Where
+ * many were made at once parts have the same one: then others of the page's time, and what it lacks the next page takes
+ * more.
+ */
 async function* readSample(
   { decisions }: VerifyDeps,
   query: VerifyQuery,
   range: DecisionRange,
 ): AsyncGenerator<readonly ReplayableDecision[]> {
   const { sample = 0, after = '' } = query
-  const [from, until] = [timeOfId(range.first), timeOfId(range.last)]
+  const [from, until] = [timeOfId(range.first), timeOfId(range.last) + 1]
+  const idAt = (part: number) => firstIdAt(Math.floor(from + (part / sample) * (until - from)))
   let lastId = after
+  let wanted = 0
   for (let part = 0; part < sample; part += SAMPLE_PAGE) {
-    const moments = Array.from({ length: Math.min(SAMPLE_PAGE, sample - part) }, (_, index) =>
-      Math.floor(from + ((part + index + Math.random()) / sample) * (until - from + 1)),
+    const parts = Math.min(SAMPLE_PAGE, sample - part)
+    wanted += parts
+    const [start, end] = [idAt(part), idAt(part + parts)]
+    const found = new Map<string, ReplayableDecision>()
+    const take = (rows: readonly ReplayableDecision[]) => {
+      for (const row of rows) {
+        if (found.size < wanted && isReplayable(row) && row.id > lastId && row.id < end)
+          found.set(row.id, row)
+      }
+    }
+    const moments = Array.from({ length: wanted }, (_, n) =>
+      idAt(part + ((n + Math.random()) / wanted) * parts),
     )
-    const ids = moments.map((moment) => (moment <= from ? range.first : firstIdAt(moment)))
-    const rows = (await decisions.sampleReplayable(query, ids)).filter(
-      ({ id }) => id > lastId && id <= range.last,
-    )
-    lastId = rows.at(-1)?.id ?? lastId
-    if (rows.length > 0) yield rows
+    take(await decisions.sampleReplayable(query, moments))
+    if (found.size < wanted) {
+      const others = { ...query, after: [lastId, start].sort().at(-1), oldestFirst: true, limit: wanted }
+      take(await decisions.listReplayable(others))
+    }
+    wanted -= found.size
+    const page = [...found.values()].sort((a, b) => (a.id < b.id ? -1 : 1))
+    lastId = page.at(-1)?.id ?? lastId
+    if (page.length > 0) yield page
   }
 }
 

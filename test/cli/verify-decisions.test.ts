@@ -109,6 +109,7 @@ for (const kind of ONE_DATABASE) {
       const identity = await runJson('--identity', String(recorded[0]?.identity))
       const since = await runJson('--since', String(recorded[6]?.decideTime))
       const sample = await runJson('--sample', '3')
+      const none = await run('--identity', 'nobody@example.com')
 
       assert.deepEqual(after.found, {
         verified: later.length,
@@ -120,7 +121,48 @@ for (const kind of ONE_DATABASE) {
       })
       assert.equal(identity.found.verified, ofOne.length)
       assert.equal(since.found.verified, later.length)
-      assert.ok(sample.found.verified >= 1 && sample.found.verified <= 3)
+      assert.equal(sample.found.verified, 3)
+      assert.deepEqual([none.exitCode, none.stdout], [0, 'There is no such decision.\n'])
+    })
+
+    test('takes as many as are asked for also where they were made in bursts, and all where there are fewer', async () => {
+      const { config } = readConfig(env)
+      const db = await openDatabase(config, { migrate: false, log: createLog('silent') })
+      const allowed = recorded.find(({ reason }) => reason === 'allowed')
+      assert.ok(allowed)
+      const id = String(allowed.name).replace('decisions/', '')
+      // 200 in one millisecond, an hour later 400 in another, a month later one.
+      await sql`
+        insert into decisions (id, kind, outcome, reason, identity, identity_id, issuer_url, subject, claims, verdict,
+          policy_digest, guardrails_digest, issued_key_id, issued_expire_time, decide_time)
+        select (left(burst.at, 8) || '-' || right(burst.at, 4) || '-7000-8000-' || lpad(n::text, 12, '0'))::uuid, kind,
+          outcome, reason, 'bursts@example.com', identity_id, issuer_url, subject, claims, verdict, policy_digest,
+          guardrails_digest, issued_key_id, issued_expire_time, decide_time
+        from decisions, (values ('019b00000000', 200), ('019b0036ee80', 400), ('019b9a7ec800', 1)) burst(at, size),
+          generate_series(1, size) n
+        where id = ${id}`.execute(db.kysely)
+      await db.close()
+
+      for (const [asked, verified] of [
+        [1, 1],
+        [5, 5],
+        [200, 200],
+        [601, 601],
+        [900, 601],
+      ]) {
+        const { exitCode, found } = await runJson(
+          '--identity',
+          'bursts@example.com',
+          '--sample',
+          String(asked),
+        )
+
+        assert.deepEqual(
+          [exitCode, found.verified, found.isComplete],
+          [0, verified, true],
+          `--sample ${asked}`,
+        )
+      }
     })
 
     test('reports each decision that says something else than its policy, and no other', async () => {
