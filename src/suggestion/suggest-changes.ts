@@ -63,9 +63,11 @@ export async function suggestChanges(
       // Each looks at all the evidence: others are served between.
       await setImmediate()
       const edited = edit.apply(use.rule)
-      if (!fits(deps, identity, use, edited)) continue
+      if (!fits(deps, identity, use, edited, rules)) continue
       suggestions.push(suggestion(deps, use, edit, edited))
-      if (fits(deps, identity, use, edit.apply(whole))) whole = edit.apply(whole)
+      // Beside the others as they are by then: of two rules that let in the same, each would count on the other.
+      const besides = rules.map((rule) => tightened.get(rule.id) ?? rule)
+      if (fits(deps, identity, use, edit.apply(whole), besides)) whole = edit.apply(whole)
     }
     tightened.set(use.rule.id, whole)
   }
@@ -94,15 +96,16 @@ function editsOf(
   )
 }
 
-/** Whether it can be saved and refuses nothing that came in, nor what a stored test says must. */
+/** Whether it can be saved and refuses nothing that came in, nor, beside these rules, what a stored test says must. */
 function fits(
   { admits, isSavable }: SuggestChangesDeps,
   identity: WholeIdentity,
   { rule, evidence }: RuleUse,
   edited: Rule,
+  rules: readonly Rule[],
 ): boolean {
-  const { providerType, rules } = identity.workloadIdentityConfig
-  const others = rules.filter(({ id, disabled }) => id !== rule.id && !disabled)
+  const { providerType } = identity.workloadIdentityConfig
+  const others = rules.filter(({ id }) => id !== rule.id)
   const isLeftOut = (claims: JsonObject) =>
     admits(providerType, rule, claims) &&
     !admits(providerType, edited, claims) &&

@@ -305,6 +305,23 @@ for (const kind of ONE_DATABASE) {
       )
     })
 
+    test('all at once leave what a stored test says must come in by either of two rules', async () => {
+      const rule = { group: 'acme', project: 'app', refs: [{ type: 'BRANCH', pattern: 'main' }] }
+      const sources = { pipelineSources: ['push', 'schedule'] }
+      const tests = [
+        { title: 'The nightly job', claims: gitlab({ pipeline_source: 'schedule' }), expect: 'ALLOWED' },
+      ]
+      const rules = ['a', 'b'].map((id) => ({ ...rule, ...sources, id }))
+      const email = await world.createIdentity(rules, { identity: { tests } })
+      const jobs = times(LEAST, (n) => gitlab({ job_id: String(n) }))
+      await exchangeAll(email, jobs)
+
+      const made = await holdsToItsWord(email, jobs.slice(0, 1))
+
+      const ofSources = made.filter(({ code }) => code === 'one_source').map(({ rule: id }) => id)
+      assert.deepEqual(ofSources, ['a', 'b'])
+    })
+
     test('name rules that let nobody in for 90 days, once they are that old', async () => {
       const rules = ['app', 'web', 'api'].map((project) => ({ id: project, group: 'acme', project }))
       const email = await world.createIdentity([...rules, { ...rules[2], id: 'off', disabled: true }])
