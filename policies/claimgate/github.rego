@@ -74,12 +74,6 @@ met[i] contains "pipeline_source" if {
 	claims.event_name in rule.pipelineSources
 }
 
-# Whether a pull request passes is for the condition merge_request alone to say.
-met[i] contains "pipeline_source" if {
-	some i, _ in rules
-	claims.event_name == "pull_request"
-}
-
 met[i] contains "project_id" if {
 	some i, rule in rules
 	claims.repository_id in rule.ids.projectIds

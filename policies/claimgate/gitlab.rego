@@ -222,10 +222,20 @@ looked_at_fork := {
 } else := {"claim": "job_project_id", "expected": $"project_id '{claims.project_id}'"} if {
 	is_filled(claims.project_id)
 	trim(claims.project_id, "0123456789") == ""
+} else := {"claim": "job_project_id", "expected": "what project_id says"} if {
+	runs_in_own_project
 } else := {"claim": "project_id", "expected": "the number of a project, as text"}
 
-expected_source(rule) := words.one_of(rule.pipelineSources) if rule.mergeRequests == "NONE"
+expected_source(rule) := concat("", [words.one_of(rule.pipelineSources), of_merge_request]) if {
+	rule.mergeRequests == "NONE"
+}
 
 expected_source(rule) := words.one_of(array.concat(rule.pipelineSources, ["merge_request_event"])) if {
 	rule.mergeRequests == "SAME_PROJECT"
+}
+
+default of_merge_request := ""
+
+of_merge_request := ", or 'merge_request_event', which merge_request judges" if {
+	claims.pipeline_source == "merge_request_event"
 }

@@ -74,6 +74,12 @@ test_expected_in_words if {
 	verdicts["another branch, any is good"].conditions.project.expected == "any project of the group"
 	contains(verdicts["no job_project_id, merge request"].conditions.fork.expected, "18.4")
 	verdicts["fork inside the group"].conditions.fork.expected == "project_id '31'"
+	verdicts["project ids that are no numbers"].conditions.fork.expected == "what project_id says"
+	verdicts["job_project_id, no project_id"].conditions.fork.claim == "project_id"
+	verdicts["job_project_id null"].conditions.fork.actual == "null"
+	source := verdicts["merge request, refs given"].conditions.pipeline_source
+	source.met
+	endswith(source.expected, ", or 'merge_request_event', which merge_request judges")
 	verdicts["ref without ref_path, another"].conditions.ref.claim == "ref"
 	verdicts["ref_type missing"].conditions.ref == {
 		"claim": "ref_type",
@@ -259,6 +265,7 @@ table := {
 	"job_project_id empty, as project_id": ["main", {"job_project_id": "", "project_id": ""}, [], ["fork"]],
 	"job_project_id is a number": ["main", {"job_project_id": 20}, [], ["fork"]],
 	"both project ids are numbers": ["main", {"job_project_id": 20, "project_id": 20}, [], ["fork"]],
+	"project ids that are no numbers": ["main", {"job_project_id": "x", "project_id": "x"}, [], []],
 	"job_project_id, no project_id": ["main", {}, ["project_id"], ["fork"]],
 	"source not listed": ["main", {"pipeline_source": "trigger"}, [], ["pipeline_source"]],
 	"source missing": ["main", {}, ["pipeline_source"], ["merge_request", "pipeline_source"]],

@@ -121,10 +121,12 @@ default actual(_) := null
 
 actual(claim) := shown(input.claims[claim])
 
-# Every rule tells what is there, and what is long would stand in the record once for each.
+# Every rule tells what is there, and what is long would stand in the record once for each. A null is there.
 shown(value) := value if {
 	is_string(value)
 	count(value) <= 300
+} else := "null" if {
+	value == null
 } else := concat("", [substring(value, 0, 300), "…"]) if {
 	is_string(value)
 } else := value if {

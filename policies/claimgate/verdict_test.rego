@@ -70,7 +70,6 @@ test_what_is_there_is_told[note] if {
 		"text": "production",
 		"empty text": "",
 		"false": false,
-		"null": null,
 		"a number": 300,
 		"a list": ["a", "b"],
 		"an object": {"a": "b"},
@@ -79,6 +78,9 @@ test_what_is_there_is_told[note] if {
 	}
 	told(value) == value
 }
+
+# One that is absent is told as null.
+test_a_null_is_there if told(null) == "null"
 
 test_a_long_list_or_object_is_cut if {
 	short := [letters(290)]

@@ -2,13 +2,14 @@
 # title: No merge requests
 # description: |
 #   Code of a merge request has not been reviewed yet, and whoever may open one decides what it says. So only pipelines
-#   are let in that somebody starts on a branch or tag. A child pipeline (`parent_pipeline`) does not say whether its
-#   parent belongs to a merge request, so it needs a protected branch or tag. Of GitHub, no events of pull requests.
+#   are let in that somebody starts on a branch or tag: the ways that are listed here, and no other. Child pipelines and
+#   those of other projects (`parent_pipeline`, `pipeline`) do not say whether a merge request is behind them, so they
+#   need a protected branch or tag. Of GitHub, no events of pull requests, and of the others those that are listed.
 #
 #   Beside others: keep this file's `met` rules and put its line of `required` into theirs.
 package claimgate.guardrails
 
-required := {"no_merge_requests": "Pipelines of merge requests get no access tokens: run the job on a branch or tag."}
+required := {"no_merge_requests": "Only pipelines that somebody starts on a branch or tag get access tokens, none of merge requests."}
 
 met contains "no_merge_requests" if {
 	input.provider == "GITLAB"

@@ -27,7 +27,7 @@ export function mendCondition(rule: RuleVerdict, code: string, provider: Provide
     case 'merge_request':
       return mendMergeRequest(rule, provider)
     case 'fork':
-      return actual === null ? texts.forkUntold : texts.fork
+      return actual === null ? mendUntoldFork(rule, provider) : texts.fork
     case 'pipeline_source':
       return mendSource(actual, provider)
     default:
@@ -66,6 +66,11 @@ function mendRef(rule: RuleVerdict, provider: Provider): string {
   return `run the job on a branch or tag that the rule names, or have the rule's refs extended${hint}`
 }
 
+/** Of two claims that are compared either may be the one that is not there. */
+function mendUntoldFork({ conditions }: RuleVerdict, { name, texts }: Provider): string {
+  return conditions.fork?.claim === 'project_id' ? `${name} always sends it` : texts.forkUntold
+}
+
 function mendMergeRequest(rule: RuleVerdict, provider: Provider): string {
   if (isMergeRequest(rule, provider)) return provider.texts.mergeRequest
   return sourceOf(rule) === provider.sources.hidden ? provider.texts.hiddenSource : provider.texts.noSource
@@ -74,7 +79,7 @@ function mendMergeRequest(rule: RuleVerdict, provider: Provider): string {
 /** What no rule may list is not to be added to one. */
 function mendSource(actual: string | null, { sources, texts }: Provider): string {
   const source = actual ?? ''
-  const isRefused = Object.hasOwn(sources.refused, source)
+  const isRefused = Object.hasOwn(sources.refused, source) || source.startsWith(sources.mergeRequest)
   if (!isRefused) return texts.addSource
   return source === sources.hidden ? texts.hiddenSource : texts.mergeRequest
 }

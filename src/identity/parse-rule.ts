@@ -94,12 +94,12 @@ function refsProblem(body: RuleBody): FieldProblem | undefined {
 function sourceProblem(body: RuleBody, { sources }: Provider): FieldProblem | undefined {
   const given = body.pipelineSources ?? []
   const index = given.findIndex(
-    (source) => source === sources.mergeRequest || Object.hasOwn(sources.refused, source),
+    (source) => source.startsWith(sources.mergeRequest) || Object.hasOwn(sources.refused, source),
   )
   if (index < 0) return findDuplicate(['pipelineSources'], given)
   const source = given[index] ?? ''
   const path = ['pipelineSources', index]
-  const refused = sources.refused[source]
+  const refused = sources.refused[source] ?? sources.refused[sources.mergeRequest]
   if (refused !== undefined) return { path, message: `${source} ${refused}` }
   const mend =
     (body.refs ?? []).length > 0

@@ -125,20 +125,20 @@ export const ROWS: readonly Row[] = [
   [
     'a pull request, of a fork or not',
     pullRequest(),
-    ['ref', 'protected_ref', 'merge_request', 'fork'],
+    ['ref', 'protected_ref', 'merge_request', 'fork', 'pipeline_source'],
     { says: /pull requests are never admitted/ },
   ],
   [
     'a pull request, where every ref will do',
     pullRequest(),
-    ['ref', 'merge_request', 'fork'],
+    ['ref', 'merge_request', 'fork', 'pipeline_source'],
     { rule: 'every ref' },
   ],
-  ['a closed pull request, whose ref is the branch', closedPullRequest(), ['merge_request', 'fork']],
+  ['a closed pull request, whose ref is the branch', closedPullRequest(), NEVER],
   [
     'a pull request that does not name its branches',
     { event_name: 'pull_request', head_ref: '', base_ref: '' },
-    ['merge_request', 'fork'],
+    NEVER,
   ],
   ['pull_request_target', closedPullRequest({ event_name: 'pull_request_target' }), NEVER],
   [

@@ -90,6 +90,7 @@ describe('a rule of GitHub is refused, with its field and the mend', () => {
       'pull_request_target',
       'pull_request_review',
       'pull_request_review_comment',
+      'pull_request_merged',
       'workflow_run',
     ].map((source): [string, object, string, RegExp] => [
       source,
