@@ -25,7 +25,8 @@ export async function rollBackWorkloadIdentity(
   if (version === undefined) throw new RequestError('not_found', 'There is no such policy version.')
   return updateWorkloadIdentity(deps, email, {
     patch: readIdentityPatch(version.resource, '*'),
-    ifMatch,
+    // Of this identity, and not of one that has its email by then: that one never had this version.
+    ifMatch: ifMatch ?? [identity.revision],
     authorship: { ...authorship, change: 'ROLLBACK', restoredNumber: number },
   })
 }

@@ -5,7 +5,7 @@ type OpaError = {
   readonly code: string
   readonly message: string
   readonly location?: { readonly file: string; readonly row: number; readonly col: number }
-  readonly details?: { readonly oneOf?: readonly unknown[] }
+  readonly details?: { readonly oneOf?: readonly unknown[] | null } | null
 }
 
 const MAX_PROBLEMS = 20
@@ -40,7 +40,7 @@ function parseErrors(text: string): readonly OpaError[] | undefined {
 }
 
 function problemOf({ code, message, location, details }: OpaError): PolicyProblem {
-  const hint = hintFor(message, details?.oneOf)
+  const hint = hintFor(message, details?.oneOf ?? [])
   return {
     code: String(code),
     message: oneLine(String(message)),

@@ -43,6 +43,28 @@ describe('problems are told with their place', () => {
     assert.match(checked.problems[0]?.hint ?? '', /no such claim/)
   })
 
+  for (const [what, ...lines] of [
+    ['a name in what is a text', 'met contains "x" if input.claims.ref.x == "y"'],
+    [
+      'a name in a list',
+      'parts := split(input.claims.ref, "/")',
+      'met contains "x" if parts.first == "main"',
+    ],
+    ['a place that a list does not have', 'l := ["main"]', 'met contains "x" if l[5] == input.claims.ref'],
+    ['a name in an empty object', 'x := {}', 'met contains "x" if x.foo == input.claims.ref'],
+    ['a name in a set', 'x := {1, 2}', 'met contains "x" if x.foo == input.claims.ref'],
+    ['a rule named input', 'input := {"claims": {"ref": "main"}}'],
+  ] as const) {
+    test(`${what} is a problem with its line, where OPA has no names to offer`, async () => {
+      const checked = await check(...lines)
+
+      assert.ok(!checked.ok)
+      const [problem] = checked.problems
+      assert.deepEqual([problem?.file, problem?.row], ['conditions.rego', 2 + lines.length])
+      assert.match(problem?.code ?? '', /^rego_/)
+    })
+  }
+
   const undefinedFunctions = [
     'http.send({})',
     'time.now_ns()',
