@@ -11,6 +11,9 @@ import { COULD_NOT_RUN, DONE, FOUND_SOMETHING, type ServiceCommand } from './com
 import { createProgressBar } from './progress-bar.ts'
 import { readFlags } from './read-flags.ts'
 
+/** Whether there are more than so many is asked in one statement. */
+const MAX_SAMPLE = 1_000_000
+
 const parameters = {
   since: decisionParameters.since,
   until: decisionParameters.until,
@@ -18,7 +21,8 @@ const parameters = {
   sample: z
     .string()
     .regex(/^[1-9]\d{0,8}$/, 'must be a whole number from 1 on')
-    .transform(Number),
+    .transform(Number)
+    .refine((sample) => sample <= MAX_SAMPLE, `must be at most ${MAX_SAMPLE}: leave it out to verify all`),
   after: z.uuid('must be the id of a decision'),
 }
 
@@ -179,13 +183,14 @@ function json(found: Found) {
       policyDigest: decision.policy_digest,
       message,
       recorded: parsed(decision.verdict),
-      replayed: replayed === null ? null : parsed(replayed),
+      replayed: parsed(replayed),
     })),
   }
 }
 
-/** A verdict that somebody changed may be no JSON any more. */
-function parsed(verdict: string): unknown {
+/** A verdict that somebody changed may be no JSON any more, or gone. */
+function parsed(verdict: string | null): unknown {
+  if (verdict === null) return null
   try {
     return JSON.parse(verdict)
   } catch {

@@ -4,9 +4,9 @@ import { firstIdAt, timeOfId } from './decision-id.ts'
 import type { DecisionFilter, DecisionRange, DecisionStore, ReplayableDecision } from './decision-store.ts'
 import { isReplayable, type JudgeAgainDeps, judgeAgain, type Replayable } from './judge-again.ts'
 
-/** What does not come out as it was recorded. Verdicts as JSON text; `replayed` null where the policy gave none. */
+/** What does not come out as it was recorded. Verdicts as JSON text; `replayed` null where there is none. */
 export type Difference = {
-  readonly decision: Replayable
+  readonly decision: ReplayableDecision
   readonly replayed: string | null
   readonly message: string
 }
@@ -14,7 +14,7 @@ export type Difference = {
 /** How far it is, after each stretch of decisions that are verified whole. */
 export type VerifyProgress = {
   readonly verified: number
-  /** Decisions on which no policy spoke: there is nothing to ask again. */
+  /** Decisions on which no policy spoke: there is nothing to ask again. Not those that lost what it said. */
   readonly withoutVerdict: number
   readonly differences: readonly Difference[]
   /** The last of the stretch: what comes after it is left to do. */
@@ -71,12 +71,16 @@ async function verifyStretch(
   range: DecisionRange,
 ): Promise<VerifyProgress> {
   const judged = stretch.filter(isReplayable)
+  const robbed = stretch.filter((decision) => !isReplayable(decision) && hadVerdict(decision))
   const results = await judgeAgain(deps, judged, policiesOf)
   const lastId = stretch.at(-1)?.id ?? range.last
   return {
-    verified: judged.length,
-    withoutVerdict: stretch.length - judged.length,
-    differences: judged.flatMap((decision, index) => differenceOf(decision, results[index]) ?? []),
+    verified: judged.length + robbed.length,
+    withoutVerdict: stretch.length - judged.length - robbed.length,
+    differences: [
+      ...robbed.map((decision) => ({ decision, replayed: null, message: LOST })),
+      ...judged.flatMap((decision, index) => differenceOf(decision, results[index]) ?? []),
+    ],
     lastId,
     share: shareOf(range, lastId),
   }
@@ -187,17 +191,37 @@ function differenceOf(decision: Replayable, result: AnyEvaluation | undefined): 
     return { decision, replayed, message: 'its policy denies it, and it was allowed' }
   }
   const { denial = 'allowed' } = result
-  if (BESIDE_THE_POLICY.has(decision.reason) || decision.reason === denial) return undefined
+  // Whether a token was used before is asked of those alone that the policy allows.
+  const expected = decision.reason === 'token_replayed' ? 'allowed' : decision.reason
+  if (BESIDE_THE_POLICY.has(decision.reason) || expected === denial) return undefined
   return { decision, replayed, message: `its policy says ${denial}, and ${decision.reason} was recorded` }
 }
 
-/** Reasons to refuse what the policy allows, or before it is asked why it does not. */
+/** Reasons to refuse before a policy is asked why it does not allow. */
 const BESIDE_THE_POLICY: ReadonlySet<string> = new Set([
   'token_audience',
   'audience_not_allowed',
-  'token_replayed',
   'resource_unknown',
 ])
+
+/** A row that stands for many attempts names no policy. */
+function hadVerdict({ policy_digest, reason }: ReplayableDecision): boolean {
+  return policy_digest !== null && SPOKEN_ON.has(reason)
+}
+
+/** Reasons that there are only where a policy gave a verdict. */
+const SPOKEN_ON: ReadonlySet<string> = new Set([
+  'condition_not_met',
+  'denied_by_conditions',
+  'denied_by_guardrails',
+  'token_replayed',
+  'rule_not_met',
+  'role_missing',
+  'permission_unknown',
+  'allowed',
+])
+
+const LOST = 'what its policy said is missing, or what it was asked with'
 
 function allows(verdict: string): boolean {
   try {

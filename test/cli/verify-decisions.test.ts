@@ -210,6 +210,9 @@ for (const kind of ONE_DATABASE) {
       forged.push(
         await forge(db, access, { claims: sql`replace(claims, '"rules":["deploy"]', '"rules":["other"]')` }),
         await forge(db, access, { policy_digest: sql`${allowed.policyDigest}` }),
+        await forge(db, refused, { verdict: sql`null` }),
+        await forge(db, guarded, { claims: sql`null` }),
+        await forge(db, guarded, { reason: sql`'token_replayed'` }),
       )
       await db.close()
 
@@ -240,6 +243,8 @@ for (const kind of ONE_DATABASE) {
       assert.match(said[11] ?? '', /in other words/)
       assert.match(said[12] ?? '', /its policy denies it/)
       assert.match(said[13] ?? '', /no verdict/)
+      for (const index of [14, 15]) assert.match(said[index] ?? '', /is missing/)
+      assert.match(said[16] ?? '', /its policy says denied_by_guardrails, and token_replayed was recorded/)
       assert.equal(plain.exitCode, 1)
       assert.equal(
         plain.stdout.split('\n').filter((line) => line.startsWith('decisions/')).length,
@@ -254,6 +259,7 @@ describe('a verification is refused, with the flag that is wrong, for', () => {
   for (const [flags, message] of [
     [{ sample: '0' }, /^--sample must be a whole number from 1 on\.$/],
     [{ sample: '1e3' }, /^--sample must be a whole number/],
+    [{ sample: '1000001' }, /^--sample must be at most 1000000: leave it out to verify all\.$/],
     [{ after: 'decisions/x' }, /^--after must be the id of a decision\.$/],
     [{ since: '' }, /^--since must not be empty\.$/],
     [{ since: '2026-11-26T00:00:00Z', until: '2026-11-25T00:00:00Z' }, /since must not be later than until/],
