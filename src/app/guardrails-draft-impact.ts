@@ -1,6 +1,7 @@
 import { RequestError } from '../errors.ts'
 import { existingGuardrailsDraft } from '../guardrails/draft-guardrails.ts'
-import { GUARDRAILS } from '../guardrails/guardrails.ts'
+import { GUARDRAILS, guardrailsOf } from '../guardrails/guardrails.ts'
+import { noticeRemovedTests } from '../guardrails/notice-removed-tests.ts'
 import type { MeasuredImpact } from '../http/impact-json.ts'
 import { joinVerdicts } from '../policy/check-verdict.ts'
 import type { DraftStore } from '../policy/draft-store.ts'
@@ -28,13 +29,14 @@ export function guardrailsDraftImpact(
     }
     const { policyDigest } = draft
     const policies = policyDigest === null ? undefined : { digest: undefined, guardrailsDigest: policyDigest }
+    const current = await guardrails.current()
+    const notices = noticeRemovedTests(current, guardrailsOf(draft), 'would be removed')
     const impact = await measureDraft(
-      { subject: GUARDRAILS, draft, days, identity, policies, join: besideRecordedPolicy, notices: [] },
+      { subject: GUARDRAILS, draft, days, identity, policies, join: besideRecordedPolicy, notices },
       caller,
     )
-    const { digest } = await guardrails.current()
     const isLeftOut = (email: string) => identity !== undefined && email !== identity
-    const digests = { before: digest, after: policyDigest }
+    const digests = { before: current.digest, after: policyDigest }
     return { ...impact, failingTests: await searchFailingTests(digests, { caller, isLeftOut }) }
   }
 }

@@ -6,10 +6,10 @@ import {
   draftGuardrails,
   existingGuardrailsDraft,
 } from '../guardrails/draft-guardrails.ts'
-import { GUARDRAILS, type Guardrails } from '../guardrails/guardrails.ts'
+import { GUARDRAILS } from '../guardrails/guardrails.ts'
 import { guardrailsBody } from '../guardrails/guardrails-schema.ts'
 import { rollBackGuardrails } from '../guardrails/roll-back-guardrails.ts'
-import { guardrailsIn, saveGuardrails } from '../guardrails/save-guardrails.ts'
+import { type GuardrailsSave, guardrailsIn, saveGuardrails } from '../guardrails/save-guardrails.ts'
 import { activateGuardrailsDraftRoute } from '../http/activate-guardrails-draft.ts'
 import { deleteGuardrailsDraftRoute } from '../http/delete-guardrails-draft.ts'
 import { diffGuardrailsVersionRoute } from '../http/diff-guardrails-version.ts'
@@ -53,11 +53,12 @@ export function guardrailsRoutes(
   const oneAtATime = createOneAtATime()
   const inTurn = <Result>(work: () => Promise<Result>) => oneAtATime(GUARDRAILS, work)
   /** Saves, and then tells what that does to identities' tests: others need not wait for it. */
-  const saveInTurn = async (save: () => Promise<Guardrails>): Promise<SavedGuardrails> => {
-    const [before, guardrails] = await inTurn(
+  const saveInTurn = async (save: () => Promise<GuardrailsSave>): Promise<SavedGuardrails> => {
+    const [before, saved] = await inTurn(
       async () => [(await parts.guardrails.current()).digest, await save()] as const,
     )
-    return { guardrails, failingTests: await searchFailingTests({ before, after: guardrails.digest }) }
+    const digests = { before, after: saved.guardrails.digest }
+    return { ...saved, failingTests: await searchFailingTests(digests) }
   }
   return [
     getGuardrailsRoute(parts),

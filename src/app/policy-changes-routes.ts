@@ -96,10 +96,10 @@ export function policyChangesRoutes(
             asked,
             authorship,
           )
-          const guardrails = prepared?.saved()
-          if (prepared === undefined || guardrails === undefined) return { applied, guardrails: undefined }
-          const digests = { before: prepared.currentDigest, after: guardrails.digest }
-          return { applied, guardrails: { guardrails, failingTests: await searchFailingTests(digests) } }
+          const saved = prepared?.saved()
+          if (prepared === undefined || saved === undefined) return { applied, guardrails: undefined }
+          const digests = { before: prepared.currentDigest, after: saved.guardrails.digest }
+          return { applied, guardrails: { ...saved, failingTests: await searchFailingTests(digests) } }
         }),
     }),
   ]

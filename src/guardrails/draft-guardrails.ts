@@ -4,9 +4,15 @@ import { checkRevision, type IfMatch } from '../db/check-revision.ts'
 import { RequestError } from '../errors.ts'
 import type { Authorship } from '../fields/authorship.ts'
 import type { Draft, DraftStore, findDraft, RemoveDraft, writeDraft } from '../policy/draft-store.ts'
-import { GUARDRAILS, type Guardrails, guardrailsOf } from './guardrails.ts'
+import { GUARDRAILS, guardrailsOf } from './guardrails.ts'
 import { type GuardrailsStore, lockGuardrails } from './guardrails-store.ts'
-import { type GuardrailsChange, type SaveGuardrailsDeps, saveGuardrails } from './save-guardrails.ts'
+import { noticeRemovedTests } from './notice-removed-tests.ts'
+import {
+  type GuardrailsChange,
+  type GuardrailsSave,
+  type SaveGuardrailsDeps,
+  saveGuardrails,
+} from './save-guardrails.ts'
 
 export type DraftGuardrailsDeps = SaveGuardrailsDeps & {
   readonly drafts: DraftStore
@@ -17,6 +23,9 @@ export type DraftGuardrailsDeps = SaveGuardrailsDeps & {
   readonly guardrails: GuardrailsStore
 }
 
+/** A draft that was saved a moment ago, and what its activation would do that its request did not say. */
+export type SavedGuardrailsDraft = { readonly draft: Draft; readonly notices: readonly string[] }
+
 /**
  * Drafts guardrails: compiled, and stored in the place of the draft that there may be. Nothing that decides is changed,
  * and no tests are run. `ifMatch` is about the draft, `etag` about the guardrails that there are. Throws as a save does.
@@ -25,11 +34,12 @@ export async function draftGuardrails(
   deps: DraftGuardrailsDeps,
   { spec, etag, ifMatch }: GuardrailsChange,
   authorship: Authorship,
-): Promise<Draft> {
+): Promise<SavedGuardrailsDraft> {
   const prepared = spec.source === '' ? undefined : await deps.prepareGuardrails(spec.source, [])
   return deps.db.kysely.transaction().execute(async (trx) => {
     const now = new Date(deps.clock())
-    checkRevision((await lockGuardrails(trx)).revision, undefined, etag)
+    const current = await lockGuardrails(trx)
+    checkRevision(current.revision, undefined, etag)
     const former = await deps.findDraft(trx, GUARDRAILS)
     if (ifMatch !== undefined) checkRevision(former?.revision ?? '', ifMatch)
     if (prepared?.policy !== undefined) await deps.insertPolicy(trx, prepared.policy, now)
@@ -39,7 +49,7 @@ export async function draftGuardrails(
     const draft = existing(await deps.findDraft(trx, GUARDRAILS))
     const verb = former === undefined ? 'CREATE' : 'UPDATE'
     await deps.recordDraft(trx, { verb, before: former, after: draft }, authorship, now)
-    return draft
+    return { draft, notices: noticeRemovedTests(current, spec, 'would be removed') }
   })
 }
 
@@ -52,7 +62,7 @@ export async function activateGuardrailsDraft(
   impactId: string,
   ifMatch: IfMatch,
   authorship: Authorship,
-): Promise<Guardrails> {
+): Promise<GuardrailsSave> {
   // Before the draft, so that what is saved between is not taken back.
   const { revision } = await deps.guardrails.current()
   const draft = await existingGuardrailsDraft(deps)

@@ -2,9 +2,14 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Database } from '../db/database.ts'
 import type { Authorship } from '../fields/authorship.ts'
 import type { PreparedPolicy } from '../policy/prepare-policy.ts'
-import { GUARDRAILS, type Guardrails, type GuardrailsSpec } from './guardrails.ts'
+import { GUARDRAILS, type GuardrailsSpec } from './guardrails.ts'
 import { type GuardrailsStore, lockGuardrails } from './guardrails-store.ts'
-import { prepareSave, type SaveGuardrailsDeps, writeGuardrails } from './save-guardrails.ts'
+import {
+  type GuardrailsSave,
+  prepareSave,
+  type SaveGuardrailsDeps,
+  writeGuardrails,
+} from './save-guardrails.ts'
 
 /** What has to be done about the guardrails; given to an apply as it is, it does just that. */
 export type PlannedGuardrails = {
@@ -46,7 +51,7 @@ export type PreparedGuardrails = {
   readonly findStale: (trx?: Database['kysely']) => Promise<readonly string[]>
   readonly save: (trx: Database['kysely'], authorship: Authorship, now: Date) => Promise<void>
   /** What a save made of them. */
-  readonly saved: () => Guardrails | undefined
+  readonly saved: () => GuardrailsSave | undefined
 }
 
 /** Compiles and tries guardrails that are to be saved beside others, on what was planned. Throws as a save does. */
@@ -56,7 +61,7 @@ export async function prepareGuardrailsChange(
 ): Promise<PreparedGuardrails> {
   const policy = await prepareSave(deps, spec)
   const { digest: currentDigest } = await deps.guardrails.current()
-  let saved: Guardrails | undefined
+  let saved: GuardrailsSave | undefined
   return {
     currentDigest,
     policy,

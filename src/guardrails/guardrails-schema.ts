@@ -46,11 +46,14 @@ export const guardrailsBody = z
       .array(testSchema)
       .max(MAX_TESTS)
       .optional()
-      .describe('Held to at every save; none where absent.'),
+      .describe(
+        'Held to at every save. They replace all that are stored; absent: there are none from now on.',
+      ),
     etag: z.string().optional(),
     digest: z.unknown().optional(),
     updateTime: z.unknown().optional(),
     failingTests: z.unknown().optional(),
+    notices: z.unknown().optional(),
   })
   .meta({ examples: [EXAMPLE] })
 

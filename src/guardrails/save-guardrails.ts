@@ -10,6 +10,7 @@ import type { GuardrailsTest } from '../policy/test-guardrails.ts'
 import type { Guardrails, GuardrailsSpec } from './guardrails.ts'
 import type { GuardrailsBody } from './guardrails-schema.ts'
 import { insertGuardrails, lockGuardrails } from './guardrails-store.ts'
+import { noticeRemovedTests } from './notice-removed-tests.ts'
 
 export type SaveGuardrailsDeps = {
   readonly db: Database
@@ -28,6 +29,9 @@ export type GuardrailsChange = {
   readonly andThen?: (trx: Database['kysely'], now: Date) => Promise<void>
 }
 
+/** What a save made of them, and what it did that its request did not say. */
+export type GuardrailsSave = { readonly guardrails: Guardrails; readonly notices: readonly string[] }
+
 /** What a body asks for: without source there are no guardrails, and no tests either. */
 export function guardrailsIn({
   source,
@@ -45,7 +49,7 @@ export async function saveGuardrails(
   deps: SaveGuardrailsDeps,
   { spec, etag, ifMatch, andThen }: GuardrailsChange,
   authorship: Authorship,
-): Promise<Guardrails> {
+): Promise<GuardrailsSave> {
   // Before the row is locked, which every other save would wait for.
   const policy = await prepareSave(deps, spec)
   return deps.db.kysely.transaction().execute(async (trx) => {
@@ -81,10 +85,10 @@ export async function writeGuardrails(
   },
   authorship: Authorship,
   now: Date,
-): Promise<Guardrails> {
+): Promise<GuardrailsSave> {
   if (policy?.policy !== undefined) await insertPolicy(trx, policy.policy, now)
-  const saved = await insertGuardrails(trx, { ...spec, digest: policy?.digest ?? null }, authorship, now)
+  const guardrails = await insertGuardrails(trx, { ...spec, digest: policy?.digest ?? null }, authorship, now)
   const verb = authorship.change ?? 'UPDATE'
-  await recordGuardrails(trx, { verb, before: current, after: saved }, authorship, now)
-  return saved
+  await recordGuardrails(trx, { verb, before: current, after: guardrails }, authorship, now)
+  return { guardrails, notices: noticeRemovedTests(current, spec, 'are removed') }
 }

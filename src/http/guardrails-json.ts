@@ -1,5 +1,7 @@
 import { z } from 'zod'
+import type { SavedGuardrailsDraft } from '../guardrails/draft-guardrails.ts'
 import type { Guardrails } from '../guardrails/guardrails.ts'
+import type { GuardrailsSave } from '../guardrails/save-guardrails.ts'
 import type { Draft } from '../policy/draft-store.ts'
 import type { PolicyVersion } from '../policy/policy-version-store.ts'
 import type { FailingTests } from '../policy-test/find-failing-tests.ts'
@@ -27,6 +29,8 @@ const content = {
     .meta({ description: 'The policy that they are compiled to; null: there are none.' }),
 }
 
+const notices = z.array(z.string()).optional()
+
 export const guardrailsAnswer = z
   .strictObject({
     ...content,
@@ -37,14 +41,14 @@ export const guardrailsAnswer = z
 
 /** What a save of them answers: they are there, and what they do to identities' tests. */
 export const savedGuardrailsAnswer = guardrailsAnswer
-  .extend({ failingTests: failingTestsAnswer.optional() })
+  .extend({
+    notices: notices.meta({ description: 'What the save did that its request did not say.' }),
+    failingTests: failingTestsAnswer.optional(),
+  })
   .meta({ id: 'SavedGuardrails' })
 
 /** Guardrails that were saved a moment ago; `failingTests` undefined where there are none. */
-export type SavedGuardrails = {
-  readonly guardrails: Guardrails
-  readonly failingTests: FailingTests | undefined
-}
+export type SavedGuardrails = GuardrailsSave & { readonly failingTests: FailingTests | undefined }
 
 /** It compiles, and then looks at what identities' tests say. */
 export const SAVE_GUARDRAILS_WITHIN_MS = 20_000
@@ -70,6 +74,10 @@ export const guardrailsDraftAnswer = z
       .nullable()
       .meta({ description: 'The version that it was made on; null: there was none.' }),
     ...content,
+    notices: notices.meta({
+      description:
+        'What its activation would do that the request did not say; in the answer to the request alone.',
+    }),
   })
   .meta({
     id: 'GuardrailsDraft',
@@ -84,9 +92,10 @@ export function guardrailsJson({ source, tests, digest, revision, updateTime }: 
 }
 
 /** The same of guardrails that were saved a moment ago. */
-export function savedGuardrailsJson({ guardrails, failingTests }: SavedGuardrails) {
+export function savedGuardrailsJson({ guardrails, notices, failingTests }: SavedGuardrails) {
   return {
     ...guardrailsJson(guardrails),
+    ...(notices.length > 0 && { notices }),
     ...(failingTests !== undefined && { failingTests: failingTestsJson(failingTests) }),
   }
 }
@@ -108,6 +117,11 @@ export function guardrailsVersionJson(saved: PolicyVersion) {
 }
 
 /** What is about to be made of them. */
-export function guardrailsDraftJson(draft: Draft) {
-  return { ...commonDraftJson('guardrails', draft), ...draft.resource, digest: draft.policyDigest }
+export function guardrailsDraftJson(draft: Draft, notices: SavedGuardrailsDraft['notices'] = []) {
+  return {
+    ...commonDraftJson('guardrails', draft),
+    ...draft.resource,
+    digest: draft.policyDigest,
+    ...(notices.length > 0 && { notices }),
+  }
 }

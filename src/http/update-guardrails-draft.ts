@@ -1,6 +1,6 @@
 import type { ZodType } from 'zod'
 import type { Authorship } from '../fields/authorship.ts'
-import type { Draft } from '../policy/draft-store.ts'
+import type { SavedGuardrailsDraft } from '../guardrails/draft-guardrails.ts'
 import { authorshipOf } from './authorship.ts'
 import { guardrailsDraftAnswer, guardrailsDraftJson } from './guardrails-json.ts'
 import { defineRoute, LARGE_BODY, type Route, type RouteRequest } from './route.ts'
@@ -10,7 +10,11 @@ import { taggedAnswer } from './tagged-answer.ts'
 /** `PUT /v1/guardrails/draft`: guardrails as `PUT /v1/guardrails` has them, compiled but not made. */
 export function updateGuardrailsDraftRoute<Body>(deps: {
   guardrailsBody: ZodType<Body>
-  draftGuardrails: (body: Body, ifMatch: RouteRequest['ifMatch'], authorship: Authorship) => Promise<Draft>
+  draftGuardrails: (
+    body: Body,
+    ifMatch: RouteRequest['ifMatch'],
+    authorship: Authorship,
+  ) => Promise<SavedGuardrailsDraft>
 }): Route {
   return defineRoute({
     method: 'PUT',
@@ -25,7 +29,8 @@ export function updateGuardrailsDraftRoute<Body>(deps: {
     honoursIfMatch: true,
     async handle({ body, ifMatch, ...by }) {
       const authorship = authorshipOf(by, {})
-      return taggedAnswer(guardrailsDraftJson(await deps.draftGuardrails(body, ifMatch, authorship)))
+      const { draft, notices } = await deps.draftGuardrails(body, ifMatch, authorship)
+      return taggedAnswer(guardrailsDraftJson(draft, notices))
     },
   })
 }

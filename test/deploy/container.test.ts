@@ -63,6 +63,14 @@ describe('the container image', () => {
     assert.ok(containerfile.split('\n').includes(`ENV ${variables}`), variables)
   })
 
+  test('has the command on its path, as jobs of a pipeline call it', () => {
+    const [, target = ''] = /^RUN ln -s \/app\/(\S+) \/usr\/local\/bin\/claimgate$/m.exec(containerfile) ?? []
+
+    assert.equal(target, packageJson.bin.claimgate)
+    assert.ok(kept.includes(target.split('/')[0] ?? ''))
+    assert.equal(statSync(join(ROOT, target)).mode & 0o111, 0o111)
+  })
+
   test('runs as nobody in particular, and says whether it lives', () => {
     assert.match(containerfile, /^USER node$/m)
     assert.match(containerfile, /^HEALTHCHECK .*\n.*\/healthz/m)

@@ -10,7 +10,8 @@ import { codeBlocks } from './code-blocks.ts'
 import { CANNOT_RUN, runShell } from './run-shell.ts'
 
 const EMAIL = 'gitlab-deploy@workload.claimgate.internal'
-const PROTECTED_REFS = new URL('../../policies/guardrails/protected_refs_only.rego', import.meta.url)
+const GUARDRAILS = join(import.meta.dirname, '../../policies/guardrails')
+const PROTECTED_REFS_TESTS = 'protected_refs_only_tests.json'
 const PROJECT = { project_path: 'my-group/my-project' }
 
 test('the guide to changing policies does what it says', { skip: CANNOT_RUN }, async () => {
@@ -38,7 +39,8 @@ test('the guide to changing policies does what it says', { skip: CANNOT_RUN }, a
       { ...env, IDENTITY: `${world.app.url}/v1/workloadIdentities/${EMAIL}` },
       directory,
     )
-    copyFileSync(PROTECTED_REFS, join(directory, 'protected_refs_only.rego'))
+    for (const name of ['protected_refs_only.rego', PROTECTED_REFS_TESTS])
+      copyFileSync(join(GUARDRAILS, name), join(directory, name))
     const guardrailsRun = await runShell(guardrails.text, env, directory)
 
     for (let n = 0; n < 10; n++) {
@@ -79,6 +81,7 @@ test('the guide to changing policies does what it says', { skip: CANNOT_RUN }, a
         ['ACTIVATION', 'Unprotected branches get no tokens'],
       ],
     )
+    assert.deepEqual(saved[1].tests, JSON.parse(readFileSync(join(GUARDRAILS, PROTECTED_REFS_TESTS), 'utf8')))
   } finally {
     await world.close()
     rmSync(directory, { recursive: true })

@@ -232,6 +232,25 @@ describe('the guide for GitLab users', { skip: CANNOT_RUN }, () => {
     assert.deepEqual(Object.keys(unmet[0]), ['project'])
   })
 
+  test('and with the conditions and guardrails that were not met', async () => {
+    const requiring = (kind: string, code: string) =>
+      `package claimgate.${kind}\n\nrequired := {"${code}": "It must be."}\n\nmet contains "${code}" if input.claims.ref == "none"\n`
+    const conditions = requiring('conditions', 'own')
+    const email = await world.createIdentity([{ group: 'my-group' }], {
+      config: { issuerUrl: gitlabCom.issuerUrl, conditions },
+    })
+    await world.admin('PUT', '/v1/guardrails', { source: requiring('guardrails', 'ours') })
+    await world.exchange(gitlabCom.signToken(gitlabClaims('18.4', PROJECT)), email)
+    await world.admin('PUT', '/v1/guardrails', { source: '' })
+
+    const result = await run(`${blockWith('outcome=DENIED').trimEnd()} | jq -sc '.[0]'`)
+
+    const { reason, unmet, conditions: own, guardrails } = JSON.parse(result.output)
+    assert.deepEqual([reason, unmet], ['denied_by_conditions', [{}]])
+    assert.deepEqual(own, [{ code: 'own', message: 'It must be.', met: false }])
+    assert.deepEqual(guardrails, [{ code: 'ours', message: 'It must be.', met: false }])
+  })
+
   test('the command that explains a token says what is to be mended, and uses nothing up', async () => {
     const script = `${blockWith('auth:explainToken')}\n${jobScript(pipeline(), 'deploy')}`
 

@@ -13,6 +13,7 @@ import { CANNOT_RUN, runShell } from './run-shell.ts'
 
 const MAIN = join(import.meta.dirname, '../../src/main.ts')
 const GUIDE = join(import.meta.dirname, '../../docs/policies.md')
+const CAPABILITIES = join(import.meta.dirname, '../../policies/capabilities.json')
 const EXAMPLES = join(import.meta.dirname, '../../docs/policies/examples')
 
 type Outcome = { readonly status: number | null; readonly stdout: string; readonly stderr: string }
@@ -55,6 +56,48 @@ test('every example is without a mistake, and its tests come out as they say', a
   assert.equal(checked.status, 0, checked.stdout)
   assert.equal(tested.status, 0, tested.stdout)
   assert.match(tested.stdout, /^[1-9]\d* tests, 0 failed/m)
+})
+
+test('the functions that the guide says there are, or are not, are so', () => {
+  const guide = readFileSync(GUIDE, 'utf8')
+  const { builtins } = JSON.parse(readFileSync(CAPABILITIES, 'utf8')) as { builtins: { name: string }[] }
+  const named = (opening: string) => {
+    const [, text = ''] = new RegExp(`^- ${opening} (.*?)\\.\n[-\n]`, 'ms').exec(guide) ?? []
+    return [...text.replaceAll(/\(.*?\)/gs, '').matchAll(/`([\w.]+)`/g)].map(([, name = '']) => name)
+  }
+  const isThere = (wanted: string) =>
+    builtins.some(({ name }) => (wanted.endsWith('.') ? name.startsWith(wanted) : name === wanted))
+
+  const [present, absent] = [named('There are'), named('There are no')]
+
+  assert.ok(present.includes('startswith'), present.join())
+  assert.ok(absent.includes('sprintf') && absent.includes('time.'), absent.join())
+  assert.deepEqual(
+    present.filter((name) => !isThere(name)),
+    [],
+  )
+  assert.deepEqual(absent.filter(isThere), [])
+})
+
+test('a condition reads all that the guide says, and nothing else', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'conditions-'))
+  cpSync(join(EXAMPLES, 'first-rule.yaml'), join(folder, 'x.yaml'))
+  const check = (condition: string) => {
+    const source = `package claimgate.conditions\n\nrequired := {"x": "X."}\n\nmet contains "x" if ${condition}\n`
+    writeFileSync(join(folder, 'x.rego'), source)
+    return run(['policy', 'check', folder])
+  }
+
+  const whole = await check(
+    'concat(" ", [input.claims.user_login, input.identity.email, input.identity.project, input.provider]) == format_int(input.time, 10)',
+  )
+  const otherClaim = await check('input.claims.other == "x"')
+  const other = await check('input.token == "x"')
+  const clock = await check('time.now_ns() > 0')
+  rmSync(folder, { recursive: true })
+
+  assert.equal(whole.status, 0, whole.stdout)
+  for (const { status } of [otherClaim, other, clock]) assert.equal(status, 1)
 })
 
 describe('the examples, planned and applied in a service', () => {
@@ -160,6 +203,38 @@ describe('the examples, planned and applied in a service', () => {
     assert.match(outside.output, /^No access token: .*merge_request/m)
     assert.equal(applied.exitCode, 0, applied.output)
     assert.match(applied.output, /Done\.$/m)
+  })
+
+  test('conditions are saved by the call of the guide, and let in at the hours that they say', async (t) => {
+    if (CANNOT_RUN) return t.skip(CANNOT_RUN)
+    const blocks = codeBlocks('docs/policies.md', { 'https://gitlab.com': world.gitlab.issuerUrl })
+    const rego = blocks.find(({ text }) => text.includes('working_hours'))?.text ?? ''
+    const call = blocks.find(({ text }) => text.includes('working-hours.rego'))?.text ?? ''
+    writeFileSync(join(folder, 'working-hours.rego'), rego)
+    const env = { CLAIMGATE_URL: world.app.url, ...admin() }
+    const at = (time: string, expect: 'ALLOWED' | 'DENIED') => ({
+      title: time,
+      time,
+      expect,
+      claims: gitlabClaims('18.4', { namespace_path: 'my-group', project_path: 'my-group/my-project' }),
+    })
+
+    const saved = await runShell(call, env, folder)
+    const { email, workloadIdentityConfig } = JSON.parse(saved.output)
+    const tests = [
+      at('2026-11-27T06:00:00Z', 'ALLOWED'), // a Friday
+      at('2026-11-27T05:59:59Z', 'DENIED'),
+      at('2026-11-27T17:59:59Z', 'ALLOWED'),
+      at('2026-11-27T18:00:00Z', 'DENIED'),
+      at('2026-11-28T12:00:00Z', 'DENIED'),
+      at('2026-11-29T12:00:00Z', 'DENIED'),
+      at('2026-11-30T12:00:00Z', 'ALLOWED'),
+    ].map((each) => ({ ...each, claims: { ...each.claims, iss: undefined, aud: undefined } }))
+    const tested = await world.admin('PATCH', `/v1/workloadIdentities/${email}`, { tests })
+    await world.admin('DELETE', `/v1/workloadIdentities/${email}`)
+
+    assert.equal(workloadIdentityConfig.conditions, rego)
+    assert.equal(tested.status, 200, tested.text)
   })
 
   test('guardrails are shown as a diff, applied as they were planned, left alone where they have no file', async () => {

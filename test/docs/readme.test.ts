@@ -27,12 +27,16 @@ test("the README's walk with curl does what it says", { skip: CANNOT_RUN }, asyn
     const { output, exitCode } = await runShell(`{ ${walk} } | jq -sc .`, {}, directory)
 
     assert.equal(exitCode, 0, output)
-    const [created, identity, policy, found, refused, { decisions }] = JSON.parse(output)
-    assert.equal(created.email, 'gitlab-deploy@workload.claimgate.internal')
+    const [email, ...said] = JSON.parse(output)
+    const [identity, policy, found, refused, { decisions }] = said.filter(
+      (each: unknown) => typeof each === 'object',
+    )
+    assert.equal(email, 'gitlab-deploy@workload.claimgate.internal')
+    assert.ok(said.includes('unprotected_refs'), output)
     assert.equal(identity.policyDigest, policy.digest)
     assert.deepEqual(
       found.workloadIdentities.map(({ email }: { email: string }) => email),
-      [created.email],
+      [email],
     )
     assert.equal(refused.code, 16)
     assert.equal(decisions[0].reason, 'token_malformed')

@@ -214,6 +214,23 @@ for (const kind of ONE_DATABASE) {
       assert.equal((await get()).source, '')
     })
 
+    test('say how many stored tests they remove: when drafted, held against decisions, and activated', async () => {
+      await begin('')
+      await put({ source: HOSTED, tests: [{ title: 'None', claims: {}, expect: 'DENIED' }] })
+
+      const drafted = await draft({ source: PROTECTED })
+      const read = await readDraft()
+      const impact = await impactOf()
+      const activated = await activate(impact.json.id)
+
+      const would = ['tests: 1 of 1 stored tests would be removed, as a save replaces all of them']
+      assert.deepEqual([drafted.json.notices, impact.json.notices], [would, would])
+      assert.equal(Object.hasOwn(read.json, 'notices'), false)
+      assert.deepEqual(activated.json.notices, [
+        'tests: 1 of 1 stored tests are removed, as a save replaces all of them',
+      ])
+    })
+
     test('that fail their own tests are drafted, and refused when they are activated', async () => {
       await begin('')
       const tests = [{ title: 'All', claims: OWN_RUNNER, expect: 'ALLOWED' }]

@@ -380,6 +380,30 @@ met contains "later" if input.time >= ${seconds}
         assertProblem(await rollback(none), 404, 5, /no such policy version/)
     })
 
+    test('say of a save, and of a roll-back, how many of their stored tests it removes', async () => {
+      await put({ source: SOURCE, tests: TESTS })
+      const renamed = { ...TESTS[1], title: 'Nobody' }
+
+      const kept = await put({ source: `${SOURCE}# The same.\n`, tests: TESTS })
+      const fewer = await put({ source: SOURCE, tests: [TESTS[0], renamed] })
+      const [{ version }] = (await get('/versions')).json.versions
+      const none = await put({ source: SOURCE })
+      const back = await world.admin('POST', `/v1/guardrails/versions/${version}:rollback`)
+      const removed = await put({ ...back.json, source: '', notices: none.json.notices })
+
+      assert.equal(Object.hasOwn(kept.json, 'notices'), false)
+      assert.deepEqual(
+        [fewer, none, removed].map(({ json }) => json.notices),
+        [
+          ['tests: 3 of 4 stored tests are removed, as a save replaces all of them'],
+          ['tests: 2 of 2 stored tests are removed, as a save replaces all of them'],
+          ['tests: 2 of 2 stored tests are removed, as a save replaces all of them'],
+        ],
+      )
+      assert.equal(Object.hasOwn(back.json, 'notices'), false)
+      assert.equal(Object.hasOwn((await get()).json, 'notices'), false)
+    })
+
     test('are compared in their Rego and tests', async () => {
       await remove()
       await put({ source: SOURCE, tests: TESTS })

@@ -118,6 +118,16 @@ for (const kind of ONE_DATABASE) {
       assert.equal((await current()).digest, null)
     })
 
+    test('an apply says how many of their stored tests it removes', async () => {
+      await apply({ ...GUARDRAILS, etag: await etag() })
+
+      const applied = await apply({ source: SOURCE, tests: [], etag: await etag() })
+
+      assert.deepEqual(applied.json.guardrails.notices, [
+        'tests: 1 of 1 stored tests are removed, as a save replaces all of them',
+      ])
+    })
+
     test('what is only validated changes nothing', async () => {
       const answer = await changesNothing(async () =>
         apply({ ...GUARDRAILS, etag: await etag() }, [creation()], '', { validateOnly: true }),
