@@ -188,11 +188,11 @@ describe('policy test', () => {
     assert.equal(status, 1)
     assert.match(
       stdout,
-      /FAIL {2}Test 'a' expects ALLOWED, but an exchange would be DENIED .*protected_ref \(ref_protected is "false"/,
+      /FAIL {2}Test 'a' expects ALLOWED, but an exchange would be DENIED .*rule 'main': protected_ref is not met \(ref_protected is "false"/,
     )
     assert.match(
       stdout,
-      /FAIL {2}Test 'b' expects DENIED, but an exchange would be ALLOWED: met is rule 'main'/,
+      /FAIL {2}Test 'b' expects DENIED, but an exchange would be ALLOWED: rule 'main' is met/,
     )
     assert.match(
       stdout,
@@ -277,7 +277,7 @@ describe('guardrails at the root of a folder', () => {
     const removed = run('policy', 'test', folder)
 
     assert.equal(beside.status, 1, beside.stdout)
-    assert.match(beside.stdout, /guardrails not met is 'hosted'/)
+    assert.match(beside.stdout, /guardrail 'hosted' is not met/)
     assert.equal(removed.status, 0, removed.stdout)
   })
 })
