@@ -60,6 +60,8 @@ describe('claimgate apply where BLOCK_FINDINGS refuses findings', () => {
       /deploy\.yaml:10:5: rules\[1\]: warning all_refs: Every Developer of 'acme\/web'/,
     )
     assert.doesNotMatch(refused.stderr, /rules\[0\]/)
+    assert.match(refused.stderr, /give the reason by --acknowledge REASON, which is recorded\./)
+    assert.doesNotMatch(refused.stderr, /parameter/)
     assert.deepEqual(list.json.workloadIdentities, [])
     assert.equal(ofPlan.status, 1, ofPlan.stderr)
     assert.match(ofPlan.stderr, /^deploy@workload\.example\.com \(wide\): warning all_refs: /m)
