@@ -32,7 +32,10 @@ export async function runCli(args: readonly string[], env: NodeJS.ProcessEnv): P
   }
   const { command, flags, operands } = asked
   try {
-    if ('operands' in command) return await command.run({ config: readClientConfig(env), flags, operands })
+    if ('operands' in command) {
+      goWhereNpmWasRun(env)
+      return await command.run({ config: readClientConfig(env), flags, operands })
+    }
     const { config, warnings } = readConfig(env)
     const log = createLog(config.logLevel, command.logsToStdout ? 1 : 2)
     if (!hasPrimary()) for (const warning of warnings) log.warn(warning)
@@ -43,6 +46,15 @@ export async function runCli(args: readonly string[], env: NodeJS.ProcessEnv): P
   } finally {
     leavePrimary()
   }
+}
+
+/**
+ * npm runs our script in the folder of our package.json, but whoever names files names them from where they are. What
+ * belongs to the service, as DATA_DIR, stays where `npm start` has it.
+ */
+function goWhereNpmWasRun(env: NodeJS.ProcessEnv): void {
+  const isOurScript = env.npm_package_name === 'claimgate' && env.npm_lifecycle_event === 'claimgate'
+  if (isOurScript && env.INIT_CWD) process.chdir(env.INIT_CWD)
 }
 
 /** The command and its flags, or what to tell whoever asked for something else. */

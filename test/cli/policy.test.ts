@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, test } from 'node:test'
@@ -61,6 +61,20 @@ function run(...args: readonly string[]) {
 }
 
 describe('policy check', () => {
+  test('reads the files that are named from where npm is run, not from where claimgate is checked out', () => {
+    mkdirSync(join(folder, 'policies'))
+    writeFileSync(join(folder, 'policies/deploy.yaml'), withTests())
+    const checkout = join(import.meta.dirname, '../..')
+
+    const { status, stdout, stderr } = spawnSync(
+      'npm',
+      ['--prefix', checkout, 'run', '--silent', 'claimgate', '--', 'policy', 'check', 'policies'],
+      { cwd: folder, env: { ...processEnv(), OPA_BIN: process.env.OPA_BIN }, encoding: 'utf8' },
+    )
+
+    assert.deepEqual([status, stdout], [0, '1 identity, no problem.\n'], stderr)
+  })
+
   test('ends with 0 where nothing is wrong', () => {
     writeFileSync(join(folder, 'deploy.yaml'), withTests())
 
