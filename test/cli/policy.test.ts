@@ -108,6 +108,40 @@ describe('policy check', () => {
     assert.match(checked.stdout, /deploy\.rego:7:\d+: \w+: /)
   })
 
+  test('names what is wrong in the Rego of one identity also beside a file that cannot be read', () => {
+    writeFileSync(join(folder, 'bad.yaml'), GOOD)
+    writeFileSync(join(folder, 'deploy.yaml'), withTests())
+    writeFileSync(join(folder, 'deploy.rego'), HOSTED.replace('if input', 'input'))
+
+    const checked = run('policy', 'check', folder)
+    const env = { ...processEnv(), OPA_BIN: join(folder, 'none') }
+    const args = [MAIN, 'policy', 'check', folder]
+    const withoutCompiler = spawnSync(process.execPath, args, { env, encoding: 'utf8' })
+
+    assert.equal(checked.status, 1)
+    assert.match(checked.stdout, /bad\.yaml:\d+:\d+: tests\[0\]\.claims: .*\n.*deploy\.rego:5:\d+: \w+: /)
+    assert.match(checked.stdout, /\n2 problems\.\n$/)
+    assert.equal(withoutCompiler.status, 1)
+    assert.match(withoutCompiler.stdout, /bad\.yaml.*\n1 problem\.\n$/)
+    assert.match(withoutCompiler.stderr, /no Rego compiler/)
+  })
+
+  test('gives the notices of a save where they stand in the file, and finds nothing wrong', () => {
+    const misspelt = withTests().replace('    roles:', '    claims: { enviroment: [production] }\n    roles:')
+    writeFileSync(join(folder, 'deploy.yaml'), misspelt)
+
+    const checked = run('policy', 'check', folder)
+    const asJson = run('policy', 'check', folder, '--json')
+
+    assert.deepEqual([checked.status, checked.stdout], [0, '1 identity, no problem.\n'])
+    assert.match(
+      checked.stderr,
+      /deploy\.yaml:9:27: notice: rules\[0\]\.claims\.enviroment: 'enviroment' is no claim .* \(did you mean 'environment'\?\)/,
+    )
+    const [notice] = JSON.parse(asJson.stdout).notices
+    assert.deepEqual([notice.line, notice.field], [9, 'rules[0].claims.enviroment'])
+  })
+
   test('says of each role that only a service can know so, and finds nothing wrong with it', () => {
     writeFileSync(
       join(folder, 'deploy.yaml'),
