@@ -3,6 +3,7 @@ import { shownText } from '../fields/field-path.ts'
 import { nearestName } from '../fields/nearest-name.ts'
 import type { Provider } from '../provider/provider.ts'
 import { PERSONAL_CLAIMS, PROVIDERS } from '../provider/providers.ts'
+import { findContradictions } from './find-contradictions.ts'
 import type { MatchedRule } from './match-rules.ts'
 import { isKnownClaim } from './recordable-claims.ts'
 import { noticeRefPattern } from './ref-pattern.ts'
@@ -88,6 +89,7 @@ function ruleNotices(
     ...Object.keys(rule.claims).flatMap((name) =>
       noted([...at, 'claims', name], noticeClaim(name, recordedClaims, provider)),
     ),
+    ...findContradictions(rule, provider).flatMap(({ path, message }) => noted([...at, ...path], message)),
   ]
 }
 
