@@ -55,6 +55,25 @@ test('a list of values is shown whole, and what an author wrote stays on one lin
   ])
 })
 
+test('findings that an apply would be refused for are told, old ones too, with the flag that says why they may be', () => {
+  const finding = { grade: 'CRITICAL', message: 'M.', change: 'C.' } as const
+  const findings = [
+    { ...finding, code: 'whole_group_open', rule: 'ci', isNew: true, isBlocking: true },
+    { ...finding, code: 'shared_audience', isNew: false, isBlocking: true },
+    { ...finding, code: 'no_project', isNew: false, isBlocking: false },
+  ]
+  const change = { action: 'UPDATE' as const, email: 'a@b.example', etag: '1', notices: [], findings }
+
+  const told = stripVTControlCharacters(describePlan({ changes: [change] }, 0))
+
+  assert.deepEqual(told.split('\n').slice(1, 5), [
+    '    critical whole_group_open ("ci"): M. C.',
+    '    critical shared_audience: M. C.',
+    '    to acknowledge BLOCK_FINDINGS refuses an apply for whole_group_open ("ci"), shared_audience, unless it says why: apply --acknowledge REASON',
+    '    1 finding as before: --json shows them',
+  ])
+})
+
 test('guardrails are told by a diff of their Rego, of which no character moves the cursor, and by their tests', () => {
   const own = { title: 'own', claims: { a: '1' }, expect: 'DENIED' }
   const before = { source: 'package x\n\ny := 1\n', tests: [own] }

@@ -156,6 +156,11 @@ async function apply(
 }
 
 function describeApplied(planned: Changes, unchanged: number): string {
+  // What it would have been refused for is acknowledged by now.
+  const changes = planned.changes.map((change) => ({
+    ...change,
+    findings: change.findings.map((finding) => ({ ...finding, isBlocking: false })),
+  }))
   const isNothing = planned.changes.length === 0 && planned.guardrails === undefined
-  return `${describePlan(planned, unchanged)}${isNothing ? 'There was nothing to do.' : 'Done.'}\n`
+  return `${describePlan({ ...planned, changes }, unchanged)}${isNothing ? 'There was nothing to do.' : 'Done.'}\n`
 }

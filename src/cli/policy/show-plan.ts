@@ -63,11 +63,21 @@ function describeChange({
 
 /** What stays as it is was told when it was saved. */
 function describeFindings(findings: Change['findings']): readonly string[] {
-  const former = findings.filter(({ isNew }) => !isNew).length
+  const told = findings.filter(({ isNew, isBlocking }) => isNew || isBlocking)
+  const former = findings.length - told.length
   return [
-    ...findings.filter(({ isNew }) => isNew).map(describeFinding),
+    ...told.map(describeFinding),
+    ...describeBlocking(findings.filter(({ isBlocking }) => isBlocking)),
     ...(former === 0 ? [] : [`    ${former} finding${former === 1 ? '' : 's'} as before: --json shows them`]),
   ]
+}
+
+/** What an apply would be refused for, and how it is not. */
+function describeBlocking(findings: Change['findings']): readonly string[] {
+  if (findings.length === 0) return []
+  const named = findings.map(({ code, rule }) => `${code}${rule === undefined ? '' : ` (${shown(rule)})`}`)
+  const line = `BLOCK_FINDINGS refuses an apply for ${named.join(', ')}, unless it says why: apply --acknowledge REASON`
+  return [`    ${styleText('red', 'to acknowledge')} ${line}`]
 }
 
 function describeFinding({ code, grade, rule, message, change }: Change['findings'][number]): string {
