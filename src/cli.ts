@@ -32,7 +32,10 @@ export async function runCli(args: readonly string[], env: NodeJS.ProcessEnv): P
   }
   const { command, flags, operands } = asked
   try {
-    if ('operands' in command) return await command.run({ config: readClientConfig(env), flags, operands })
+    if ('operands' in command) {
+      goWhereNpmWasRun(env)
+      return await command.run({ config: readClientConfig(env), flags, operands })
+    }
     const { config, warnings } = readConfig(env)
     const log = createLog(config.logLevel, command.logsToStdout ? 1 : 2)
     if (!hasPrimary()) for (const warning of warnings) log.warn(warning)
@@ -45,14 +48,23 @@ export async function runCli(args: readonly string[], env: NodeJS.ProcessEnv): P
   }
 }
 
+/**
+ * npm runs our script in the folder of our package.json, but whoever names files names them from where they are. What
+ * belongs to the service, as DATA_DIR, stays where `npm start` has it.
+ */
+function goWhereNpmWasRun(env: NodeJS.ProcessEnv): void {
+  const isOurScript = env.npm_package_name === 'claimgate' && env.npm_lifecycle_event === 'claimgate'
+  if (isOurScript && env.INIT_CWD) process.chdir(env.INIT_CWD)
+}
+
 /** The command and its flags, or what to tell whoever asked for something else. */
 async function readArguments(
   args: readonly string[],
 ): Promise<{ command: Command; flags: Flags; operands: readonly string[] } | string> {
   const [name, load] = Object.entries(COMMANDS).find(([each]) => isNamed(args, each)) ?? []
   if (name === undefined || load === undefined) {
-    const given = args.filter((word) => !word.startsWith('-')).join(' ')
-    return given === '' ? usage() : `There is no command '${given}'.\n\n${await usage()}`
+    const given = args.filter((word) => !word.startsWith('-'))
+    return given.length === 0 ? usage() : refuseUnknown(given)
   }
   const command = await load()
   try {
@@ -66,10 +78,23 @@ async function readArguments(
     const needed = wanted.filter((operand) => !operand.startsWith('[')).length
     if (positionals.length >= needed && positionals.length <= wanted.length)
       return { command, flags: { ...values } as Flags, operands: positionals }
-    return `${name} needs ${wanted.join(' and ')}, and nothing else beside its options.\n\n${await usage()}`
+    const needs = wanted.length === 0 ? 'nothing' : wanted.join(' and ')
+    return `${name} needs ${needs}, and nothing else beside its options.\n\n${usageOf({ name, ...command })}`
   } catch (error) {
-    return `${(error as Error).message}\n\n${await usage()}`
+    return `${(error as Error).message}\n\n${usageOf({ name, ...command })}`
   }
+}
+
+/** What there is in place of a command that there is not: the second words, where the first is one of two. */
+function refuseUnknown(words: readonly string[]): string {
+  const names = Object.keys(COMMANDS)
+  const beginAlike = names.filter((name) => name.startsWith(`${words[0]} `))
+  const first =
+    words.length === 1 && beginAlike.length > 0
+      ? `'${words[0]}' needs a second word`
+      : `There is no command '${words.join(' ')}'`
+  const there = beginAlike.length > 0 ? beginAlike : names
+  return `${first}. There is: ${there.join(', ')}.\nWhat they do and take: claimgate --help\n`
 }
 
 function isNamed(args: readonly string[], name: string): boolean {
@@ -87,7 +112,15 @@ ${commands.map(optionsOf).join('')}Settings are environment variables: see READM
 `
 }
 
-function optionsOf({ name, options }: Pick<Command, 'options'> & { name: string }): string {
+type NamedCommand = Pick<Command, 'usage' | 'does' | 'options'> & { readonly name: string }
+
+/** Of one command, for whoever knows which. */
+function usageOf(command: NamedCommand): string {
+  const { name, usage, does } = command
+  return `${`Usage: claimgate ${name} ${usage}\n\n  ${does}\n\n${optionsOf(command)}`.trimEnd()}\n`
+}
+
+function optionsOf({ name, options }: Pick<NamedCommand, 'name' | 'options'>): string {
   return options === undefined ? '' : `Options of ${name}:\n\n${aligned(options)}\n\n`
 }
 

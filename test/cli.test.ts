@@ -52,11 +52,44 @@ test('the options of an export stand one to a line', () => {
   }
 })
 
-test('what is no command, or no flag of one, is refused with the usage', () => {
-  for (const args of [['sevre'], ['serve', '--port', '1'], []]) {
+test('who gives no command gets the whole usage', () => {
+  const { status, stdout, stderr } = run()
+
+  assert.deepEqual([status, stdout], [2, ''])
+  assert.match(stderr, /^Usage: claimgate COMMAND\n/)
+})
+
+test('what is no command is refused with the names of those that there are', () => {
+  const HINT = 'What they do and take: claimgate --help\n'
+  const DECISIONS = `There is: decisions export, decisions verify.\n${HINT}`
+  const ALL =
+    'There is: serve, migrate, doctor, decisions export, decisions verify, keys rotate, policy check, ' +
+    `policy test, policy show, plan, apply.\n${HINT}`
+  for (const [args, told] of [
+    [['sevre'], `There is no command 'sevre'. ${ALL}`],
+    [['sevre', 'now', '--json'], `There is no command 'sevre now'. ${ALL}`],
+    [['decisions'], `'decisions' needs a second word. ${DECISIONS}`],
+    [['decisions', 'exprot'], `There is no command 'decisions exprot'. ${DECISIONS}`],
+  ] as const) {
+    assert.deepEqual(run(...args), { status: 2, stdout: '', stderr: told })
+  }
+})
+
+test('what is no flag of a command, or none of its operands, is refused with the usage of that one alone', () => {
+  for (const [args, why, usage] of [
+    [['serve', '--port', '1'], /^Unknown option '--port'/, /\n\nUsage: claimgate serve/],
+    [
+      ['plan', '--prun'],
+      /^Unknown option '--prun'/,
+      /\n\nUsage: claimgate plan FOLDER [\s\S]*\n {2}--prune /,
+    ],
+    [['plan'], /^plan needs FOLDER, and nothing else/, /\n\nUsage: claimgate plan FOLDER /],
+  ] as const) {
     const { status, stdout, stderr } = run(...args)
 
     assert.deepEqual([status, stdout], [2, ''])
-    assert.match(stderr, /Usage: claimgate COMMAND/)
+    assert.match(stderr, why)
+    assert.match(stderr, usage)
+    assert.doesNotMatch(stderr, /claimgate migrate|Options of apply/)
   }
 })

@@ -59,15 +59,15 @@ function breadth(
   reach: RuleReach,
   { people: terms, texts, project }: Provider,
 ): readonly Check[] {
-  const { people, place, hasProject, hasRefs, isProtected, takesMergeRequests } = reach
+  const { people, place, hasProject, hasRefs, isProtected, takesMergeRequests, takesNothingElse } = reach
   const at = `rule '${rule.id}'`
   const path = rule.project === '' ? rule.group : `${rule.group}/${rule.project}`
   return [
     [
       !hasProject && !hasRefs && !isProtected && takesMergeRequests,
       'whole_group_open',
-      `${people} can get in with code that nobody has reviewed: from any branch, any tag and any ` +
-        `${terms.mergeRequest} of a project's own branches.`,
+      `${people} can get in with code that nobody has reviewed: from any ` +
+        `${takesNothingElse ? '' : 'branch, any tag and any '}${terms.mergeRequest} of a project's own branches.`,
       `Set project of ${at} to the one ${terms.project} that needs it.`,
     ],
     [
@@ -77,22 +77,30 @@ function breadth(
       `Set project of ${at} to the ${terms.project} that needs it, as in "project": "${project.example}".`,
     ],
     [
-      !hasRefs,
+      // A merge request names its source branch, which has any name.
+      !hasRefs && !takesNothingElse,
       'all_refs',
       `${people} can get in from a branch or tag of any name.`,
-      `Set refs of ${at} to the branches and tags that need it, as in "refs": [{"type": "BRANCH", "pattern": "main"}].`,
+      `Set refs of ${at} to the branches and tags that need it, as in "refs": [{"type": "BRANCH", "pattern": "main"}]` +
+        `${rule.mergeRequests === 'NONE' ? '' : ', and mergeRequests to NONE'}.`,
     ],
     [
       !isProtected,
       'unprotected_refs',
-      `${people} can get in by pushing to a branch or tag that nothing protects, without anybody's approval.`,
-      `Set protectedRefsOnly of ${at} to true and ${texts.protectRef}.`,
+      takesNothingElse
+        ? `${people} can get in by a ${terms.mergeRequest} of a branch that nothing protects, without anybody's approval.`
+        : `${people} can get in by pushing to a branch or tag that nothing protects, without anybody's approval.`,
+      takesNothingElse
+        ? `Set protectedRefsOnly of ${at} to true, where ${terms.mergeRequest}s between protected branches will do.`
+        : `Set protectedRefsOnly of ${at} to true and ${texts.protectRef}.`,
     ],
     [
       takesMergeRequests,
       'merge_requests',
       `Whoever may open a ${terms.mergeRequest} from a branch of ${place} can get in before anybody has looked at it.`,
-      `Set mergeRequests of ${at} to NONE.`,
+      takesNothingElse
+        ? `Take ${at} out, unless code that nobody has reviewed may have what it gives: ${given(rule)}.`
+        : `Set mergeRequests of ${at} to NONE.`,
     ],
     [
       !reach.isPinned,
@@ -103,6 +111,10 @@ function breadth(
         : `Set ids.projectIds of ${at} to ${terms.projectNumber}.`,
     ],
   ]
+}
+
+function given({ roles }: Rule): string {
+  return roles.length === 0 ? 'an access token without roles' : listed(roles)
 }
 
 /** By whom a rule's jobs are started beside those who may push. */
@@ -142,7 +154,7 @@ function foreignWorkflows(rule: Rule, { reusable }: Provider): readonly Check[] 
 /** What a rule's jobs are given. */
 function gifts(
   rule: Rule,
-  { people, place, takesMergeRequests }: RuleReach,
+  { people, place, takesMergeRequests, takesNothingElse }: RuleReach,
   { people: terms }: Provider,
   { projectId, administrativeRoles }: FindingContext,
 ): readonly Check[] {
@@ -154,7 +166,9 @@ function gifts(
       'merge_request_membership',
       `Whoever may open a ${terms.mergeRequest} from a branch of ${place} can get ${listed(rule.roles)} in ` +
         `projects/${projectId}, before anybody has looked at it.`,
-      `Set mergeRequests of ${at} to NONE, or take its roles out and give them by a rule with refs.`,
+      takesNothingElse
+        ? `Take the roles of ${at} out, and give them by a rule with refs.`
+        : `Set mergeRequests of ${at} to NONE, or take its roles out and give them by a rule with refs.`,
     ],
     [
       administrative.length > 0,
@@ -169,7 +183,7 @@ function gifts(
 /** What its identity is given in projects, as far as a job of this rule has it. */
 function memberships(
   rule: Rule,
-  { people, place, takesMergeRequests }: RuleReach,
+  { people, place, takesMergeRequests, takesNothingElse }: RuleReach,
   { people: terms }: Provider,
   context: FindingContext,
 ): readonly Check[] {
@@ -181,7 +195,9 @@ function memberships(
       'merge_request_membership',
       `Whoever may open a ${terms.mergeRequest} from a branch of ${place} can get ${listedIn(reached)}, ` +
         'before anybody has looked at it.',
-      `Set mergeRequests of rule '${rule.id}' to NONE, or make a rule with refs the member: workloadIdentity:EMAIL#RULE.`,
+      takesNothingElse
+        ? 'Have a rule with refs be the member: workloadIdentity:EMAIL#RULE.'
+        : `Set mergeRequests of rule '${rule.id}' to NONE, or make a rule with refs the member: workloadIdentity:EMAIL#RULE.`,
     ],
     [
       administrative.length > 0,

@@ -7,6 +7,8 @@ export type RuleReach = {
   readonly hasRefs: boolean
   readonly isProtected: boolean
   readonly takesMergeRequests: boolean
+  /** Nothing else gets in: without merge requests it could never be met. */
+  readonly takesNothingElse: boolean
   readonly isPinned: boolean
   /** Where its jobs run, as it goes on after "of": `'acme/app'`, or `any project in 'acme' or a group below it`. */
   readonly place: string
@@ -27,6 +29,8 @@ export function reachOf(rule: Rule, provider: Provider): RuleReach {
     hasRefs: rule.refs.length > 0 || asksFor(names.refName, names.refPath),
     isProtected,
     takesMergeRequests: takesMergeRequests(rule, provider),
+    takesNothingElse:
+      takesMergeRequests(rule, provider) && asksOnlyFor(rule, names.source, provider.sources.mergeRequest),
     isPinned:
       rule.ids.projectIds.length > 0 ||
       rule.ids.namespaceIds.length > 0 ||

@@ -40,7 +40,13 @@ const content = workloadIdentityAnswer.omit({
 })
 
 const plannedFinding = findingAnswer
-  .extend({ isNew: z.boolean().meta({ description: 'Whether the identity as it is has it not.' }) })
+  .extend({
+    isNew: z.boolean().meta({ description: 'Whether the identity as it is has it not.' }),
+    isBlocking: z.boolean().meta({
+      description:
+        'Whether BLOCK_FINDINGS refuses an apply for it, unless that gives the reason in acknowledge.',
+    }),
+  })
   .meta({ id: 'PlannedFinding' })
 
 const plannedChange = z

@@ -31,7 +31,9 @@ export function validateWorkloadIdentityRoute(deps: {
         tests: z
           .array(testResultAnswer)
           .meta({ description: 'None where there is no policy to run them on.' }),
-        notices: z.array(z.string()),
+        notices: z
+          .array(z.string())
+          .meta({ description: 'What a save would say besides, and which findings BLOCK_FINDINGS refuses.' }),
       })
       .meta({ id: 'Validation' }),
     async handle({ body }) {

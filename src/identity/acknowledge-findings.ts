@@ -28,13 +28,13 @@ const BLOCKED: Readonly<Record<AcknowledgeDeps['blockFindings'], readonly Findin
  * refuses a save is not among them.
  */
 export function acknowledgeFindings(
-  { clock, blockFindings }: AcknowledgeDeps,
+  deps: AcknowledgeDeps,
   findings: readonly Finding[],
   former: readonly Acknowledgement[],
   reason: string | undefined,
 ): readonly Acknowledgement[] {
   if (reason !== undefined && findings.length > 0) {
-    const acknowledgeTime = new Date(clock()).toISOString()
+    const acknowledgeTime = new Date(deps.clock()).toISOString()
     return [
       {
         reason,
@@ -47,14 +47,35 @@ export function acknowledgeFindings(
       },
     ]
   }
-  const kept = stillTrue(former, findings)
-  const known = kept.flatMap((each) => each.findings)
-  const blocking = findings.filter(
+  const blocking = findBlocking(deps, findings, former)
+  if (blocking.length > 0) throw refusal(blocking, deps.blockFindings)
+  return stillTrue(former, findings)
+}
+
+/** The findings that refuse a save which gives no reason: of a grade that does, and not acknowledged before as they are. */
+export function findBlocking(
+  { blockFindings }: Pick<AcknowledgeDeps, 'blockFindings'>,
+  findings: readonly Finding[],
+  former: readonly Acknowledgement[],
+): readonly Finding[] {
+  const known = former.flatMap((each) => each.findings)
+  return findings.filter(
     (finding) =>
       BLOCKED[blockFindings].includes(finding.grade) && !known.some((each) => isSame(each, finding)),
   )
-  if (blocking.length > 0) throw refusal(blocking, blockFindings)
-  return kept
+}
+
+/** Says before a save that it would be refused, for what, and what lets it through. */
+export function blockingNotices(
+  { blockFindings }: Pick<AcknowledgeDeps, 'blockFindings'>,
+  blocking: readonly Finding[],
+): readonly string[] {
+  if (blocking.length === 0) return []
+  const named = blocking.map(({ code, rule }) => `${code}${rule === undefined ? '' : ` of rule '${rule}'`}`)
+  return [
+    `BLOCK_FINDINGS is ${blockFindings}, so a save is refused for ${named.join(', ')}: ` +
+      'to save it all the same, give the reason in the parameter acknowledge, which is recorded.',
+  ]
 }
 
 /** What is acknowledged of an identity that is still so; nothing is asked. */

@@ -1,7 +1,9 @@
-import { fieldPath, shownText } from '../fields/field-path.ts'
+import type { FieldProblem } from '../fields/describe-issue.ts'
+import { shownText } from '../fields/field-path.ts'
 import { nearestName } from '../fields/nearest-name.ts'
 import type { Provider } from '../provider/provider.ts'
 import { PERSONAL_CLAIMS, PROVIDERS } from '../provider/providers.ts'
+import { findContradictions } from './find-contradictions.ts'
 import type { MatchedRule } from './match-rules.ts'
 import { isKnownClaim } from './recordable-claims.ts'
 import { noticeRefPattern } from './ref-pattern.ts'
@@ -9,12 +11,12 @@ import type { Rule } from './rule.ts'
 import type { WorkloadIdentityConfig, WorkloadIdentitySpec } from './workload-identity.ts'
 import type { WorkloadIdentityBody } from './workload-identity-schema.ts'
 
-/** What is legal in an identity but probably not what its author expects, one sentence each, with its field. */
-export function noticesFor(spec: WorkloadIdentitySpec): readonly string[] {
+/** What is legal in an identity but probably not what its author expects, each with its field. */
+export function noticesFor(spec: WorkloadIdentitySpec): readonly FieldProblem[] {
   const { rules, providerType } = spec.workloadIdentityConfig
   const provider = PROVIDERS[providerType]
   const asleep = rules.every(({ disabled }) => disabled)
-    ? ['workloadIdentityConfig.rules: every rule is disabled, so no job is admitted']
+    ? noted(['workloadIdentityConfig', 'rules'], 'every rule is disabled, so no job is admitted')
     : []
   return [
     ...asleep,
@@ -24,12 +26,12 @@ export function noticesFor(spec: WorkloadIdentitySpec): readonly string[] {
   ]
 }
 
-/** What a change of rules did that its request did not say, one sentence each. */
+/** What a change of rules did that its request did not say, each with its field. */
 export function changeNotices(
   body: WorkloadIdentityBody,
   matched: readonly MatchedRule[],
   spec: WorkloadIdentitySpec,
-): readonly string[] {
+): readonly FieldProblem[] {
   const stated = body.workloadIdentityConfig.rules
   return spec.workloadIdentityConfig.rules.flatMap((rule, index) => {
     const former = matched[index]?.former
@@ -61,7 +63,7 @@ function noticeNewId(id: string, formerId: string): string {
 function audienceNotices(
   { allowedAudiences, issuerUrl }: WorkloadIdentityConfig,
   { texts }: Provider,
-): readonly string[] {
+): readonly FieldProblem[] {
   if (texts.noticeAudience === undefined || !allowedAudiences.includes(issuerUrl)) return []
   return noted(
     ['workloadIdentityConfig', 'allowedAudiences'],
@@ -74,7 +76,7 @@ function ruleNotices(
   index: number,
   recordedClaims: readonly string[],
   provider: Provider,
-): readonly string[] {
+): readonly FieldProblem[] {
   const at = ['workloadIdentityConfig', 'rules', index]
   return [
     ...projectNotices(rule, at),
@@ -87,10 +89,11 @@ function ruleNotices(
     ...Object.keys(rule.claims).flatMap((name) =>
       noted([...at, 'claims', name], noticeClaim(name, recordedClaims, provider)),
     ),
+    ...findContradictions(rule, provider).flatMap(({ path, message }) => noted([...at, ...path], message)),
   ]
 }
 
-function projectNotices(rule: Rule, at: readonly PropertyKey[]): readonly string[] {
+function projectNotices(rule: Rule, at: readonly PropertyKey[]): readonly FieldProblem[] {
   if (!rule.project.toLowerCase().startsWith(`${rule.group}/`.toLowerCase())) return []
   const inside = rule.project.slice(rule.group.length + 1)
   return noted(
@@ -126,7 +129,7 @@ function noticeClaim(
 
 const typeNames = { number: 'a number', array: 'a list', object: 'an object' } as const
 
-function recordedClaimNotices(recordedClaims: readonly string[]): readonly string[] {
+function recordedClaimNotices(recordedClaims: readonly string[]): readonly FieldProblem[] {
   return recordedClaims.flatMap((name, index) => {
     if (PERSONAL_CLAIMS.includes(name)) return []
     const hint = suggestion(name, PERSONAL_CLAIMS)
@@ -140,6 +143,6 @@ function suggestion(name: string, names: readonly string[]): string {
   return near === undefined ? '' : ` (did you mean ${shownText(near)}?)`
 }
 
-function noted(path: readonly PropertyKey[], message: string | undefined): readonly string[] {
-  return message === undefined ? [] : [`${fieldPath(path)}: ${message}`]
+function noted(path: readonly PropertyKey[], message: string | undefined): readonly FieldProblem[] {
+  return message === undefined ? [] : [{ path, message }]
 }

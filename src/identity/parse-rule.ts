@@ -121,28 +121,51 @@ function mergeRequestsProblem(
     }
   }
   if ((body.refs ?? []).length === 0) return undefined
+  const path = ['mergeRequests']
+  const asked = Object.hasOwn(body.claims ?? {}, names.source) ? body.claims?.[names.source] : undefined
+  const others = asked?.filter((source) => source !== sources.mergeRequest)
+  if (asked !== undefined && others?.length === asked.length) {
+    const message = `${WITHOUT_REFS}: set it to NONE, since claims.${names.source} asks for no merge request`
+    return { path, message }
+  }
   const { protectedRefsOnly: _, ...rest } = body
-  const refsOnly = { ...body, id, mergeRequests: 'NONE' }
+  const refsOnly = {
+    ...body,
+    id,
+    mergeRequests: 'NONE',
+    ...(others !== undefined && { claims: { ...body.claims, [names.source]: others } }),
+  }
   // Empty refs are all branches and tags too; the exact source keeps the second rule to merge requests.
   const mergeRequestsOnly = {
     ...rest,
-    id: `${id.slice(0, 48)}-merge-requests`,
+    id: others?.length === 0 ? id : `${id.slice(0, 48)}-merge-requests`,
     refs: [],
     mergeRequests: 'SAME_PROJECT',
     claims: { ...body.claims, [names.source]: [sources.mergeRequest] },
   }
-  return {
-    path: ['mergeRequests'],
-    message:
-      'SAME_PROJECT goes with empty refs only, because the token of a merge request names its source branch, never ' +
-      `the branch it goes into: write two rules instead, ${twoRules(refsOnly, mergeRequestsOnly, names.source, sources.mergeRequest)}`,
-  }
+  const mend =
+    others?.length === 0
+      ? `leave refs empty, since claims.${names.source} asks for merge requests alone${shownRule(mergeRequestsOnly)}`
+      : `write two rules instead, ${twoRules(refsOnly, mergeRequestsOnly, names.source, sources.mergeRequest)}`
+  return { path, message: `${WITHOUT_REFS}: ${mend}` }
+}
+
+const WITHOUT_REFS =
+  'SAME_PROJECT goes with empty refs only, because the token of a merge request names its source branch, never the ' +
+  'branch it goes into'
+
+function shownRule(rule: object): string {
+  const written = JSON.stringify(rule)
+  return written.length <= MAX_SHOWN_RULES ? `: ${written}` : ''
 }
 
 function twoRules(refsOnly: object, mergeRequestsOnly: object, claim: string, source: string): string {
   const written = `${JSON.stringify(refsOnly)} and ${JSON.stringify(mergeRequestsOnly)}`
   if (written.length <= MAX_SHOWN_RULES) return written
-  return `this one with mergeRequests NONE, and another with empty refs, mergeRequests SAME_PROJECT and in claims "${claim}": ["${source}"]`
+  return (
+    `this one with mergeRequests NONE and no "${source}" in claims, and another with empty refs, mergeRequests ` +
+    `SAME_PROJECT and in claims "${claim}": ["${source}"]`
+  )
 }
 
 function claimsProblem(body: RuleBody): FieldProblem | undefined {

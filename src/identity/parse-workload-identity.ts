@@ -60,7 +60,8 @@ export function parseWorkloadIdentity(body: unknown, context: ParseContext): Par
   const [problem] = problemsOf(read.value, rules, context)
   if (problem !== undefined) return refused(problem, false)
   const spec = complete(read.value, rules, context)
-  return { ok: true, spec, notices: [...changeNotices(read.value, rules, spec), ...noticesFor(spec)] }
+  const notices = [...changeNotices(read.value, rules, spec), ...noticesFor(spec)]
+  return { ok: true, spec, notices: notices.map(({ path, message }) => `${fieldPath(path)}: ${message}`) }
 }
 
 /** What is wrong with a body of an identity beyond its shape, which must fit: at most one problem of each rule. */

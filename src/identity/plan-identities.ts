@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { RequestError } from '../errors.ts'
 import type { Finding } from '../finding/finding.ts'
 import type { PreparedPolicy } from '../policy/prepare-policy.ts'
+import { findBlocking } from './acknowledge-findings.ts'
 import { prepareCreate } from './create-workload-identity.ts'
 import { eachEntry } from './each-entry.ts'
 import { type ChangeAction, saysTheSame, type WantedIdentity } from './identity-changes.ts'
@@ -11,7 +12,7 @@ import { readIdentityPatch } from './identity-patch.ts'
 import { type ChangeableIdentity, type IdentityStore, standingOf } from './identity-store.ts'
 import { onceEachPolicy } from './once-each-policy.ts'
 import {
-  judgeUpdate,
+  findBlockingUpdate,
   planUpdate,
   prepareUpdate,
   type UpdateWorkloadIdentityDeps,
@@ -25,8 +26,10 @@ export type PlanIdentitiesDeps = UpdateWorkloadIdentityDeps & {
 /** What an identity is, or would be, as far as its author decides it. */
 export type IdentityContent = WorkloadIdentitySpec & { readonly state: 'ACTIVE' | 'DISABLED' }
 
-/** `isNew`: the identity that there is has it not. */
-export type PlannedFinding = Finding & { readonly isNew: boolean }
+/**
+ * `isNew`: the identity that there is has it not. `isBlocking`: BLOCK_FINDINGS refuses an apply for it that gives no reason.
+ */
+export type PlannedFinding = Finding & { readonly isNew: boolean; readonly isBlocking: boolean }
 
 /** What has to be done about one identity; given to an apply as it is, it does just that. */
 export type PlannedChange = {
@@ -76,12 +79,7 @@ export async function planIdentities(
   const entries = workloadIdentities.map((wanted, index) => ({ email: emails[index] ?? '', wanted }))
   const seen = new Set<string>()
   const policies = new Map<string, PreparedPolicy>()
-  // Findings are told, and refuse only who makes the changes without a reason.
-  const planning: PlanIdentitiesDeps = {
-    ...deps,
-    blockFindings: 'none',
-    preparePolicy: onceEachPolicy(deps.preparePolicy),
-  }
+  const planning = { ...deps, preparePolicy: onceEachPolicy(deps.preparePolicy) }
   const planned = await eachEntry(
     entries,
     ({ email }) => email,
@@ -115,6 +113,11 @@ function emailOfWanted(
   return emailOf(workloadIdentityId, domain, project)
 }
 
+/** Findings are told, and refuse only who makes the changes without a reason. */
+function unblocked<Deps extends PlanIdentitiesDeps>(deps: Deps): Deps {
+  return { ...deps, blockFindings: 'none' }
+}
+
 async function planCreation(
   deps: PlanIdentitiesDeps,
   email: string,
@@ -122,7 +125,7 @@ async function planCreation(
 ): Promise<PlannedChange> {
   const { state = 'ACTIVE', ...body } = workloadIdentity
   const { id, projectId } = placeFor(email, deps.identityDomain)
-  const { identity, notices, findings } = await prepareCreate(deps, id, body, projectId, undefined)
+  const { identity, notices, findings } = await prepareCreate(unblocked(deps), id, body, projectId, undefined)
   const issuer = await issuerFor(deps, identity.spec.workloadIdentityConfig)
   const after = { ...identity.spec, state: checkedState(state) }
   return {
@@ -130,7 +133,7 @@ async function planCreation(
     email,
     after,
     notices: [...notices, ...issuer.notices],
-    findings: marked(findings, []),
+    findings: marked(findings, [], findBlocking(deps, findings, [])),
   }
 }
 
@@ -169,16 +172,24 @@ async function planChange(
     after,
     notices: [...plan.notices, ...issuer.notices],
     findings: marked(
-      judgeUpdate(deps, current, plan, undefined).findings,
+      deps.findFindings(plan.spec, standingOf(current)),
       deps.findFindings(current, standingOf(current)),
+      findBlockingUpdate(deps, current, plan),
     ),
   }
 }
 
-function marked(findings: readonly Finding[], former: readonly Finding[]): readonly PlannedFinding[] {
+function marked(
+  findings: readonly Finding[],
+  former: readonly Finding[],
+  blocking: readonly Finding[],
+): readonly PlannedFinding[] {
+  const isAmong = (others: readonly Finding[], finding: Finding) =>
+    others.some((each) => isDeepStrictEqual(each, finding))
   return findings.map((finding) => ({
     ...finding,
-    isNew: !former.some((each) => isDeepStrictEqual(each, finding)),
+    isNew: !isAmong(former, finding),
+    isBlocking: isAmong(blocking, finding),
   }))
 }
 

@@ -6,7 +6,7 @@ import { FieldError, RequestError } from '../errors.ts'
 import type { Authorship } from '../fields/authorship.ts'
 import type { Finding } from '../finding/finding.ts'
 import type { PreparedPolicy } from '../policy/prepare-policy.ts'
-import { type Acknowledgement, acknowledgeFindings } from './acknowledge-findings.ts'
+import { type Acknowledgement, acknowledgeFindings, findBlocking } from './acknowledge-findings.ts'
 import type { CreateWorkloadIdentityDeps, SavedIdentity } from './create-workload-identity.ts'
 import { type IdentityIssuer, issuerFor } from './identity-issuer.ts'
 import { type IdentityPatch, patchedBody } from './identity-patch.ts'
@@ -229,6 +229,16 @@ export function judgeUpdate(
       ? current.acknowledgements
       : acknowledgeFindings(deps, findings, current.acknowledgements, acknowledge)
   return { findings, acknowledgements }
+}
+
+/** Which of what the identity will let in refuses the change where it gives no reason. */
+export function findBlockingUpdate(
+  deps: UpdateWorkloadIdentityDeps,
+  current: ChangeableIdentity,
+  plan: PlannedUpdate,
+): readonly Finding[] {
+  if (onlyDisables(current, plan)) return []
+  return findBlocking(deps, deps.findFindings(plan.spec, standingOf(current)), current.acknowledgements)
 }
 
 function hasSamePolicy(a: WorkloadIdentitySpec, b: WorkloadIdentitySpec): boolean {

@@ -3,13 +3,18 @@ import type { Finding } from '../finding/finding.ts'
 import { isJsonObject } from '../json.ts'
 import type { PolicyProblem } from '../policy/policy-problem.ts'
 import type { TestResult } from '../policy-test/policy-test.ts'
+import { blockingNotices, findBlocking } from './acknowledge-findings.ts'
 import { checkIdentityId, parseEmail } from './identity-email.ts'
 import { issuerFor } from './identity-issuer.ts'
 import { readIdentityPatch } from './identity-patch.ts'
 import type { ChangeableIdentity } from './identity-store.ts'
 import { type ParsedWorkloadIdentity, parseWorkloadIdentity } from './parse-workload-identity.ts'
-import { readChange, type UpdateWorkloadIdentityDeps } from './update-workload-identity.ts'
-import type { WorkloadIdentitySpec } from './workload-identity.ts'
+import {
+  findBlockingUpdate,
+  type PlannedUpdate,
+  readChange,
+  type UpdateWorkloadIdentityDeps,
+} from './update-workload-identity.ts'
 
 /** What keeps an identity from being saved: of its Rego with the place there, of anything else with the field. */
 export type IdentityProblem =
@@ -49,7 +54,7 @@ export async function validateWorkloadIdentity(
     if (parsed.isMisshapen) throw invalidArgument(`${parsed.field} ${parsed.message}.`)
     return { problems: [fieldProblem(parsed.field, `${parsed.message}.`)], ...NOTHING }
   }
-  return judge(deps, subject, parsed.spec, parsed.notices)
+  return judge(deps, subject, { ...parsed, state: wantedState(subject, body) })
 }
 
 /** Whom a body is about, or what is wrong with its name or email. */
@@ -91,26 +96,36 @@ function read(
   return readChange(deps, stored, readIdentityPatch(body, undefined))
 }
 
+function wantedState({ stored }: Subject, body: unknown): 'ACTIVE' | 'DISABLED' {
+  if (stored === undefined) return 'ACTIVE'
+  const { state = stored.state } = readIdentityPatch(body, undefined)
+  return state === 'DISABLED' ? state : 'ACTIVE'
+}
+
 async function judge(
   deps: UpdateWorkloadIdentityDeps,
   { email, projectId, stored }: Subject,
-  spec: WorkloadIdentitySpec,
-  notices: readonly string[],
+  plan: PlannedUpdate,
 ): Promise<Validation> {
+  const { spec, notices } = plan
   const { workloadIdentityConfig: config } = spec
   const [issuer, policy] = await Promise.all([
     orProblems(issuerFor(deps, config), 'workloadIdentityConfig.issuerUrl'),
     orProblems(deps.preparePolicy(config), 'workloadIdentityConfig.rules'),
   ])
+  const findings = deps.findFindings(spec, { projectId, memberships: stored?.memberships ?? [] })
+  const blocking =
+    stored === undefined ? findBlocking(deps, findings, []) : findBlockingUpdate(deps, stored, plan)
   return {
     problems: [...issuer.problems, ...policy.problems],
-    findings: deps.findFindings(spec, { projectId, memberships: stored?.memberships ?? [] }),
+    findings,
     tests:
       policy.value === undefined ? [] : await deps.runTests({ email, projectId, spec, policy: policy.value }),
     notices: [
       ...(stored === undefined ? [] : [`This is judged as a change of ${NAME}${email}.`]),
       ...notices,
       ...(issuer.value?.notices ?? []),
+      ...blockingNotices(deps, blocking),
     ],
   }
 }

@@ -7,24 +7,21 @@ export function explainVerdict(verdict: Verdict | null): string {
   const met = verdict.rules.filter((rule) => rule.met)
   const missing = [
     ...(met.length > 0 ? [] : unmetOfClosest(verdict.rules)),
-    ...unmetOf('of the conditions', verdict.conditions),
+    ...unmetOf('condition', verdict.conditions),
     // What changed may be the guardrails, and not what is saved.
-    ...unmetOf("of the organisation's guardrails", verdict.guardrails),
+    ...unmetOf('guardrail', verdict.guardrails),
   ]
   if (missing.length > 0) return missing.join('; ')
-  return met.length > 0 ? `met is rule ${met.map(({ id }) => shownText(id)).join(', ')}` : ''
+  return met.map(({ id }) => `rule ${shownText(id)} is met`).join(', ')
 }
 
 function unmetOfClosest(rules: readonly RuleVerdict[]): readonly string[] {
   const [closest] = rules.toSorted((a, b) => unmet(a).length - unmet(b).length)
-  return closest === undefined
-    ? []
-    : [`of rule ${shownText(closest.id)} not met is ${unmet(closest).join('; ')}`]
+  return closest === undefined ? [] : [`rule ${shownText(closest.id)}: ${unmet(closest).join('; ')}`]
 }
 
 function unmetOf(what: string, requirements: readonly RequirementVerdict[]): readonly string[] {
-  const codes = requirements.filter(({ met }) => !met).map(({ code }) => shownText(code))
-  return codes.length === 0 ? [] : [`${what} not met is ${codes.join(', ')}`]
+  return requirements.filter(({ met }) => !met).map(({ code }) => `${what} ${shownText(code)} is not met`)
 }
 
 function unmet({ conditions }: RuleVerdict): readonly string[] {
@@ -32,6 +29,6 @@ function unmet({ conditions }: RuleVerdict): readonly string[] {
     .filter(([, { met }]) => !met)
     .map(([code, { claim, expected, actual }]) => {
       const found = actual === null ? 'missing' : JSON.stringify(actual)
-      return `${code} (${claim} is ${found.slice(0, 200)}, expected ${expected.slice(0, 500)})`
+      return `${code} is not met (${claim} is ${found.slice(0, 200)}, expected ${expected.slice(0, 500)})`
     })
 }

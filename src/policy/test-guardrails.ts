@@ -44,7 +44,8 @@ function resultOf({ title, expect, reason }: GuardrailsTest, evaluation: Evaluat
   const isReason = reason === undefined || reason === actual.reason || unmet.includes(reason)
   if (actual.outcome === expect && isReason) return { title, passed: true, expected, actual }
   const wanted = reason === undefined ? expect : `${expect} (${reason})`
-  const why = unmet.length === 0 ? '' : `: not met is ${unmet.map(shownText).join(', ')}`
+  const why =
+    unmet.length === 0 ? '' : `: ${unmet.map((code) => `guardrail ${shownText(code)} is not met`).join('; ')}`
   const message = `Test ${shownText(title)} expects ${wanted}, but the guardrails say ${actual.outcome}${why}.`
   return { title, passed: false, expected, actual, message, verdict }
 }

@@ -50,7 +50,7 @@ describe('claimgate apply where BLOCK_FINDINGS refuses findings', () => {
 
     const refused = await run('apply', folder)
     const list = await world.admin('GET', '/v1/workspaces/default/workloadIdentities')
-    await run('plan', folder, '--output', plan)
+    const planned = await run('plan', folder, '--output', plan)
     const ofPlan = await run('apply', '--plan', plan)
     const acknowledged = await run('apply', folder, '--acknowledge', 'A trial.')
 
@@ -60,9 +60,15 @@ describe('claimgate apply where BLOCK_FINDINGS refuses findings', () => {
       /deploy\.yaml:10:5: rules\[1\]: warning all_refs: Every Developer of 'acme\/web'/,
     )
     assert.doesNotMatch(refused.stderr, /rules\[0\]/)
+    assert.match(refused.stderr, /give the reason by --acknowledge REASON, which is recorded\./)
+    assert.doesNotMatch(refused.stderr, /parameter/)
     assert.deepEqual(list.json.workloadIdentities, [])
+    assert.equal(planned.status, 1, planned.stderr)
+    assert.match(planned.stdout, / all_refs \("wide"\).*, unless it says why: apply --acknowledge REASON\n/)
     assert.equal(ofPlan.status, 1, ofPlan.stderr)
     assert.match(ofPlan.stderr, /^deploy@workload\.example\.com \(wide\): warning all_refs: /m)
     assert.equal(acknowledged.status, 0, acknowledged.stderr)
+    assert.match(acknowledged.stdout, /warning all_refs/)
+    assert.doesNotMatch(acknowledged.stdout, /--acknowledge/)
   })
 })

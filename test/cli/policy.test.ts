@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, test } from 'node:test'
@@ -61,6 +61,20 @@ function run(...args: readonly string[]) {
 }
 
 describe('policy check', () => {
+  test('reads the files that are named from where npm is run, not from where claimgate is checked out', () => {
+    mkdirSync(join(folder, 'policies'))
+    writeFileSync(join(folder, 'policies/deploy.yaml'), withTests())
+    const checkout = join(import.meta.dirname, '../..')
+
+    const { status, stdout, stderr } = spawnSync(
+      'npm',
+      ['--prefix', checkout, 'run', '--silent', 'claimgate', '--', 'policy', 'check', 'policies'],
+      { cwd: folder, env: { ...processEnv(), OPA_BIN: process.env.OPA_BIN }, encoding: 'utf8' },
+    )
+
+    assert.deepEqual([status, stdout], [0, '1 identity, no problem.\n'], stderr)
+  })
+
   test('ends with 0 where nothing is wrong', () => {
     writeFileSync(join(folder, 'deploy.yaml'), withTests())
 
@@ -92,6 +106,40 @@ describe('policy check', () => {
 
     assert.equal(checked.status, 1)
     assert.match(checked.stdout, /deploy\.rego:7:\d+: \w+: /)
+  })
+
+  test('names what is wrong in the Rego of one identity also beside a file that cannot be read', () => {
+    writeFileSync(join(folder, 'bad.yaml'), GOOD)
+    writeFileSync(join(folder, 'deploy.yaml'), withTests())
+    writeFileSync(join(folder, 'deploy.rego'), HOSTED.replace('if input', 'input'))
+
+    const checked = run('policy', 'check', folder)
+    const env = { ...processEnv(), OPA_BIN: join(folder, 'none') }
+    const args = [MAIN, 'policy', 'check', folder]
+    const withoutCompiler = spawnSync(process.execPath, args, { env, encoding: 'utf8' })
+
+    assert.equal(checked.status, 1)
+    assert.match(checked.stdout, /bad\.yaml:\d+:\d+: tests\[0\]\.claims: .*\n.*deploy\.rego:5:\d+: \w+: /)
+    assert.match(checked.stdout, /\n2 problems\.\n$/)
+    assert.equal(withoutCompiler.status, 1)
+    assert.match(withoutCompiler.stdout, /bad\.yaml.*\n1 problem\.\n$/)
+    assert.match(withoutCompiler.stderr, /no Rego compiler/)
+  })
+
+  test('gives the notices of a save where they stand in the file, and finds nothing wrong', () => {
+    const misspelt = withTests().replace('    roles:', '    claims: { enviroment: [production] }\n    roles:')
+    writeFileSync(join(folder, 'deploy.yaml'), misspelt)
+
+    const checked = run('policy', 'check', folder)
+    const asJson = run('policy', 'check', folder, '--json')
+
+    assert.deepEqual([checked.status, checked.stdout], [0, '1 identity, no problem.\n'])
+    assert.match(
+      checked.stderr,
+      /deploy\.yaml:9:27: notice: rules\[0\]\.claims\.enviroment: 'enviroment' is no claim .* \(did you mean 'environment'\?\)/,
+    )
+    const [notice] = JSON.parse(asJson.stdout).notices
+    assert.deepEqual([notice.line, notice.field], [9, 'rules[0].claims.enviroment'])
   })
 
   test('says of each role that only a service can know so, and finds nothing wrong with it', () => {
@@ -188,11 +236,11 @@ describe('policy test', () => {
     assert.equal(status, 1)
     assert.match(
       stdout,
-      /FAIL {2}Test 'a' expects ALLOWED, but an exchange would be DENIED .*protected_ref \(ref_protected is "false"/,
+      /FAIL {2}Test 'a' expects ALLOWED, but an exchange would be DENIED .*rule 'main': protected_ref is not met \(ref_protected is "false"/,
     )
     assert.match(
       stdout,
-      /FAIL {2}Test 'b' expects DENIED, but an exchange would be ALLOWED: met is rule 'main'/,
+      /FAIL {2}Test 'b' expects DENIED, but an exchange would be ALLOWED: rule 'main' is met/,
     )
     assert.match(
       stdout,
@@ -277,7 +325,7 @@ describe('guardrails at the root of a folder', () => {
     const removed = run('policy', 'test', folder)
 
     assert.equal(beside.status, 1, beside.stdout)
-    assert.match(beside.stdout, /guardrails not met is 'hosted'/)
+    assert.match(beside.stdout, /guardrail 'hosted' is not met/)
     assert.equal(removed.status, 0, removed.stdout)
   })
 })

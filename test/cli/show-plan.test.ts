@@ -37,10 +37,40 @@ test('a rule is told by its id, wherever it stands', () => {
   assert.deepEqual(shown(config(a, b), config(b, a)), ['rules: in another order, ["a","b"] -> ["b","a"]'])
 })
 
+test("an identity's test is told by its title, wherever it stands", () => {
+  const [a, b] = [
+    { title: 'a', expect: 'ALLOWED' },
+    { title: 'b', expect: 'DENIED' },
+  ]
+
+  assert.deepEqual(shown({ tests: [a, b] }, { tests: [b] }), [
+    'tests.a: {"title":"a","expect":"ALLOWED"} -> removed',
+  ])
+})
+
 test('a list of values is shown whole, and what an author wrote stays on one line', () => {
   assert.deepEqual(shown({ roles: ['x'], title: 'a' }, { roles: ['x', 'y'], title: 'b\n\u001b[2J' }), [
     'roles: ["x"] -> ["x","y"]',
     'title: "a" -> "b\\n\\u001b[2J"',
+  ])
+})
+
+test('findings that an apply would be refused for are told, old ones too, with the flag that says why they may be', () => {
+  const finding = { grade: 'CRITICAL', message: 'M.', change: 'C.' } as const
+  const findings = [
+    { ...finding, code: 'whole_group_open', rule: 'ci', isNew: true, isBlocking: true },
+    { ...finding, code: 'shared_audience', isNew: false, isBlocking: true },
+    { ...finding, code: 'no_project', isNew: false, isBlocking: false },
+  ]
+  const change = { action: 'UPDATE' as const, email: 'a@b.example', etag: '1', notices: [], findings }
+
+  const told = stripVTControlCharacters(describePlan({ changes: [change] }, 0))
+
+  assert.deepEqual(told.split('\n').slice(1, 5), [
+    '    critical whole_group_open ("ci"): M. C.',
+    '    critical shared_audience: M. C.',
+    '    to acknowledge BLOCK_FINDINGS refuses an apply for whole_group_open ("ci"), shared_audience, unless it says why: apply --acknowledge REASON',
+    '    1 finding as before: --json shows them',
   ])
 })
 
@@ -70,7 +100,7 @@ test('guardrails are told by a diff of their Rego, of which no character moves t
     '    -y := 1',
     '    +y := 2 # \\u{1b}[2J\\u{202e}\\u{9b}',
     '    tests.own.expect: "DENIED" -> "ALLOWED"',
-    '    tests.new.id: "new"',
+    '    tests.new.title: "new"',
     '    tests.new.claims: {}',
     '    tests.new.expect: "DENIED"',
     '',
@@ -79,6 +109,13 @@ test('guardrails are told by a diff of their Rego, of which no character moves t
   ])
   assert.match(told(none, before), /^\+ guardrails\n {4}--- \/dev\/null\n/)
   assert.match(told(before, none), /^- guardrails\n[\s\S]*\+\+\+ \/dev\/null\n/)
+  assert.match(
+    told(before, none),
+    /^ {4}tests\.own: \{"title":"own","claims":\{"a":"1"\},"expect":"DENIED"\} -> removed$/m,
+  )
+  assert.match(told(none, before), /^ {4}tests\.own\.title: "own"$/m)
+  const twice = { ...before, tests: [own, { ...own, expect: 'ALLOWED' }] }
+  assert.match(told(before, twice), /^ {4}tests\['own \(2\)'\]\.expect: "ALLOWED"$/m)
 })
 
 const NONE = { count: 0, decisions: [] }

@@ -259,7 +259,7 @@ describe('the examples, planned and applied in a service', () => {
     assert.equal(planned.status, 1, planned.stderr)
     assert.match(planned.stdout, /^~ guardrails\n {4}--- a\/guardrails\.rego\n/)
     assert.match(planned.stdout, /\n {4}-required := .*get access tokens\..*\n {4}\+required := .*come in\./)
-    assert.match(planned.stdout, /\n {4}tests\.ours\.id: "ours"\n/)
+    assert.match(planned.stdout, /\n {4}tests\.ours\.title: "ours"\n/)
     assert.match(planned.stdout, /0 to change, 0 to delete, 6 unchanged; the guardrails change\.\n$/)
     assert.equal(applied.status, 0, applied.stderr)
     assert.equal(stale.status, 1)

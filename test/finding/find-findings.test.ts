@@ -111,6 +111,11 @@ describe('the findings of an identity', () => {
     [
       'merge requests alone',
       { ...EVERY_REF, claims: { pipeline_source: ['merge_request_event'] } },
+      ['unprotected_refs', 'merge_requests'],
+    ],
+    [
+      'merge requests and pushes',
+      { ...EVERY_REF, claims: { pipeline_source: ['merge_request_event', 'push'] } },
       ['all_refs', 'unprotected_refs', 'merge_requests'],
     ],
     [
@@ -238,6 +243,59 @@ describe('the findings of an identity', () => {
       [['administrative_role', 'other']],
     )
     assert.match(told[0]?.message ?? '', /can get 'roles\/policyAuthor' in projects\/web, and with it change/)
+  })
+
+  test('say of a rule for merge requests alone what is so, and no change that it could never be met with', () => {
+    const claims = { pipeline_source: ['merge_request_event'] }
+    const review = { ...NARROW, ...EVERY_REF, id: 'review', claims }
+    const ofGroup = { ...review, project: '', ids: { projectIds: [], namespaceIds: [] }, roles: [] }
+    const memberships = [{ projectId: 'shop', role: 'roles/agent', rule: '' }]
+    const told = found([review], {}, 'web', memberships).map(({ code, message, change }) => [
+      code,
+      message,
+      change,
+    ])
+    const opened = "Whoever may open a merge request from a branch of 'acme/app' can get"
+
+    assert.deepEqual(told, [
+      [
+        'unprotected_refs',
+        "Every Developer of 'acme/app' can get in by a merge request of a branch that nothing protects, without anybody's approval.",
+        "Set protectedRefsOnly of rule 'review' to true, where merge requests between protected branches will do.",
+      ],
+      [
+        'merge_request_membership',
+        `${opened} 'roles/gitopsServiceAgent' in projects/web, before anybody has looked at it.`,
+        "Take the roles of rule 'review' out, and give them by a rule with refs.",
+      ],
+      [
+        'merge_request_membership',
+        `${opened} 'roles/agent' in projects/shop, before anybody has looked at it.`,
+        'Have a rule with refs be the member: workloadIdentity:EMAIL#RULE.',
+      ],
+      [
+        'merge_requests',
+        `${opened} in before anybody has looked at it.`,
+        "Take rule 'review' out, unless code that nobody has reviewed may have what it gives: 'roles/gitopsServiceAgent'.",
+      ],
+    ])
+    const [wide, ...others] = found([ofGroup])
+    assert.match(
+      wide?.message ?? '',
+      /nobody has reviewed: from any merge request of a project's own branches\.$/,
+    )
+    assert.match(
+      others.find(({ code }) => code === 'merge_requests')?.change ?? '',
+      /what it gives: an access token without roles\.$/,
+    )
+  })
+
+  test('name both fields where refs go only without merge requests', () => {
+    const change = (rule: Partial<Rule>) =>
+      found([{ ...NARROW, ...rule }]).find(({ code }) => code === 'all_refs')?.change ?? ''
+
+    assert.match(change(EVERY_REF), /"pattern": "main"\}\], and mergeRequests to NONE\.$/)
+    assert.match(change({ refs: [] }), /"pattern": "main"\}\]\.$/)
   })
 
   test('name each rule that they are about, and no other', () => {

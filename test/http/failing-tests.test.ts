@@ -81,7 +81,7 @@ for (const kind of ONE_DATABASE) {
       })
       assert.match(
         failingTests.identities[0].tests[0].message,
-        /^Test 'Our own runner' expects ALLOWED, but an exchange would be DENIED \(denied_by_guardrails\): of the organisation's guardrails not met is 'hosted'\.$/,
+        /^Test 'Our own runner' expects ALLOWED, but an exchange would be DENIED \(denied_by_guardrails\): guardrail 'hosted' is not met\.$/,
       )
       assert.equal((await world.admin('GET', '/v1/guardrails')).json.source, HOSTED)
       const again = await put(`${HOSTED}\n# The same.\n`)

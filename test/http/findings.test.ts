@@ -186,6 +186,29 @@ for (const kind of ONE_DATABASE) {
       )
     })
 
+    test('are told by validating too, where a save would be refused for them', async () => {
+      const { create, patch } = calls(world)
+      const noticesOf = async (body: object) => {
+        const { json } = await world.admin('POST', '/v1/workloadIdentities:validate', body)
+        assert.deepEqual(json.problems, [])
+        return json.notices.filter((notice: string) => notice.startsWith('BLOCK_FINDINGS'))
+      }
+      const { name, email } = (await create(OPEN, { acknowledge: 'A trial.' })).json
+      const wider = { workloadIdentityConfig: { rules: [{ id: 'rule-1', group: 'other' }] } }
+
+      const ofNew = await noticesOf(identityBody(world.gitlab.issuerUrl, OPEN))
+      const ofNarrow = await noticesOf(identityBody(world.gitlab.issuerUrl, CLOSED))
+      const ofRenamed = await noticesOf({ name, title: 'Renamed' })
+      const ofWider = await noticesOf({ name, ...wider })
+      const ofDisabled = await noticesOf({ name, state: 'DISABLED' })
+
+      const notice =
+        "BLOCK_FINDINGS is critical, so a save is refused for whole_group_open of rule 'rule-1': " +
+        'to save it all the same, give the reason in the parameter acknowledge, which is recorded.'
+      assert.deepEqual([ofNew, ofNarrow, ofRenamed, ofWider, ofDisabled], [[notice], [], [], [notice], []])
+      assertProblem(await patch(email, wider), 400, 9, /^BLOCK_FINDINGS/)
+    })
+
     test('are only those of the grade that is set, or worse', async () => {
       const { create } = calls(world)
 

@@ -203,7 +203,7 @@ for (const kind of DATABASES) {
         answer,
         400,
         3,
-        /^tests: 2 tests fail\. Test 'Lets all in' expects ALLOWED, but the guardrails say DENIED: not met is 'hosted_runner'/,
+        /^tests: 2 tests fail\. Test 'Lets all in' expects ALLOWED, but the guardrails say DENIED: guardrail 'hosted_runner' is not met/,
       )
       assert.deepEqual(
         answer.json.details[0].tests.map(({ title, actual }: Record<string, unknown>) => [title, actual]),
@@ -260,7 +260,7 @@ met contains "later" if input.time >= ${seconds}
       assert.deepEqual(unmet.json.tests[0].actual, { outcome: 'DENIED', reason: 'condition_not_met' })
       assert.match(
         unmet.json.tests[0].message,
-        /of rule 'deploy' not met is project .*; of the organisation's guardrails not met is 'hosted_runner'/,
+        /rule 'deploy': project is not met .*; guardrail 'hosted_runner' is not met/,
       )
     })
 
@@ -281,7 +281,7 @@ met contains "later" if input.time >= ${seconds}
         refused,
         400,
         3,
-        "tests: a test fails. Test 'Own' expects ALLOWED, but an exchange would be DENIED (denied_by_guardrails): of the organisation's guardrails not met is 'hosted_runner'.",
+        "tests: a test fails. Test 'Own' expects ALLOWED, but an exchange would be DENIED (denied_by_guardrails): guardrail 'hosted_runner' is not met.",
       )
       assert.deepEqual([disabled.status, saved.status], [200, 200])
     })

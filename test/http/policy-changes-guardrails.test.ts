@@ -147,7 +147,7 @@ for (const kind of ONE_DATABASE) {
       await apply({ ...GUARDRAILS, etag: await etag() })
       const lifted = await apply({ source: '', etag: await etag() }, [creation({ tests })])
 
-      assertProblem(planned, 400, 3, /^a@.*Test 'ours' expects ALLOWED.*guardrails not met is 'hosted'/)
+      assertProblem(planned, 400, 3, /^a@.*Test 'ours' expects ALLOWED.*guardrail 'hosted' is not met/)
       assertProblem(refused, 400, 3, /^a@.*Test 'ours' expects ALLOWED/)
       assert.equal(lifted.status, 200, lifted.text)
     })

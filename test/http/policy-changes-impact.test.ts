@@ -73,13 +73,13 @@ for (const kind of ONE_DATABASE) {
       assert.equal(impact.newlyDenied.decisions.length, 3)
       const [first] = impact.newlyDenied.decisions
       assert.deepEqual([first.decision, first.identity], [newest?.name, email])
-      assert.match(first.explanation, /^of rule 'ci' not met is protected_ref \(ref_protected is "false"/)
+      assert.match(first.explanation, /^rule 'ci': protected_ref is not met \(ref_protected is "false"/)
       assert.deepEqual((await world.admin('GET', `/v1/workloadIdentities/${email}`)).json, before.json)
       const loosened = (await create([PROTECTED])).id
       await exchange(`${loosened}@${IDENTITY_DOMAIN}`, UNPROTECTED)
       const [looser] = (await plan({ workloadIdentities: [wanted(loosened, [RULE])] })).changes
       assert.deepEqual(counts(looser.impact), [1, 0, 0, 0])
-      assert.equal(looser.impact.newlyAllowed.decisions[0].explanation, "met is rule 'ci'")
+      assert.equal(looser.impact.newlyAllowed.decisions[0].explanation, "rule 'ci' is met")
       const [other] = (await plan({ workloadIdentities: [wanted(id, [{ ...RULE, roles: [] }])] })).changes
       assert.deepEqual(counts(other.impact), [0, 0, 5, 0])
       assert.equal(other.impact.rolesChanged.decisions[0].explanation, 'without roles')
@@ -165,7 +165,7 @@ for (const kind of ONE_DATABASE) {
       assert.deepEqual(counts(planned.guardrails.impact), [0, 2, 0, 0])
       assert.equal(
         planned.guardrails.impact.newlyDenied.decisions[0].explanation,
-        "of the organisation's guardrails not met is 'hosted'",
+        "guardrail 'hosted' is not met",
       )
       assert.deepEqual(counts(planned.changes[0].impact), [0, 2, 0, 0])
       assert.deepEqual(without.changes, planned.changes)

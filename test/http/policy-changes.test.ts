@@ -22,7 +22,11 @@ type Change = {
   readonly email: string
   readonly etag?: string
   readonly after?: object
-  readonly findings: readonly { readonly code: string; readonly isNew: boolean }[]
+  readonly findings: readonly {
+    readonly code: string
+    readonly isNew: boolean
+    readonly isBlocking: boolean
+  }[]
 }
 
 for (const kind of ONE_DATABASE) {
@@ -240,6 +244,40 @@ for (const kind of ONE_DATABASE) {
         assert.ok(findings.length > 0)
         assert.deepEqual([version.author, version.reason], ['adminTokens/first', 'It begins.'])
       }
+    })
+
+    test('a plan tells which findings refuse its apply, of the same that it does refuse, and is not refused itself', async () => {
+      await setUp(wanted('a'))
+      const strict = await world.startInstance({ BLOCK_FINDINGS: 'critical' })
+      const headers = { authorization: `Bearer ${world.adminToken}` }
+      const send = (path: string, body: object) =>
+        world.request('POST', path, { url: strict.url, body, headers })
+      const planned = async (...identities: readonly object[]) => {
+        const { status, json, text } = await send(PLAN, { workloadIdentities: identities })
+        assert.equal(status, 200, text)
+        return json.changes as Change[]
+      }
+      const blocking = (changes: readonly Change[]) =>
+        changes.map(({ findings }) => findings.filter((each) => each.isBlocking).map(({ code }) => code))
+
+      const changes = await planned(wanted('a', { title: 'Renamed' }), wanted('b'))
+      const refused = await send(APPLY, toApply(changes))
+      const narrow = await planned(wanted('b', {}, { project: 'app' }))
+      const disabled = await planned(wanted('a', { state: 'DISABLED' }))
+      await send(`${APPLY}?acknowledge=A%20trial.`, toApply(changes))
+      const again = await planned(wanted('a', { title: 'Once more' }), wanted('b', {}, { group: 'other' }))
+
+      assert.deepEqual(blocking(changes), [['whole_group_open'], ['whole_group_open']])
+      assert.deepEqual(
+        refused.json.details[0].findings.map(({ code, index }: Record<string, unknown>) => [code, index]),
+        [
+          ['whole_group_open', 0],
+          ['whole_group_open', 1],
+        ],
+      )
+      assert.deepEqual(blocking(narrow), [[]])
+      assert.deepEqual(blocking(disabled), [[]])
+      assert.deepEqual(blocking(again), [[], ['whole_group_open']])
     })
 
     test('a stored test that fails refuses a plan and an apply, and one that passes is stored', async () => {

@@ -63,7 +63,7 @@ for (const kind of ONE_DATABASE) {
       assert.equal(verdict.rules[0].conditions.group.met, true)
       assert.match(
         message,
-        /rule 'rule-1' not met is ref \(ref_path is "refs\/heads\/dev", expected branch 'main'\)/,
+        /rule 'rule-1': ref is not met \(ref_path is "refs\/heads\/dev", expected branch 'main'\)/,
       )
       assertProblem(await world.admin('GET', pathOf(`refused@${IDENTITY_DOMAIN}`)), 404, 5, /./)
     })
@@ -79,7 +79,7 @@ for (const kind of ONE_DATABASE) {
         refused,
         400,
         3,
-        /'A push to main' expects DENIED, but an exchange would be ALLOWED: met is rule 'rule-1'/,
+        /'A push to main' expects DENIED, but an exchange would be ALLOWED: rule 'rule-1' is met/,
       )
       assert.equal(accepted.status, 200, accepted.text)
       assert.equal(accepted.json.policyDigest, before.policyDigest)

@@ -169,6 +169,47 @@ describe('merge requests beside refs', () => {
   })
 })
 
+describe('merge requests beside refs and claims.pipeline_source', () => {
+  const refusalOf = (...pipeline_source: readonly string[]) => {
+    const refs = [{ type: 'BRANCH', pattern: 'main' }]
+    const given = { id: 'both', refs, mergeRequests: 'SAME_PROJECT', claims: { pipeline_source } }
+    const parsed = parseWorkloadIdentity(bodyWith(given), context)
+    assert.ok(!parsed.ok)
+    return parsed.message
+  }
+  const meetable = (...rules: readonly unknown[]) => {
+    const parsed = parseWorkloadIdentity(bodyWithRules(rules), context)
+    assert.ok(parsed.ok)
+    assert.deepEqual(parsed.notices, [])
+    return parsed.spec.workloadIdentityConfig.rules
+  }
+
+  test('are refused with rules that can be met, each by its own sources', () => {
+    const [refsOnly, mergeRequestsOnly] = meetable(...rulesIn(refusalOf('push', 'merge_request_event')))
+
+    assert.deepEqual(refsOnly?.claims, { pipeline_source: ['push'] })
+    assert.deepEqual(mergeRequestsOnly?.claims, { pipeline_source: ['merge_request_event'] })
+  })
+
+  test('are refused with one rule where it asks for merge requests alone', () => {
+    const message = refusalOf('merge_request_event')
+    const [only, ...others] = meetable(JSON.parse(message.slice(message.indexOf('{'))))
+
+    assert.match(
+      message,
+      /: leave refs empty, since claims\.pipeline_source asks for merge requests alone: \{/,
+    )
+    assert.deepEqual([only?.id, only?.refs, others], ['both', [], []])
+  })
+
+  test('are refused with NONE where it asks for none', () => {
+    assert.match(
+      refusalOf('push'),
+      /: set it to NONE, since claims\.pipeline_source asks for no merge request$/,
+    )
+  })
+})
+
 describe('notices', () => {
   const cases: readonly [name: string, body: unknown, notice: RegExp | undefined][] = [
     [

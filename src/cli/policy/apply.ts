@@ -51,7 +51,7 @@ export const applyCommand: ClientCommand = {
       const refusal = await apply(client, planned, pathWith(context.flags))
       if (refusal !== undefined) {
         const blocked = blockedFindings(refusal, planned.changes, fileOf)
-        process.stderr.write(`${[refusal.message, ...blocked].join('\n')}\n`)
+        process.stderr.write(`${[inFlags(refusal.message), ...blocked].join('\n')}\n`)
         return refusal.status === CONFLICT || blocked.length > 0 ? FOUND_SOMETHING : COULD_NOT_RUN
       }
     }
@@ -70,6 +70,11 @@ function pathWith(flags: Flags): string {
     if (typeof given === 'string') query.set(name, given)
   }
   return `/v1/workspaces/default:applyPolicies${query.size === 0 ? '' : `?${query}`}`
+}
+
+/** The service speaks of its parameters, which are flags here. */
+function inFlags(message: string): string {
+  return message.replaceAll('in the parameter acknowledge', 'by --acknowledge REASON')
 }
 
 /** The service is not what the plan was made for. */
@@ -151,6 +156,11 @@ async function apply(
 }
 
 function describeApplied(planned: Changes, unchanged: number): string {
+  // What it would have been refused for is acknowledged by now.
+  const changes = planned.changes.map((change) => ({
+    ...change,
+    findings: change.findings.map((finding) => ({ ...finding, isBlocking: false })),
+  }))
   const isNothing = planned.changes.length === 0 && planned.guardrails === undefined
-  return `${describePlan(planned, unchanged)}${isNothing ? 'There was nothing to do.' : 'Done.'}\n`
+  return `${describePlan({ ...planned, changes }, unchanged)}${isNothing ? 'There was nothing to do.' : 'Done.'}\n`
 }

@@ -1,9 +1,8 @@
 import { systemClock } from '../../clock.ts'
 import type { ClientConfig } from '../../config/env.ts'
 import { RequestError } from '../../errors.ts'
-import { parseWorkloadIdentity } from '../../identity/parse-workload-identity.ts'
 import { recordableClaims } from '../../identity/recordable-claims.ts'
-import type { WorkloadIdentityConfig, WorkloadIdentitySpec } from '../../identity/workload-identity.ts'
+import type { WorkloadIdentityConfig } from '../../identity/workload-identity.ts'
 import { createLog } from '../../log.ts'
 import { createPolicyCompiler, type IdentitySource, type PolicyModules } from '../../policy/compile-policy.ts'
 import { limitConcurrency } from '../../policy/limit-concurrency.ts'
@@ -21,7 +20,7 @@ import type { TestResult } from '../../policy-test/policy-test.ts'
 import { runPolicyTests } from '../../policy-test/run-policy-tests.ts'
 import { policyInput } from '../../provider/policy-input.ts'
 import { checkClaims } from '../../token/check-claims.ts'
-import { PolicyFileError, policyFileReader } from './open-folder.ts'
+import { PolicyFileError, policyFileReader, specOf } from './open-folder.ts'
 
 /** Makes policies of files as the service does, without one. */
 export type OfflinePolicies = {
@@ -83,27 +82,23 @@ export async function openOfflinePolicies(
     ...judging,
   }
 
-  const specOf = ({ body, email, problemAt }: PolicyFile): WorkloadIdentitySpec => {
-    const { state: _, ...stated } = body
-    const parsed = parseWorkloadIdentity(stated, { ...reader, email })
-    if (parsed.ok) return parsed.spec
-    throw new PolicyFileError([problemAt([], `${parsed.field} ${parsed.message}`)])
-  }
   const prepare = async (policyFile: PolicyFile): Promise<Required<PreparedPolicy>> => {
     try {
-      const source = specOf(policyFile).workloadIdentityConfig
+      const source = specOf(reader, policyFile).workloadIdentityConfig
       return compiledOf(await inTurn(() => preparePolicy(source)))
     } catch (error) {
       throw placedError(error, policyFile)
     }
   }
   return {
-    gather: (policyFile) => compiler.gather(sourceOf(specOf(policyFile).workloadIdentityConfig)),
+    gather: (policyFile) => compiler.gather(sourceOf(specOf(reader, policyFile).workloadIdentityConfig)),
     prepare,
     async runTests(policyFile) {
       const policy = await prepare(policyFile)
       const { email, project: projectId = null } = policyFile
-      return inTurn(() => runPolicyTests(testing, { email, projectId, spec: specOf(policyFile), policy }))
+      return inTurn(() =>
+        runPolicyTests(testing, { email, projectId, spec: specOf(reader, policyFile), policy }),
+      )
     },
     gatherGuardrails: () =>
       guardrails === undefined || guardrails.source === ''

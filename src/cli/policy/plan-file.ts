@@ -57,6 +57,7 @@ const change = z.strictObject({
       message: z.string(),
       change: z.string(),
       isNew: z.boolean(),
+      isBlocking: z.boolean(),
     }),
   ),
   impact: impact.optional(),

@@ -1,11 +1,13 @@
 import type { ClientConfig } from '../../config/env.ts'
+import { noticesFor } from '../../identity/notices-for.ts'
 import { type FileProblem, showFileProblem, sortFileProblems } from '../../policy-file/file-problem.ts'
 import type { GuardrailsFiles } from '../../policy-file/read-guardrails-files.ts'
+import type { PolicyFile } from '../../policy-file/read-policy-file.ts'
 import type { PolicyFolder } from '../../policy-file/read-policy-folder.ts'
 import { type ClientCommand, DONE, FOUND_SOMETHING } from '../command.ts'
 import { createProgressBar } from '../progress-bar.ts'
 import { openOfflinePolicies } from './offline-policies.ts'
-import { openPolicyFolder, PolicyFileError } from './open-folder.ts'
+import { PolicyFileError, policyFileReader, readFolder, specOf } from './open-folder.ts'
 import { roleNotices } from './role-notices.ts'
 
 /** `claimgate policy check`: what is wrong with the identities of a folder, without a service. */
@@ -16,26 +18,35 @@ export const policyCheckCommand: ClientCommand = {
   operands: ['FOLDER'],
   async run({ config, flags, operands: [path = ''] }) {
     const { files, guardrails, problems } = await check(config, path)
-    for (const notice of roleNotices(files)) process.stderr.write(`${notice}\n`)
+    const notices = files.flatMap((file) => noticesOf(config, file))
+    for (const notice of [...notices.map(showNotice), ...roleNotices(files)])
+      process.stderr.write(`${notice}\n`)
     process.stdout.write(
       flags.json === true
-        ? `${JSON.stringify({ files: files.map(({ file }) => file), ...(guardrails && { guardrails: guardrails.file }), problems })}\n`
+        ? `${JSON.stringify({ files: files.map(({ file }) => file), ...(guardrails && { guardrails: guardrails.file }), notices, problems })}\n`
         : `${[...problems.map(showFileProblem), summary(files.length, guardrails, problems.length)].join('\n')}\n`,
     )
     return problems.length === 0 ? DONE : FOUND_SOMETHING
   },
 }
 
-type Checked = Omit<PolicyFolder, 'guardrails'> & { readonly guardrails?: GuardrailsFiles | undefined }
+/** What is right is compiled also beside what is wrong, so that every mistake is named at once. */
+async function check(config: ClientConfig, path: string): Promise<PolicyFolder> {
+  const { problems, ...folder } = readFolder(config, path)
+  const compiled = await compile(config, folder).catch((error: Error) => {
+    // What was read is told without the compiler too.
+    if (problems.length === 0) throw error
+    process.stderr.write(`${error.message}\n`)
+    return []
+  })
+  return { ...folder, problems: sortFileProblems([...problems, ...compiled]) }
+}
 
-async function check(config: ClientConfig, path: string): Promise<Checked> {
-  let opened: Omit<PolicyFolder, 'problems'>
-  try {
-    opened = openPolicyFolder(config, path)
-  } catch (error) {
-    return { files: [], problems: problemsOf(error) }
-  }
-  const { files, guardrails } = opened
+async function compile(
+  config: ClientConfig,
+  { files, guardrails }: Omit<PolicyFolder, 'problems'>,
+): Promise<readonly FileProblem[]> {
+  if (files.length === 0 && guardrails === undefined) return []
   const policies = await openOfflinePolicies(config, guardrails)
   const progress = createProgressBar(process.stderr)
   let done = 0
@@ -50,11 +61,21 @@ async function check(config: ClientConfig, path: string): Promise<Checked> {
         return found
       }),
     ])
-    return { files, guardrails, problems: sortFileProblems(problems.flat()) }
+    return problems.flat()
   } finally {
     progress.end()
     await policies.close()
   }
+}
+
+/** What is legal in a file but probably not what its author expects, where it stands there. */
+function noticesOf(config: ClientConfig, file: PolicyFile): readonly FileProblem[] {
+  const spec = specOf(policyFileReader(config), file)
+  return noticesFor(spec).map(({ path, message }) => file.problemAt(path, message))
+}
+
+function showNotice({ field, message, ...place }: FileProblem): string {
+  return showFileProblem({ ...place, field: '', message: `notice: ${field}: ${message}` })
 }
 
 /** The mistakes in files that an error tells of; any other goes on. */

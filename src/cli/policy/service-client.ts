@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import type { ClientConfig } from '../../config/env.ts'
+import { shownText } from '../../fields/field-path.ts'
 import type { Flags } from '../command.ts'
 
 /** A refusal of the service, as it says it. */
@@ -27,9 +28,11 @@ const ANSWER_WITHIN_MS = 150_000
 
 export const CLIENT_FLAGS = { url: { type: 'string' }, 'token-file': { type: 'string' } } as const
 export const CLIENT_OPTIONS = [
-  ['--url URL', 'where the service is, without a slash at the end'],
+  ['--url URL', 'where the service is, as in https://claimgate.example.com'],
   ['--token-file FILE', 'holds the access token or admin token; without it ACCESS_TOKEN or else ADMIN_TOKEN'],
 ] as const
+
+const WHERE_IT_IS = 'where the service is, as in https://claimgate.example.com'
 
 /** Throws a sentence where address or token are missing. */
 export function createServiceClient(config: ClientConfig, flags: Flags): ServiceClient {
@@ -62,9 +65,11 @@ export function createServiceClient(config: ClientConfig, flags: Flags): Service
 }
 
 function readUrl(flag: string | boolean | undefined): string {
-  const url = typeof flag === 'string' ? flag : ''
-  if (/^https?:\/\/[^/?#]+(\/[^?#]*[^/?#])?$/.test(url) && URL.canParse(url)) return url
-  throw new Error('--url URL is needed: where the service is, without a slash at the end.')
+  if (typeof flag !== 'string') throw new Error(`--url URL is needed: ${WHERE_IT_IS}.`)
+  // A path is put behind it, and a plan for one is a plan for the other.
+  const url = flag.replace(/\/+$/, '')
+  if (/^https?:\/\/[^/?#]+(\/[^?#]+)?$/.test(url) && URL.canParse(url)) return url
+  throw new Error(`--url must be ${WHERE_IT_IS}, not ${shownText(flag)}.`)
 }
 
 function readToken({ token }: ClientConfig, file: string | boolean | undefined): string {

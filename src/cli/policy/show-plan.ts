@@ -26,9 +26,7 @@ function describeGuardrails({ before, after, impact, failingTests }: GuardrailsC
   return [
     styleText(COLOURS[action], `${SIGNS[action]} guardrails`),
     ...diffs.flatMap(({ diff }) => diff.trimEnd().split('\n').map(shownLine)),
-    ...differences({ tests: byTitle(before.tests) }, { tests: byTitle(after.tests) }).map(
-      (line) => `    ${line}`,
-    ),
+    ...differences({ tests: before.tests }, { tests: after.tests }).map((line) => `    ${line}`),
     ...describeImpact(impact),
     ...describeFailingTests(failingTests),
     '',
@@ -41,14 +39,6 @@ function moduleOf(source: string) {
 
 function shownLine(line: string): string {
   return `    ${printable(line)}`
-}
-
-/** A test is told by its title; of several with the same, those after the first by a number too. */
-function byTitle(tests: GuardrailsChange['after']['tests']): readonly object[] {
-  return tests.map(({ title, ...test }, index) => {
-    const before = tests.slice(0, index).filter((other) => other.title === title).length
-    return { id: before === 0 ? title : `${title} (${before + 1})`, ...test }
-  })
 }
 
 function describeChange({
@@ -73,11 +63,21 @@ function describeChange({
 
 /** What stays as it is was told when it was saved. */
 function describeFindings(findings: Change['findings']): readonly string[] {
-  const former = findings.filter(({ isNew }) => !isNew).length
+  const told = findings.filter(({ isNew, isBlocking }) => isNew || isBlocking)
+  const former = findings.length - told.length
   return [
-    ...findings.filter(({ isNew }) => isNew).map(describeFinding),
+    ...told.map(describeFinding),
+    ...describeBlocking(findings.filter(({ isBlocking }) => isBlocking)),
     ...(former === 0 ? [] : [`    ${former} finding${former === 1 ? '' : 's'} as before: --json shows them`]),
   ]
+}
+
+/** What an apply would be refused for, and how it is not. */
+function describeBlocking(findings: Change['findings']): readonly string[] {
+  if (findings.length === 0) return []
+  const named = findings.map(({ code, rule }) => `${code}${rule === undefined ? '' : ` (${shown(rule)})`}`)
+  const line = `BLOCK_FINDINGS refuses an apply for ${named.join(', ')}, unless it says why: apply --acknowledge REASON`
+  return [`    ${styleText('red', 'to acknowledge')} ${line}`]
 }
 
 function describeFinding({ code, grade, rule, message, change }: Change['findings'][number]): string {
@@ -85,7 +85,7 @@ function describeFinding({ code, grade, rule, message, change }: Change['finding
   return `    ${styleText(GRADE_COLOURS[grade], grade.toLowerCase())} ${code}${where}: ${message} ${change}`
 }
 
-/** A line for each field that is another; of rules by their ids, of other lists of objects by their place. */
+/** A line for each field that is another; of rules by their ids, of tests by their titles, of other objects by their place. */
 function differences(before: unknown, after: unknown, path: readonly PropertyKey[] = []): readonly string[] {
   if (isDeepStrictEqual(before, after)) return []
   const [old, now] = [membersOf(before), membersOf(after)]
@@ -105,12 +105,22 @@ function differences(before: unknown, after: unknown, path: readonly PropertyKey
   return [`${fieldPath(path)}: in another order, ${shown([...former.keys()])} -> ${shown([...now.keys()])}`]
 }
 
-/** What a value is made of, by name, place or id; undefined for what is shown whole, as lists of plain values are. */
+/** What a value is made of, by name, id, title or place; undefined for what is shown whole, as lists of plain values are. */
 function membersOf(value: unknown): ReadonlyMap<PropertyKey, unknown> | undefined {
   if (typeof value !== 'object' || value === null) return undefined
   if (!Array.isArray(value)) return new Map(Object.entries(value))
-  if (value.every((item) => typeof item !== 'object' || item === null)) return undefined
-  return new Map(value.map((item, index) => [typeof item.id === 'string' ? item.id : index, item]))
+  // An empty list may be of objects.
+  if (value.length > 0 && value.every((item) => typeof item !== 'object' || item === null)) return undefined
+  const names = value.map((item) => item.id ?? item.title)
+  return new Map(value.map((item, index) => [nameAt(names, index), item]))
+}
+
+/** Of several that are named alike those after the first have a number too. */
+function nameAt(names: readonly unknown[], index: number): PropertyKey {
+  const name = names[index]
+  if (typeof name !== 'string') return index
+  const before = names.slice(0, index).filter((other) => other === name).length
+  return before === 0 ? name : `${name} (${before + 1})`
 }
 
 function describeField(path: readonly PropertyKey[], before: unknown, after: unknown): string {
