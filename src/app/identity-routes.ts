@@ -33,6 +33,7 @@ import {
 } from '../identity/workload-identity-schema.ts'
 import { registerIssuer } from '../issuer/create-issuer.ts'
 import { issuerIdFromUrl } from '../issuer/issuer-url.ts'
+import { limitConcurrency } from '../policy/limit-concurrency.ts'
 import { insertPolicy } from '../policy/policy-store.ts'
 import { evaluateClaims } from '../policy-test/evaluate-claims.ts'
 import { refuseFailedTests } from '../policy-test/refuse-failed-tests.ts'
@@ -47,6 +48,10 @@ import { type Beside, policyChangesRoutes } from './policy-changes-routes.ts'
 import { policyVersionRoutes } from './policy-version-routes.ts'
 import type { SearchFailingTests } from './search-failing-tests.ts'
 import { suggestionRoutes } from './suggestion-routes.ts'
+
+/** How many validations wait, and for how long: an answer has 8 s, of which a compilation may take 7. */
+const MAX_VALIDATIONS = 20
+const VALIDATION_WAIT_MS = 4_000
 
 /** What changes of identities are made with; those of one identity wait for each other, whatever asks for them. */
 export type IdentityChanges = {
@@ -100,6 +105,13 @@ export function identityRoutes(
     }
   }
   const inTurn = createOneAtATime()
+  // Who may only ask what a save would say must not hold up those who save: compilations wait in one line.
+  const oneAtATime = limitConcurrency(
+    1,
+    MAX_VALIDATIONS,
+    'Too many policies are being validated; try again.',
+    VALIDATION_WAIT_MS,
+  )
   return [
     ...createWorkloadIdentityRoutes({
       workloadIdentityBody: workloadIdentitySchema,
@@ -108,8 +120,8 @@ export function identityRoutes(
     }),
     validateWorkloadIdentityRoute({
       workloadIdentityBody: workloadIdentitySchema,
-      validateWorkloadIdentity: async (body) =>
-        validateWorkloadIdentity(await changesOf(SAVING_NOTHING), body),
+      validateWorkloadIdentity: (body) =>
+        oneAtATime(async () => validateWorkloadIdentity(await changesOf(SAVING_NOTHING), body)),
     }),
     ...listWorkloadIdentitiesRoutes({ identities, projects, pageTokens }),
     getWorkloadIdentityRoute({ identities }),

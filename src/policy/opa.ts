@@ -41,8 +41,9 @@ export type OpaDeps = {
 
 type Run = { readonly exitCode: number; readonly stdout: string; readonly stderr: string }
 
-const TIMEOUT_MS = 10_000 // a compilation takes 40 ms; what takes this long was made to
-const PARSE_TIMEOUT_MS = 3_000 // it takes 13 ms; a text nested a thousand times takes minutes to be written out
+const TIMEOUT_MS = 4_000 // a compilation takes 40 ms; what takes this long was made to
+/** It takes 13 ms; a text nested a thousand times takes minutes to be written out. Both together end before an answer must. */
+const PARSE_TIMEOUT_MS = 3_000
 /**
  * One thread, and no collection below Go's soft limit: a compilation takes 45 MB and ends after as many milliseconds, of
  * whose processor time collections took a quarter (measured).

@@ -134,6 +134,27 @@ for (const kind of ONE_DATABASE) {
       assert.ok(answer.json.findings.length > 0)
     })
 
+    test('tells of what takes the compiler too long with its file, and keeps no save waiting for long', async () => {
+      const doubled = Array.from({ length: 24 }, (_, n) => `x${n + 1} := {"a": x${n}, "b": x${n}}`)
+      const bomb = (code: string) =>
+        [
+          'package claimgate.conditions',
+          `required := {"${code}": "Never."}`,
+          'x0 := {"a": input.claims.ref}',
+          ...doubled,
+          `met contains "${code}" if x24.a == input.claims.ref`,
+        ].join('\n')
+
+      const bombs = ['a', 'b', 'c'].map((code) => validate(body({ rules: [RULE], conditions: bomb(code) })))
+      const save = world.createIdentity([{ ...RULE, project: 'saved-meanwhile' }])
+
+      assert.match(await save, /@/)
+      const [first] = await Promise.all(bombs)
+      assert.equal(first?.status, 200, first?.text)
+      const [problem] = first?.json.problems ?? []
+      assert.deepEqual([problem.code, problem.file], ['policy_compile_timeout', 'conditions.rego'])
+    })
+
     test('refuses what is no body of an identity, as every call does', async () => {
       assertProblem(await validate({}), 400, 3, /^workloadIdentityConfig is required/)
       assertProblem(
