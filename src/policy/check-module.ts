@@ -2,9 +2,20 @@ import { findTextProblem } from '../fields/find-text-problem.ts'
 import { nearestName } from '../fields/nearest-name.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../json.ts'
 import { absenceProblems, readsClaims } from './check-absence.ts'
+import { bareClaimProblems } from './check-bare-claims.ts'
 import { patternProblems } from './check-patterns.ts'
 import type { PolicyProblem } from './policy-problem.ts'
-import { isShallow, listAt, nodesOf, type Place, placeOf, textOf, usesOf } from './rego-tree.ts'
+import {
+  isShallow,
+  listAt,
+  nodesOf,
+  type Place,
+  placeOf,
+  ruleName,
+  TOP,
+  textOf,
+  usesOf,
+} from './rego-tree.ts'
 
 /** A module that somebody else than us writes: `package claimgate.conditions` of an identity, or the guardrails'. */
 export type AuthoredKind = 'conditions' | 'guardrails'
@@ -34,7 +45,6 @@ const MAX_NODES = 30_000 // looked at some ten times, on the thread that serves:
 const MAX_REQUIREMENTS = 50 // each is told in every decision
 const MAX_MESSAGE = 300 // one sentence in a job's log
 const CODE = /^[A-Za-z][A-Za-z0-9_.:-]{0,62}$/
-const TOP: Place = { row: 1, column: 1 }
 
 /**
  * Looks through the syntax tree of such a module before anything else reads it: it is of its own package alone, what it
@@ -74,7 +84,12 @@ export function checkModule(
   const required = readRequired(tree, kind, report)
   const met = readMet(tree, report)
   checkCodes(required, met, report)
-  const found = [...problems, ...absenceProblems(tree, kind, alwaysThere), ...patternProblems(tree, kind)]
+  const found = [
+    ...problems,
+    ...absenceProblems(tree, kind, alwaysThere),
+    ...bareClaimProblems(tree, kind),
+    ...patternProblems(tree, kind),
+  ]
   const sorted = found.sort((a, b) => a.row - b.row || a.column - b.column)
   const claimReaders = readsClaims(tree)
   return {
@@ -281,10 +296,4 @@ function checkCodes(required: readonly Required[], met: readonly Met[], report: 
       hint: near === undefined ? "Add it to 'required', with its message." : `Did you mean ${near}?`,
     })
   }
-}
-
-/** The first part of its name, as `met` of `met.code`. */
-function ruleName(rule: JsonObject): string {
-  const head = isJsonObject(rule.head) ? rule.head : {}
-  return textOf(listAt(head, 'ref')[0], 'var') ?? ''
 }

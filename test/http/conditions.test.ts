@@ -282,7 +282,7 @@ for (const kind of ONE_DATABASE) {
 
     test('that fail on a sample are refused when they are saved', async () => {
       const email = await withConditions()
-      const conflict = `${CONDITIONS}which := 1 if input.claims\nwhich := 2 if input.time == 0\nmet contains "by_hand" if which == 3\n`
+      const conflict = `${CONDITIONS}which := 1 if is_object(input.claims)\nwhich := 2 if input.time == 0\nmet contains "by_hand" if which == 3\n`
 
       const answer = await patch(email, { workloadIdentityConfig: { conditions: conflict } })
 

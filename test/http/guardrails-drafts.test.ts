@@ -164,7 +164,7 @@ for (const kind of ONE_DATABASE) {
       await exchange(email)
       await exchange(email, { ref: 'v1', ref_path: 'refs/heads/v1' })
       const conflict =
-        'which := 1 if input.claims.ref\nwhich := 2 if input.claims.ref == "main"\nmet contains "protected" if which == 3\n'
+        'which := 1 if is_string(input.claims.ref)\nwhich := 2 if input.claims.ref == "main"\nmet contains "protected" if which == 3\n'
       await draft({ source: `${PROTECTED}${conflict}` })
 
       const { json } = await impactOf('?days=1')

@@ -161,7 +161,7 @@ for (const kind of DATABASES) {
     })
 
     test('that fail when they judge are a failure, to the caller as to a stranger', async () => {
-      const conflict = `${SOURCE}which := 1 if input.claims.ref\nwhich := 2 if input.claims.ref == "main"\nmet contains "hosted_runner" if which == 3\n`
+      const conflict = `${SOURCE}which := 1 if is_string(input.claims.ref)\nwhich := 2 if input.claims.ref == "main"\nmet contains "hosted_runner" if which == 3\n`
       assert.equal((await put({ source: conflict })).status, 200)
       const email = await world.createIdentity([RULE])
 
