@@ -258,18 +258,19 @@ function messageProblem(message: string): string | undefined {
 function readMet(tree: JsonObject, report: Report): readonly Met[] {
   return listAt(tree, 'rules')
     .filter((rule) => ruleName(rule) === 'met')
-    .flatMap((rule) => {
+    .map((rule) => {
       const head = isJsonObject(rule.head) ? rule.head : {}
       const place = placeOf(rule) ?? TOP
       if (isJsonObject(head.key) && listAt(head, 'ref').length === 1 && rule.default !== true) {
-        return [{ code: textOf(head.key, 'string'), rule, place }]
+        return { code: textOf(head.key, 'string'), rule, place }
       }
       report(place, {
         code: 'met_no_set',
         message: "'met' must be a set of codes.",
         hint: `Write: met contains "CODE" if …`,
       })
-      return []
+      // Whatever it is to meet: that nothing meets it follows from this.
+      return { code: undefined, rule, place }
     })
 }
 
