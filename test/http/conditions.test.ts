@@ -204,7 +204,12 @@ for (const kind of ONE_DATABASE) {
 
       const answer = await patch(email, { title: 'Half', workloadIdentityConfig: { conditions: bad } })
 
-      assertProblem(answer, 400, 3, /^workloadIdentityConfig\.conditions .*conditions\.rego:5:33: 'not'/)
+      assertProblem(
+        answer,
+        400,
+        3,
+        /^workloadIdentityConfig\.conditions .*conditions\.rego:5:33: 'not' .*\. Say what the claim must be: /,
+      )
       const [problem, ...more] = answer.json.details[0].problems
       assert.deepEqual(more, [])
       assert.deepEqual(

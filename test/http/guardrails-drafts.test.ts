@@ -233,7 +233,12 @@ for (const kind of ONE_DATABASE) {
       const refused = await draft({ source: HOSTED.replace('runner_environment', 'runner_enviroment') })
       const misshapen = await draft({ source: 1 })
 
-      assertProblem(refused, 400, 3, /^source .*guardrails\.rego:5:33: undefined ref/)
+      assertProblem(
+        refused,
+        400,
+        3,
+        /^source .*guardrails\.rego:5:33: undefined ref: \S+\. Did you mean runner_environment\?$/,
+      )
       assert.equal(refused.json.details[0].problems[0].file, 'guardrails.rego')
       assertProblem(misshapen, 400, 3, /^source must be a string/)
       assert.deepEqual((await readDraft()).json, before)

@@ -183,7 +183,12 @@ for (const kind of DATABASES) {
         source: SOURCE.replace('input.claims.runner_environment ==', 'input.claims.runner_enviroment =='),
       })
 
-      assertProblem(answer, 400, 3, /^source .*guardrails\.rego:5:33: undefined ref/)
+      assertProblem(
+        answer,
+        400,
+        3,
+        /^source .*guardrails\.rego:5:33: undefined ref: \S+\. Did you mean runner_environment\?$/,
+      )
       const [problem] = answer.json.details[0].problems
       assert.deepEqual([problem.file, problem.row, problem.column], ['guardrails.rego', 5, 33])
       assert.match(problem.hint, /Did you mean runner_environment/)
