@@ -22,6 +22,7 @@ export function noticesFor(spec: WorkloadIdentitySpec): readonly FieldProblem[] 
     ...asleep,
     ...audienceNotices(spec.workloadIdentityConfig, provider),
     ...rules.flatMap((rule, index) => ruleNotices(rule, index, spec.recordedClaims, provider)),
+    ...conditionNotices(spec, provider),
     ...recordedClaimNotices(spec.recordedClaims),
   ]
 }
@@ -125,6 +126,27 @@ function noticeClaim(
   if (known.type === 'string') return undefined
   const type = known.type === 'string or array' ? 'a list in most tokens' : typeNames[known.type]
   return `${shown} is ${type}, and only text can equal these values`
+}
+
+/** A # in a text begins no comment. */
+const REGO_TEXT_OR_COMMENT = /"(?:[^"\\\n]|\\.)*"|`[^`]*`|#[^\n]*/g
+
+function conditionNotices(
+  { workloadIdentityConfig: { conditions = '' }, recordedClaims }: WorkloadIdentitySpec,
+  provider: Provider,
+): readonly string[] {
+  const rego = conditions.replace(REGO_TEXT_OR_COMMENT, (part) => (part.startsWith('#') ? '' : part))
+  return PERSONAL_CLAIMS.filter(
+    (name) =>
+      provider.claims.has(name) &&
+      !recordedClaims.includes(name) &&
+      new RegExp(`(?:\\.|\\[\\s*["\`])${name}\\b`).test(rego),
+  ).flatMap((name) =>
+    noted(
+      ['workloadIdentityConfig', 'conditions'],
+      `${shownText(name)} is personal and dropped before conditions are judged, so what reads it can never be met: list it in recordedClaims`,
+    ),
+  )
 }
 
 const typeNames = { number: 'a number', array: 'a list', object: 'an object' } as const

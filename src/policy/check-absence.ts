@@ -1,8 +1,19 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '../json.ts'
 import type { PolicyProblem } from './policy-problem.ts'
-import { callOf, listAt, nodesOf, type Place, placeOf, type RegoUse, textOf, usesOf } from './rego-tree.ts'
+import { reached } from './reached.ts'
+import {
+  callOf,
+  claimOf,
+  listAt,
+  nodesOf,
+  placeOf,
+  type RegoUse,
+  ruleName,
+  ruleUsed,
+  TOP,
+  usesOf,
+} from './rego-tree.ts'
 
-const TOP: Place = { row: 1, column: 1 }
 /** What fills in for a claim that is not there. */
 const DEFAULTS = [
   'object.get',
@@ -38,7 +49,7 @@ export function absenceProblems(
       const problem = problemOf(node, inRule)
       if (problem !== undefined) problems.push({ ...problem, file: `${kind}.rego`, ...place })
     }
-    const isOfClaims = ofClaims.rules.has(nameOf(rule)) || ofClaims.functions.has(nameOf(rule))
+    const isOfClaims = ofClaims.rules.has(ruleName(rule)) || ofClaims.functions.has(ruleName(rule))
     const problem = isOfClaims ? ruleProblem(rule) : undefined
     if (problem !== undefined) problems.push({ ...problem, file: `${kind}.rego`, ...(placeOf(rule) ?? TOP) })
   }
@@ -47,7 +58,7 @@ export function absenceProblems(
 
 /** A rule over claims that has a value also where they are absent. */
 function ruleProblem(rule: JsonObject): Pick<PolicyProblem, 'code' | 'message' | 'hint'> | undefined {
-  const name = nameOf(rule)
+  const name = ruleName(rule)
   if (rule.default === true || rule.else !== undefined) {
     return {
       code: 'claim_with_default',
@@ -67,8 +78,17 @@ function ruleProblem(rule: JsonObject): Pick<PolicyProblem, 'code' | 'message' |
 
 /** The rules that read claims, themselves or through others: the nodes as they stand in the tree. */
 export function readsClaims(tree: JsonObject): ReadonlySet<JsonObject> {
-  const marked = markedRules(tree, isAnyClaim)
-  const reads = (use: RegoUse) => isAnyClaim(use) || marked.has(ruleUsed(use))
+  return readersOf(tree, isAnyClaim)
+}
+
+/** Likewise those that read anything of the input. */
+export function readsInput(tree: JsonObject): ReadonlySet<JsonObject> {
+  return readersOf(tree, ({ name }) => name === 'input')
+}
+
+function readersOf(tree: JsonObject, isRead: IsMarked): ReadonlySet<JsonObject> {
+  const marked = markedRules(tree, isRead)
+  const reads = (use: RegoUse) => isRead(use) || marked.has(ruleUsed(use))
   return new Set(listAt(tree, 'rules').filter((rule) => [...bodyUses(rule)].some(reads)))
 }
 
@@ -142,19 +162,11 @@ function problemOf(
   return undefined
 }
 
-/** The claim that a reference reads; '' where it reads them all, or one that only the token's judging will name. */
-function claimOf({ name, path }: RegoUse): string | undefined {
-  if (name !== 'input') return undefined
-  const [part, claim] = path
-  if (part !== undefined && textOf(part, 'string') !== 'claims' && part.type === 'string') return undefined
-  return part === undefined ? '' : (textOf(claim, 'string') ?? '')
-}
-
 type IsMarked = (use: RegoUse) => boolean
 
 /** The names of the rules that a mark reaches: by what they use, and by the rules that they use. */
 function markedRules(tree: JsonObject, isMarked: IsMarked): ReadonlySet<string> {
-  const rules = listAt(tree, 'rules').map((rule) => ({ name: nameOf(rule), uses: [...usesOf(rule, TOP)] }))
+  const rules = listAt(tree, 'rules').map((rule) => ({ name: ruleName(rule), uses: [...usesOf(rule, TOP)] }))
   const users = Map.groupBy(
     rules.flatMap(({ name, uses }) => uses.map((use) => ({ name, used: ruleUsed(use) }))),
     ({ used }) => used,
@@ -167,7 +179,7 @@ function markedRules(tree: JsonObject, isMarked: IsMarked): ReadonlySet<string> 
 function functionsOfMarked(tree: JsonObject, marked: ReadonlySet<string>): ReadonlySet<string> {
   const called = Map.groupBy(
     listAt(tree, 'rules').flatMap((rule) =>
-      [...usesOf(rule, TOP)].filter(({ isCalled }) => isCalled).map((use) => ({ by: nameOf(rule), use })),
+      [...usesOf(rule, TOP)].filter(({ isCalled }) => isCalled).map((use) => ({ by: ruleName(rule), use })),
     ),
     ({ by }) => by,
   )
@@ -175,21 +187,9 @@ function functionsOfMarked(tree: JsonObject, marked: ReadonlySet<string>): Reado
   return reached([...marked].flatMap(calledBy), calledBy)
 }
 
-function reached(first: readonly string[], next: (name: string) => readonly string[]): ReadonlySet<string> {
-  const found = new Set(first)
-  const open = [...found]
-  for (let name = open.pop(); name !== undefined; name = open.pop()) {
-    for (const other of next(name)) {
-      if (!found.has(other)) open.push(other)
-      found.add(other)
-    }
-  }
-  return found
-}
-
 /** Whether a part of this rule uses what is marked; a variable is once it stands in one expression with such. */
 function markedUses(rule: JsonObject, { isMarked, rules, functions }: Marked): (tree: JsonValue) => boolean {
-  const variables = new Set(functions.has(nameOf(rule)) ? argumentNames(rule) : [])
+  const variables = new Set(functions.has(ruleName(rule)) ? argumentNames(rule) : [])
   const holds: IsMarked = (use) => isMarked(use) || rules.has(ruleUsed(use)) || variables.has(use.name)
   const expressions = [...nodesOf(rule, TOP)]
     .filter(({ node }) => Object.hasOwn(node, 'terms') || Object.hasOwn(node, 'domain'))
@@ -215,14 +215,4 @@ function markedUses(rule: JsonObject, { isMarked, rules, functions }: Marked): (
 function argumentNames(rule: JsonObject): readonly string[] {
   const head = isJsonObject(rule.head) ? rule.head : {}
   return listAt(head, 'args').flatMap((node) => [...usesOf(node, TOP)].map(({ name }) => name))
-}
-
-function nameOf(rule: JsonObject): string {
-  const head = isJsonObject(rule.head) ? rule.head : {}
-  return textOf(listAt(head, 'ref')[0], 'var') ?? ''
-}
-
-/** A rule of the module by its name, or by its whole path `data.claimgate.conditions.NAME`. */
-function ruleUsed({ name, path }: RegoUse): string {
-  return name === 'data' ? (textOf(path[2], 'string') ?? '') : name
 }

@@ -1,10 +1,21 @@
 import { findTextProblem } from '../fields/find-text-problem.ts'
 import { nearestName } from '../fields/nearest-name.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../json.ts'
-import { absenceProblems, readsClaims } from './check-absence.ts'
+import { absenceProblems, readsClaims, readsInput } from './check-absence.ts'
+import { bareClaimProblems } from './check-bare-claims.ts'
 import { patternProblems } from './check-patterns.ts'
 import type { PolicyProblem } from './policy-problem.ts'
-import { isShallow, listAt, nodesOf, type Place, placeOf, textOf, usesOf } from './rego-tree.ts'
+import {
+  isShallow,
+  listAt,
+  nodesOf,
+  type Place,
+  placeOf,
+  ruleName,
+  TOP,
+  textOf,
+  usesOf,
+} from './rego-tree.ts'
 
 /** A module that somebody else than us writes: `package claimgate.conditions` of an identity, or the guardrails'. */
 export type AuthoredKind = 'conditions' | 'guardrails'
@@ -16,6 +27,8 @@ export type Requirement = {
   readonly place: Place
   /** Whether all that can meet it reads the token's claims. */
   readonly readsClaims: boolean
+  /** Whether something can meet it without reading the input, and nothing else without reading the claims. */
+  readonly readsNothing: boolean
 }
 
 export type CheckedModule = {
@@ -34,7 +47,6 @@ const MAX_NODES = 30_000 // looked at some ten times, on the thread that serves:
 const MAX_REQUIREMENTS = 50 // each is told in every decision
 const MAX_MESSAGE = 300 // one sentence in a job's log
 const CODE = /^[A-Za-z][A-Za-z0-9_.:-]{0,62}$/
-const TOP: Place = { row: 1, column: 1 }
 
 /**
  * Looks through the syntax tree of such a module before anything else reads it: it is of its own package alone, what it
@@ -74,17 +86,23 @@ export function checkModule(
   const required = readRequired(tree, kind, report)
   const met = readMet(tree, report)
   checkCodes(required, met, report)
-  const found = [...problems, ...absenceProblems(tree, kind, alwaysThere), ...patternProblems(tree, kind)]
+  const found = [
+    ...problems,
+    ...absenceProblems(tree, kind, alwaysThere),
+    ...bareClaimProblems(tree, kind),
+    ...patternProblems(tree, kind),
+  ]
   const sorted = found.sort((a, b) => a.row - b.row || a.column - b.column)
-  const claimReaders = readsClaims(tree)
+  const [claimReaders, inputReaders] = [readsClaims(tree), readsInput(tree)]
   return {
     problems: sorted.slice(0, MAX_PROBLEMS),
-    requirements: required.map((each) => ({
-      ...each,
-      readsClaims: met
-        .filter(({ code }) => code === undefined || code === each.code)
-        .every(({ rule }) => claimReaders.has(rule)),
-    })),
+    requirements: required.map((each) => {
+      const others = met.filter(
+        ({ code, rule }) => (code === undefined || code === each.code) && !claimReaders.has(rule),
+      )
+      const readsNothing = others.length > 0 && !others.some(({ rule }) => inputReaders.has(rule))
+      return { ...each, readsClaims: others.length === 0, readsNothing }
+    }),
   }
 }
 
@@ -240,18 +258,19 @@ function messageProblem(message: string): string | undefined {
 function readMet(tree: JsonObject, report: Report): readonly Met[] {
   return listAt(tree, 'rules')
     .filter((rule) => ruleName(rule) === 'met')
-    .flatMap((rule) => {
+    .map((rule) => {
       const head = isJsonObject(rule.head) ? rule.head : {}
       const place = placeOf(rule) ?? TOP
       if (isJsonObject(head.key) && listAt(head, 'ref').length === 1 && rule.default !== true) {
-        return [{ code: textOf(head.key, 'string'), rule, place }]
+        return { code: textOf(head.key, 'string'), rule, place }
       }
       report(place, {
         code: 'met_no_set',
         message: "'met' must be a set of codes.",
         hint: `Write: met contains "CODE" if …`,
       })
-      return []
+      // Whatever it is to meet: that nothing meets it follows from this.
+      return { code: undefined, rule, place }
     })
 }
 
@@ -281,10 +300,4 @@ function checkCodes(required: readonly Required[], met: readonly Met[], report: 
       hint: near === undefined ? "Add it to 'required', with its message." : `Did you mean ${near}?`,
     })
   }
-}
-
-/** The first part of its name, as `met` of `met.code`. */
-function ruleName(rule: JsonObject): string {
-  const head = isJsonObject(rule.head) ? rule.head : {}
-  return textOf(listAt(head, 'ref')[0], 'var') ?? ''
 }

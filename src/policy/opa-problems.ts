@@ -1,5 +1,5 @@
 import type { PolicyProblem } from './policy-problem.ts'
-import { hintFor } from './problem-hints.ts'
+import { hintFor, plainMessage } from './problem-hints.ts'
 
 type OpaError = {
   readonly code: string
@@ -14,7 +14,16 @@ const MAX_PROBLEMS = 20
 export function readProblems(stderr: string): readonly PolicyProblem[] {
   const errors = parseErrors(stderr)
   if (errors === undefined || errors.length === 0) return [unplaced(stderr)]
-  return errors.slice(0, MAX_PROBLEMS).map(problemOf)
+  return withoutRepeats(errors.map(problemOf)).slice(0, MAX_PROBLEMS)
+}
+
+/** Where a line cannot be read, what else is wrong with it follows from that. */
+function withoutRepeats(problems: readonly PolicyProblem[]): readonly PolicyProblem[] {
+  const unread = problems.filter(({ code }) => code === 'rego_parse_error')
+  return problems.filter((problem) => {
+    const first = unread.find(({ file, row }) => file === problem.file && row === problem.row)
+    return first === undefined || first === problem
+  })
 }
 
 /** Reads the lines `FILE:ROW: CODE: MESSAGE` that `opa build` prints; without any, its first line is the problem. */
@@ -43,7 +52,7 @@ function problemOf({ code, message, location, details }: OpaError): PolicyProble
   const hint = hintFor(message, details?.oneOf ?? [])
   return {
     code: String(code),
-    message: oneLine(String(message)),
+    message: oneLine(plainMessage(String(message))),
     ...(hint === undefined ? {} : { hint }),
     file: (location?.file ?? '').replace(/^\.\//, ''),
     row: Math.max(1, location?.row ?? 1),

@@ -7,3 +7,9 @@ export type PolicyProblem = {
   readonly row: number
   readonly column: number
 }
+
+/** A problem in one line: what is wrong, and how to mend it. */
+export function problemText({ message, hint }: PolicyProblem): string {
+  if (hint === undefined) return message
+  return `${message}${/[.!?…]$/.test(message) ? '' : '.'} ${hint}`
+}

@@ -6,7 +6,7 @@ import { PROVIDERS, type ProviderType } from '../provider/providers.ts'
 import type { CompiledPolicy, PolicyCompiler } from './compile-policy.ts'
 import type { EvaluationResult } from './evaluation.ts'
 import { hostileSamples, wronglyMet } from './hostile-samples.ts'
-import type { PolicyProblem } from './policy-problem.ts'
+import { type PolicyProblem, problemText } from './policy-problem.ts'
 import type { PolicyStore, StoredPolicy } from './policy-store.ts'
 import { sampleClaims } from './sample-claims.ts'
 import { metWithoutClaims, sampleProblem } from './sample-problems.ts'
@@ -120,10 +120,10 @@ function refusal(problems: readonly PolicyProblem[]): Error {
   return problemsIn(`workloadIdentityConfig.${field} do not make a policy`, problems)
 }
 
-/** A refused save: in one line what is wrong first, and where; the problems in its details. */
+/** A refused save: in one line what is wrong first, where, and how to mend it; the problems in its details. */
 export function problemsIn(what: string, problems: readonly PolicyProblem[]): Error {
   const [first] = problems
-  const where = first === undefined ? '' : `: ${placeText(first)}: ${first.message}`
+  const where = first === undefined ? '' : `: ${placeText(first)}: ${problemText(first)}`
   return invalidArgument(`${what}${where}`, [{ problems }])
 }
 

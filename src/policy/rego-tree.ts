@@ -3,6 +3,9 @@ import { isJsonObject, type JsonObject, type JsonValue } from '../json.ts'
 /** Where something stands in its file, counted from 1. */
 export type Place = { readonly row: number; readonly column: number }
 
+/** Where what has no place of its own is said to stand. */
+export const TOP: Place = { row: 1, column: 1 }
+
 /** A node of the tree that `opa parse` writes, with its place or the nearest above it. */
 export type RegoNode = { readonly node: JsonObject; readonly place: Place }
 
@@ -96,6 +99,25 @@ export function* usesOf(tree: JsonValue | undefined, place: Place): Generator<Re
     if (head !== node) heads.add(head)
     yield { name, path, place: here, isCalled: called.has(node) }
   }
+}
+
+/** The claim that a reference reads; '' where it reads them all, or one that only the token's judging will name. */
+export function claimOf({ name, path }: RegoUse): string | undefined {
+  if (name !== 'input') return undefined
+  const [part, claim] = path
+  if (part !== undefined && textOf(part, 'string') !== 'claims' && part.type === 'string') return undefined
+  return part === undefined ? '' : (textOf(claim, 'string') ?? '')
+}
+
+/** The first part of a rule's name, as `met` of `met.code`. */
+export function ruleName(rule: JsonObject): string {
+  const head = isJsonObject(rule.head) ? rule.head : {}
+  return textOf(listAt(head, 'ref')[0], 'var') ?? ''
+}
+
+/** A rule of the module by its name, or by its whole path `data.claimgate.conditions.NAME`. */
+export function ruleUsed({ name, path }: RegoUse): string {
+  return name === 'data' ? (textOf(path[2], 'string') ?? '') : name
 }
 
 function isList(value: JsonValue | undefined): value is readonly JsonValue[] {

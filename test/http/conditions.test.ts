@@ -204,7 +204,12 @@ for (const kind of ONE_DATABASE) {
 
       const answer = await patch(email, { title: 'Half', workloadIdentityConfig: { conditions: bad } })
 
-      assertProblem(answer, 400, 3, /^workloadIdentityConfig\.conditions .*conditions\.rego:5:33: 'not'/)
+      assertProblem(
+        answer,
+        400,
+        3,
+        /^workloadIdentityConfig\.conditions .*conditions\.rego:5:33: 'not' .*\. Say what the claim must be: /,
+      )
       const [problem, ...more] = answer.json.details[0].problems
       assert.deepEqual(more, [])
       assert.deepEqual(
@@ -282,7 +287,7 @@ for (const kind of ONE_DATABASE) {
 
     test('that fail on a sample are refused when they are saved', async () => {
       const email = await withConditions()
-      const conflict = `${CONDITIONS}which := 1 if input.claims\nwhich := 2 if input.time == 0\nmet contains "by_hand" if which == 3\n`
+      const conflict = `${CONDITIONS}which := 1 if is_object(input.claims)\nwhich := 2 if input.time == 0\nmet contains "by_hand" if which == 3\n`
 
       const answer = await patch(email, { workloadIdentityConfig: { conditions: conflict } })
 

@@ -164,7 +164,7 @@ for (const kind of ONE_DATABASE) {
       await exchange(email)
       await exchange(email, { ref: 'v1', ref_path: 'refs/heads/v1' })
       const conflict =
-        'which := 1 if input.claims.ref\nwhich := 2 if input.claims.ref == "main"\nmet contains "protected" if which == 3\n'
+        'which := 1 if is_string(input.claims.ref)\nwhich := 2 if input.claims.ref == "main"\nmet contains "protected" if which == 3\n'
       await draft({ source: `${PROTECTED}${conflict}` })
 
       const { json } = await impactOf('?days=1')
@@ -250,7 +250,12 @@ for (const kind of ONE_DATABASE) {
       const refused = await draft({ source: HOSTED.replace('runner_environment', 'runner_enviroment') })
       const misshapen = await draft({ source: 1 })
 
-      assertProblem(refused, 400, 3, /^source .*guardrails\.rego:5:33: undefined ref/)
+      assertProblem(
+        refused,
+        400,
+        3,
+        /^source .*guardrails\.rego:5:33: undefined ref: \S+\. Did you mean runner_environment\?$/,
+      )
       assert.equal(refused.json.details[0].problems[0].file, 'guardrails.rego')
       assertProblem(misshapen, 400, 3, /^source must be a string/)
       assert.deepEqual((await readDraft()).json, before)

@@ -161,7 +161,7 @@ for (const kind of DATABASES) {
     })
 
     test('that fail when they judge are a failure, to the caller as to a stranger', async () => {
-      const conflict = `${SOURCE}which := 1 if input.claims.ref\nwhich := 2 if input.claims.ref == "main"\nmet contains "hosted_runner" if which == 3\n`
+      const conflict = `${SOURCE}which := 1 if is_string(input.claims.ref)\nwhich := 2 if input.claims.ref == "main"\nmet contains "hosted_runner" if which == 3\n`
       assert.equal((await put({ source: conflict })).status, 200)
       const email = await world.createIdentity([RULE])
 
@@ -183,7 +183,12 @@ for (const kind of DATABASES) {
         source: SOURCE.replace('input.claims.runner_environment ==', 'input.claims.runner_enviroment =='),
       })
 
-      assertProblem(answer, 400, 3, /^source .*guardrails\.rego:5:33: undefined ref/)
+      assertProblem(
+        answer,
+        400,
+        3,
+        /^source .*guardrails\.rego:5:33: undefined ref: \S+\. Did you mean runner_environment\?$/,
+      )
       const [problem] = answer.json.details[0].problems
       assert.deepEqual([problem.file, problem.row, problem.column], ['guardrails.rego', 5, 33])
       assert.match(problem.hint, /Did you mean runner_environment/)

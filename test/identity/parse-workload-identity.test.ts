@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { parseWorkloadIdentity } from '../../src/identity/parse-workload-identity.ts'
-import { bodyWith, bodyWithRules, context, read } from './sample-bodies.ts'
+import { bodyWith, bodyWithRules, configWith, context, read } from './sample-bodies.ts'
 
 describe('defaults', () => {
   test('the least body is stored with every default written out', () => {
@@ -251,6 +251,36 @@ describe('notices', () => {
     ],
     ['a project called like its group', bodyWith({ project: 'acme' }), undefined],
     ['every rule disabled', bodyWith({ disabled: true }), /every rule is disabled/],
+    [
+      'conditions on a personal claim that is not recorded',
+      configWith({ conditions: 'met contains "a" if input.claims.user_login == "x"' }),
+      /^workloadIdentityConfig\.conditions: 'user_login' .*never be met: list it in recordedClaims/,
+    ],
+    [
+      'conditions on a personal claim in brackets',
+      configWith({ conditions: 'met contains "a" if input.claims["user_login"] == "x"' }),
+      /conditions: 'user_login'/,
+    ],
+    [
+      'conditions on a personal claim by another name',
+      configWith({ conditions: 'met contains "a" if {\n\tc := input.claims\n\tc.user_login == "#"\n}' }),
+      /conditions: 'user_login'/,
+    ],
+    [
+      'conditions on a personal claim that is recorded',
+      {
+        ...configWith({ conditions: 'met contains "a" if input.claims.user_login == "x"' }),
+        recordedClaims: ['user_login'],
+      },
+      undefined,
+    ],
+    [
+      'conditions that only tell of a personal claim',
+      configWith({
+        conditions: '# not input.claims.user_login\nmet contains "user_login" if input.time > 5',
+      }),
+      undefined,
+    ],
   ]
 
   for (const [name, body, notice] of cases) {

@@ -8,7 +8,7 @@ import { createPolicyCompiler, type IdentitySource, type PolicyModules } from '.
 import { limitConcurrency } from '../../policy/limit-concurrency.ts'
 import { createOpa } from '../../policy/opa.ts'
 import { opaBinary } from '../../policy/opa-binary.ts'
-import type { PolicyProblem } from '../../policy/policy-problem.ts'
+import { type PolicyProblem, problemText } from '../../policy/policy-problem.ts'
 import { createPrepareGuardrails } from '../../policy/prepare-guardrails.ts'
 import { createPreparePolicy, POLICIES_DIR, type PreparedPolicy } from '../../policy/prepare-policy.ts'
 import { createSmokeRunner } from '../../policy/smoke-run.ts'
@@ -144,8 +144,8 @@ export function placeGuardrailsProblem(problem: PolicyProblem, { file }: Guardra
   return { file, line: problem.row, column: problem.column, field: '', message: messageOf(problem) }
 }
 
-function messageOf({ code, message, hint }: PolicyProblem): string {
-  return `${code}: ${message}${hint === undefined ? '' : ` ${hint}`}`
+function messageOf(problem: PolicyProblem): string {
+  return `${problem.code}: ${problemText(problem)}`
 }
 
 /** What the compiler says of a policy, where it stands in the files. */
