@@ -134,7 +134,7 @@ const REGO_TEXT_OR_COMMENT = /"(?:[^"\\\n]|\\.)*"|`[^`]*`|#[^\n]*/g
 function conditionNotices(
   { workloadIdentityConfig: { conditions = '' }, recordedClaims }: WorkloadIdentitySpec,
   provider: Provider,
-): readonly string[] {
+): readonly FieldProblem[] {
   const rego = conditions.replace(REGO_TEXT_OR_COMMENT, (part) => (part.startsWith('#') ? '' : part))
   return PERSONAL_CLAIMS.filter(
     (name) =>
