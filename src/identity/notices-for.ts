@@ -131,12 +131,22 @@ function noticeClaim(
 /** A # in a text begins no comment. */
 const REGO_TEXT_OR_COMMENT = /"(?:[^"\\\n]|\\.)*"|`[^`]*`|#[^\n]*/g
 
+/** A rule with nothing to ask for; what comes to as much in other words is not found. */
+const MET_BY_ALL =
+  /^[ \t]*met[ \t]+contains[ \t]+("[^"\n]*")(?:[ \t]+if[ \t]+(?:true|\{\s*true\s*\}))?[ \t]*$/gm
+
 function conditionNotices(
   { workloadIdentityConfig: { conditions = '' }, recordedClaims }: WorkloadIdentitySpec,
   provider: Provider,
 ): readonly FieldProblem[] {
   const rego = conditions.replace(REGO_TEXT_OR_COMMENT, (part) => (part.startsWith('#') ? '' : part))
-  return PERSONAL_CLAIMS.filter(
+  const idle = [...rego.matchAll(MET_BY_ALL)].flatMap(([, code = '']) =>
+    noted(
+      ['workloadIdentityConfig', 'conditions'],
+      `${code} is met by every token: say by a claim when it is, or leave it out`,
+    ),
+  )
+  const unheard = PERSONAL_CLAIMS.filter(
     (name) =>
       provider.claims.has(name) &&
       !recordedClaims.includes(name) &&
@@ -147,6 +157,7 @@ function conditionNotices(
       `${shownText(name)} is personal and dropped before conditions are judged, so what reads it can never be met: list it in recordedClaims`,
     ),
   )
+  return [...idle, ...unheard]
 }
 
 const typeNames = { number: 'a number', array: 'a list', object: 'an object' } as const

@@ -78,17 +78,8 @@ function ruleProblem(rule: JsonObject): Pick<PolicyProblem, 'code' | 'message' |
 
 /** The rules that read claims, themselves or through others: the nodes as they stand in the tree. */
 export function readsClaims(tree: JsonObject): ReadonlySet<JsonObject> {
-  return readersOf(tree, isAnyClaim)
-}
-
-/** Likewise those that read anything of the input. */
-export function readsInput(tree: JsonObject): ReadonlySet<JsonObject> {
-  return readersOf(tree, ({ name }) => name === 'input')
-}
-
-function readersOf(tree: JsonObject, isRead: IsMarked): ReadonlySet<JsonObject> {
-  const marked = markedRules(tree, isRead)
-  const reads = (use: RegoUse) => isRead(use) || marked.has(ruleUsed(use))
+  const marked = markedRules(tree, isAnyClaim)
+  const reads = (use: RegoUse) => isAnyClaim(use) || marked.has(ruleUsed(use))
   return new Set(listAt(tree, 'rules').filter((rule) => [...bodyUses(rule)].some(reads)))
 }
 

@@ -1,7 +1,7 @@
 import { findTextProblem } from '../fields/find-text-problem.ts'
 import { nearestName } from '../fields/nearest-name.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../json.ts'
-import { absenceProblems, readsClaims, readsInput } from './check-absence.ts'
+import { absenceProblems, readsClaims } from './check-absence.ts'
 import { bareClaimProblems } from './check-bare-claims.ts'
 import { patternProblems } from './check-patterns.ts'
 import type { PolicyProblem } from './policy-problem.ts'
@@ -27,8 +27,6 @@ export type Requirement = {
   readonly place: Place
   /** Whether all that can meet it reads the token's claims. */
   readonly readsClaims: boolean
-  /** Whether something can meet it without reading the input, and nothing else without reading the claims. */
-  readonly readsNothing: boolean
 }
 
 export type CheckedModule = {
@@ -93,16 +91,15 @@ export function checkModule(
     ...patternProblems(tree, kind),
   ]
   const sorted = found.sort((a, b) => a.row - b.row || a.column - b.column)
-  const [claimReaders, inputReaders] = [readsClaims(tree), readsInput(tree)]
+  const claimReaders = readsClaims(tree)
   return {
     problems: sorted.slice(0, MAX_PROBLEMS),
-    requirements: required.map((each) => {
-      const others = met.filter(
-        ({ code, rule }) => (code === undefined || code === each.code) && !claimReaders.has(rule),
-      )
-      const readsNothing = others.length > 0 && !others.some(({ rule }) => inputReaders.has(rule))
-      return { ...each, readsClaims: others.length === 0, readsNothing }
-    }),
+    requirements: required.map((each) => ({
+      ...each,
+      readsClaims: met
+        .filter(({ code }) => code === undefined || code === each.code)
+        .every(({ rule }) => claimReaders.has(rule)),
+    })),
   }
 }
 

@@ -23,10 +23,7 @@ export function sampleProblem(
   }
 }
 
-/**
- * What reads claims, and is met where there are none, would be met by a token that does not have what it asks for. What
- * reads nothing is met by every token then.
- */
+/** What reads claims, and is met where there are none, would be met by a token that does not have what it asks for. */
 export function metWithoutClaims(
   requirements: readonly Requirement[],
   withoutClaims: EvaluationResult | undefined,
@@ -35,25 +32,14 @@ export function metWithoutClaims(
   if (withoutClaims?.ok !== true) return []
   const verdict = JSON.parse(withoutClaims.verdictText) as Verdict
   const met = new Set(verdict[kind].filter((each) => each.met).map(({ code }) => code))
-  return requirements.flatMap(({ code, readsClaims, readsNothing, place: { row, column } }) => {
-    if (!met.has(code) || !(readsClaims || readsNothing)) return []
-    const fault = readsClaims ? withoutClaim(code) : always(code)
-    return [{ ...fault, file: `${kind}.rego`, row, column }]
-  })
-}
-
-function withoutClaim(code: string): Pick<PolicyProblem, 'code' | 'message' | 'hint'> {
-  return {
-    code: 'met_without_claims',
-    message: `'${code}' is met by a token that has no claims at all.`,
-    hint: 'Nothing that is worked out of an absent claim may meet it: compare the claim itself with what it must be.',
-  }
-}
-
-function always(code: string): Pick<PolicyProblem, 'code' | 'message' | 'hint'> {
-  return {
-    code: 'always_met',
-    message: `'${code}' is met by every token: what meets it reads nothing of the input.`,
-    hint: "Say by a claim when it is met, or take it out of 'required' where nothing is asked for.",
-  }
+  return requirements
+    .filter(({ code, readsClaims }) => readsClaims && met.has(code))
+    .map(({ code, place: { row, column } }) => ({
+      code: 'met_without_claims',
+      message: `'${code}' is met by a token that has no claims at all.`,
+      hint: 'Nothing that is worked out of an absent claim may meet it: compare the claim itself with what it must be.',
+      file: `${kind}.rego`,
+      row,
+      column,
+    }))
 }

@@ -251,6 +251,13 @@ describe('notices', () => {
     ],
     ['a project called like its group', bodyWith({ project: 'acme' }), undefined],
     ['every rule disabled', bodyWith({ disabled: true }), /every rule is disabled/],
+    ...['met contains "a"', 'met contains "a" if true', 'met contains "a" if {\n\ttrue\n}'].map(
+      (conditions): [string, object, RegExp] => [
+        `conditions that every token meets: ${conditions}`,
+        configWith({ conditions: `package claimgate.conditions\n\n${conditions} # always\n` }),
+        /^workloadIdentityConfig\.conditions: "a" is met by every token: /,
+      ],
+    ),
     [
       'conditions on a personal claim that is not recorded',
       configWith({ conditions: 'met contains "a" if input.claims.user_login == "x"' }),

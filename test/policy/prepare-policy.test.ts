@@ -3,8 +3,6 @@ import { after, describe, test } from 'node:test'
 import { RequestError } from '../../src/errors.ts'
 import type { Rule } from '../../src/identity/rule.ts'
 import type { PolicyCompiler } from '../../src/policy/compile-policy.ts'
-import type { PolicyProblem } from '../../src/policy/policy-problem.ts'
-import { createPrepareGuardrails } from '../../src/policy/prepare-guardrails.ts'
 import { createPreparePolicy, type PolicySource } from '../../src/policy/prepare-policy.ts'
 import { sampleClaims } from '../../src/policy/sample-claims.ts'
 import { createSmokeRunner } from '../../src/policy/smoke-run.ts'
@@ -152,58 +150,3 @@ describe('a policy that does not stand the trial is refused with its problem', (
     })
   }
 })
-
-describe('what every token meets is refused', () => {
-  const HEAD = 'package claimgate.conditions\n\nrequired := {"a": "A must hold."}\n\n'
-  const prepareConditions = (body: string) =>
-    prepare({ ...source(ruleWith()), conditions: `${HEAD}${body}\n` })
-
-  for (const body of [
-    'met contains "a"',
-    'met contains "a" if true',
-    'met contains "a" if 1 < 2',
-    'met contains "a" if on\n\non := true',
-    'met contains code if some code in {"a"}',
-    'met contains "a" if input.claims.ref == "main"\n\nmet contains "a" if true',
-  ]) {
-    test(body.replaceAll('\n', ' ⏎ '), async () => {
-      await assert.rejects(prepareConditions(body), hasProblem('always_met', 'conditions.rego', 3))
-    })
-  }
-
-  test('of guardrails too', async () => {
-    const prepareGuardrails = createPrepareGuardrails({
-      clock: () => 0,
-      compiler,
-      policies: { loadCode: async () => undefined },
-      smokeRun,
-      refuseFailedTests: () => undefined,
-    })
-    const guardrails = `${HEAD.replace('conditions', 'guardrails')}met contains "a" if true\n`
-
-    await assert.rejects(prepareGuardrails(guardrails, []), hasProblem('always_met', 'guardrails.rego', 3))
-  })
-
-  for (const body of [
-    'met contains "a" if input.time < 1900000000',
-    'met contains "a" if input.identity.project == ""',
-    'met contains "a" if input.claims.ref == "main"\n\nmet contains "a" if input.time < 1900000000',
-    'met contains "a" if false',
-  ]) {
-    test(`but not ${body.replaceAll('\n', ' ⏎ ')}`, async () => {
-      assert.ok((await prepareConditions(body)).policy)
-    })
-  }
-})
-
-function hasProblem(code: string, file: string, row: number): (error: unknown) => boolean {
-  return (error) => {
-    assert.ok(error instanceof RequestError)
-    const [{ problems }] = error.details as [{ problems: readonly PolicyProblem[] }]
-    assert.deepEqual(
-      problems.map((problem) => [problem.code, problem.file, problem.row]),
-      [[code, file, row]],
-    )
-    return true
-  }
-}
