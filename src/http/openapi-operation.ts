@@ -16,13 +16,17 @@ function securityOf(access: Route['access']): Operation['security'] {
   return access === 'access_token' ? [{ accessToken: [] }] : [{ adminToken: [] }, { accessToken: [] }]
 }
 
-function descriptionOf({ access, query, isForItself, errorsAs }: Route): string {
+function descriptionOf({ access, alsoNeeds, query, isForItself, errorsAs }: Route): string {
   return [
-    ...(isAdministration(access) ? [`The permission is \`${access}\`.`] : []),
+    ...(isAdministration(access) ? [permissionText(access, alsoNeeds)] : []),
     ...(isForItself ? ['An access token may ask about itself without it.'] : []),
     ...(errorsAs === 'text' ? ['Unknown fields are ignored.'] : []),
     ...(query === 'ignored' ? ['Parameters are ignored.'] : []),
   ].join(' ')
+}
+
+function permissionText(access: string, alsoNeeds: string | undefined): string {
+  return `The permission is \`${access}\`${alsoNeeds === undefined ? '' : `, and \`${alsoNeeds}\` too`}.`
 }
 
 const PATH_PARAMETERS: Readonly<Record<string, { description: string; schema: JsonSchema }>> = {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { isIP } from 'node:net'
 import type { Request } from 'express'
 import type { Caller } from '../access/caller.ts'
+import type { Permission } from '../access/permissions.ts'
 import { invalidArgument } from '../errors.ts'
 import { nearestName } from '../fields/nearest-name.ts'
 import { parse, parseParameter } from './parse.ts'
@@ -38,7 +39,7 @@ export async function readRequest(
   const askedForItself = route.isForItself && (await readForItself(route, request, authorization))
   const caller =
     isAdministration(route.access) && askedForItself?.isForItself !== true
-      ? await permittedCaller(context, route.access, authorization, params)
+      ? await permittedCaller(context, permissionsFor(route.access, route), authorization, params)
       : ANYBODY
   if (askedForItself?.problem !== undefined) throw askedForItself.problem
   return {
@@ -55,6 +56,10 @@ export async function readRequest(
     signal: context.signal,
     note: context.note,
   }
+}
+
+function permissionsFor(access: Permission, { alsoNeeds }: Route): readonly Permission[] {
+  return alsoNeeds === undefined ? [access] : [access, alsoNeeds]
 }
 
 /** What a proxy in front forwards as the caller's address is recorded, so it has to be one. */

@@ -61,6 +61,8 @@ export type Route = {
   readonly operationId?: string
   /** Who may call it; a permission: whoever holds that. */
   readonly access: 'public' | 'access_token' | Permission
+  /** What its caller must hold besides, since the answer tells of it. */
+  readonly alsoNeeds?: Permission
   /** The parameters it knows, any other is refused; 'ignored' where jobs' scripts and probes call it. */
   readonly query: Readonly<Record<string, ZodType>> | 'ignored'
   /** Absent where no body is read. */
