@@ -5,7 +5,7 @@ import { COMMON_REFUSALS, type OwnRefusal, refusalsOf } from './openapi-refusals
 import { isRequired, type JsonSchema } from './openapi-schemas.ts'
 import { operationIdOf } from './operation-id.ts'
 import { PROBLEMS, TEXT_TYPE } from './problem.ts'
-import { isAdministration, type Route } from './route.ts'
+import { isAdministration, type Route, takesNoFields } from './route.ts'
 
 const JSON_TYPE = 'application/json'
 const FORM_TYPE = 'application/x-www-form-urlencoded'
@@ -16,11 +16,13 @@ function securityOf(access: Route['access']): Operation['security'] {
   return access === 'access_token' ? [{ accessToken: [] }] : [{ adminToken: [] }, { accessToken: [] }]
 }
 
-function descriptionOf({ access, alsoNeeds, query, isForItself, errorsAs }: Route): string {
+function descriptionOf(route: Route): string {
+  const { access, alsoNeeds, query, isForItself, errorsAs } = route
   return [
     ...(isAdministration(access) ? [permissionText(access, alsoNeeds)] : []),
     ...(isForItself ? ['An access token may ask about itself without it.'] : []),
     ...(errorsAs === 'text' ? ['Unknown fields are ignored.'] : []),
+    ...(takesNoFields(route) ? ['It takes no body.'] : []),
     ...(query === 'ignored' ? ['Parameters are ignored.'] : []),
   ].join(' ')
 }
