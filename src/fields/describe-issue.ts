@@ -99,6 +99,7 @@ function describe(issue: Issue, value: unknown, example: unknown): string {
 function wrongType(expected: string, value: unknown, example: unknown): string {
   if (value === undefined) return 'is required'
   if (expected === 'int' && typeof value === 'number') return 'must be a whole number'
+  if (expected === 'number' && typeof value === 'number') return 'must be a finite number'
   const name = typeNames.get(expected) ?? expected
   if (expected === 'string' && (typeof value === 'number' || typeof value === 'boolean')) {
     return `must be a string, not ${jsonType(value)}: write "${value}" in quotes`

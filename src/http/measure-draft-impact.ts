@@ -13,6 +13,7 @@ export function measureDraftImpactRoute(deps: {
     summary: 'What a draft would have said of the decisions of the last days, beside what was said.',
     operationId: 'measureWorkloadIdentityDraftImpact',
     access: 'claimgate.workloadIdentities.update',
+    alsoNeeds: 'claimgate.decisions.list',
     query: { days: daysParameter },
     answer: impactAnswer,
     refusals: {

@@ -25,6 +25,7 @@ export function measureGuardrailsDraftImpactRoute(deps: {
       'What drafted guardrails would have said of the decisions of the last days, beside what was said.',
     operationId: 'measureGuardrailsDraftImpact',
     access: 'claimgate.guardrails.update',
+    alsoNeeds: 'claimgate.decisions.list',
     query: {
       days: daysParameter,
       identity: z.string().meta({ description: "Only this identity's, by its email; all unless given." }),

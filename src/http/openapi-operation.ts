@@ -5,7 +5,7 @@ import { COMMON_REFUSALS, type OwnRefusal, refusalsOf } from './openapi-refusals
 import { isRequired, type JsonSchema } from './openapi-schemas.ts'
 import { operationIdOf } from './operation-id.ts'
 import { PROBLEMS, TEXT_TYPE } from './problem.ts'
-import { isAdministration, type Route } from './route.ts'
+import { isAdministration, type Route, takesNoFields } from './route.ts'
 
 const JSON_TYPE = 'application/json'
 const FORM_TYPE = 'application/x-www-form-urlencoded'
@@ -16,13 +16,19 @@ function securityOf(access: Route['access']): Operation['security'] {
   return access === 'access_token' ? [{ accessToken: [] }] : [{ adminToken: [] }, { accessToken: [] }]
 }
 
-function descriptionOf({ access, query, isForItself, errorsAs }: Route): string {
+function descriptionOf(route: Route): string {
+  const { access, alsoNeeds, query, isForItself, errorsAs } = route
   return [
-    ...(isAdministration(access) ? [`The permission is \`${access}\`.`] : []),
+    ...(isAdministration(access) ? [permissionText(access, alsoNeeds)] : []),
     ...(isForItself ? ['An access token may ask about itself without it.'] : []),
     ...(errorsAs === 'text' ? ['Unknown fields are ignored.'] : []),
+    ...(takesNoFields(route) ? ['It takes no body.'] : []),
     ...(query === 'ignored' ? ['Parameters are ignored.'] : []),
   ].join(' ')
+}
+
+function permissionText(access: string, alsoNeeds: string | undefined): string {
+  return `The permission is \`${access}\`${alsoNeeds === undefined ? '' : `, and \`${alsoNeeds}\` too`}.`
 }
 
 const PATH_PARAMETERS: Readonly<Record<string, { description: string; schema: JsonSchema }>> = {

@@ -99,9 +99,9 @@ export function refusalsOf(route: Route): ReadonlyMap<number, readonly OwnRefusa
     ...(isAdministration(route.access) ? [403] : []),
     ...(route.path.includes('{') ? [404] : []),
     ...(route.honoursIfMatch ? [409] : []),
-    ...(route.body === undefined ? [] : [413]),
+    ...(route.method === 'GET' ? [] : [413]),
     // A text is told of by 400, as all that is wrong with a request.
-    ...(route.body === undefined || route.errorsAs === 'text' ? [] : [415]),
+    ...(route.method === 'GET' || route.errorsAs === 'text' ? [] : [415]),
     500,
     503,
     ...own.map(({ code }) => PROBLEMS[code].status),

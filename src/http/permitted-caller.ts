@@ -10,7 +10,7 @@ export type PermittedCallerDeps = {
 }
 
 /**
- * Whoever asks, where they hold the permission: in the workspace, or in the one project that the path names by itself or
+ * Whoever asks, where they hold the permissions: in the workspace, or in the one project that the path names by itself or
  * by an identity's email. `onCaller` is told who it is before it is known whether they may. Throws `unauthenticated`, `permission_denied`.
  */
 export async function permittedCaller(
@@ -18,7 +18,7 @@ export async function permittedCaller(
     callers: { findCaller, findProjectOfEmail },
     onCaller,
   }: { callers: PermittedCallerDeps; onCaller: (name: string) => void },
-  permission: Permission,
+  permissions: readonly Permission[],
   authorization: string | undefined,
   params: Readonly<Record<string, string>>,
 ): Promise<Caller> {
@@ -38,11 +38,13 @@ export async function permittedCaller(
     async () => project ?? (email === undefined ? undefined : findProjectOfEmail(email)),
   )
   const { name, inProject } = caller
-  if ((inProject ?? caller).permissions.has(permission)) return caller
+  const held = (inProject ?? caller).permissions
+  const missing = permissions.find((permission) => !held.has(permission))
+  if (missing === undefined) return caller
   const where = inProject === undefined ? '' : ` in projects/${inProject.id}`
   throw new RequestError(
     'permission_denied',
-    `This needs the permission ${permission}, which the roles of ${name} do not give${where}.`,
+    `This needs the permission ${missing}, which the roles of ${name} do not give${where}.`,
   )
 }
 

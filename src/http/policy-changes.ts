@@ -145,6 +145,7 @@ export function planPoliciesRoute<Wanted>(deps: {
     summary: 'Plan: what would change if these identities were to be there, and with keep no others.',
     operationId: 'planPolicies',
     access: 'claimgate.workloadIdentities.evaluate',
+    alsoNeeds: 'claimgate.workloadIdentities.get',
     query: { days: planDaysParameter },
     body: { schema: deps.planBody, limit: BATCH_BODY },
     answer: z.strictObject({

@@ -13,7 +13,18 @@ const BYTES_PER_MEMBER = 10
  * Throws a `RequestError` that says what is wrong with it.
  */
 export async function readJsonBody(request: IncomingMessage, limit: BodyLimit): Promise<JsonValue> {
-  const text = await readText(request, JSON_TYPE, limit)
+  return objectIn(await readText(request, JSON_TYPE, limit), limit)
+}
+
+/** The same where there may be none: then, and where it is empty, it is as one without members. */
+export async function readJsonBodyIfAny(request: IncomingMessage, limit: BodyLimit): Promise<JsonValue> {
+  const bytes = await readBytes(request, limit)
+  if (bytes.length === 0) return {}
+  refuseOtherContent(request, JSON_TYPE)
+  return objectIn(decoded(bytes), limit)
+}
+
+function objectIn(text: string, limit: BodyLimit): JsonValue {
   const parsed = parseJsonStrictly(text, { maxDepth: MAX_DEPTH, maxMembers: limit / BYTES_PER_MEMBER })
   if (!parsed.ok) throw invalidArgument(`The body ${parsed.problem}.`)
   if (typeof parsed.value !== 'object' || parsed.value === null || Array.isArray(parsed.value)) {
@@ -65,7 +76,11 @@ async function readText(
   limit: BodyLimit,
 ): Promise<string> {
   refuseOtherContent(request, type)
-  const text = decodeUtf8(await readBytes(request, limit))
+  return decoded(await readBytes(request, limit))
+}
+
+function decoded(bytes: Uint8Array): string {
+  const text = decodeUtf8(bytes)
   if (text === undefined) throw invalidArgument('The body is not UTF-8.')
   return text
 }

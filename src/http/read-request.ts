@@ -1,13 +1,22 @@
 import { randomUUID } from 'node:crypto'
 import { isIP } from 'node:net'
 import type { Request } from 'express'
+import { z } from 'zod'
 import type { Caller } from '../access/caller.ts'
+import type { Permission } from '../access/permissions.ts'
 import { invalidArgument } from '../errors.ts'
 import { nearestName } from '../fields/nearest-name.ts'
 import { parse, parseParameter } from './parse.ts'
 import { type PermittedCallerDeps, permittedCaller } from './permitted-caller.ts'
-import { readFormBody, readJsonBody } from './read-body.ts'
-import { isAdministration, type Route, type RouteBody, type RouteRequest } from './route.ts'
+import { readFormBody, readJsonBody, readJsonBodyIfAny } from './read-body.ts'
+import {
+  isAdministration,
+  type Route,
+  type RouteBody,
+  type RouteRequest,
+  SMALL_BODY,
+  takesNoFields,
+} from './route.ts'
 
 const MAX_USER_AGENT = 255
 /** Whoever calls what asks for no permission. */
@@ -38,7 +47,7 @@ export async function readRequest(
   const askedForItself = route.isForItself && (await readForItself(route, request, authorization))
   const caller =
     isAdministration(route.access) && askedForItself?.isForItself !== true
-      ? await permittedCaller(context, route.access, authorization, params)
+      ? await permittedCaller(context, permissionsFor(route.access, route), authorization, params)
       : ANYBODY
   if (askedForItself?.problem !== undefined) throw askedForItself.problem
   return {
@@ -51,10 +60,14 @@ export async function readRequest(
     params,
     query: readQuery(route, request),
     ifMatch: readIfMatch(route, request),
-    body: askedForItself?.body ?? (route.body && (await readBody(route.body, request))),
+    body: askedForItself?.body ?? (await readBodyOf(route, request)),
     signal: context.signal,
     note: context.note,
   }
+}
+
+function permissionsFor(access: Permission, { alsoNeeds }: Route): readonly Permission[] {
+  return alsoNeeds === undefined ? [access] : [access, alsoNeeds]
 }
 
 /** What a proxy in front forwards as the caller's address is recorded, so it has to be one. */
@@ -116,6 +129,24 @@ async function readForItself(
   } catch (problem) {
     return { body: undefined, isForItself: false, problem }
   }
+}
+
+async function readBodyOf(route: Route, request: Request): Promise<unknown> {
+  if (route.body !== undefined) return readBody(route.body, request)
+  if (takesNoFields(route)) await refuseFields(route, request)
+  return undefined
+}
+
+const NO_FIELDS = z.strictObject({})
+
+/** What is written in a body that nobody reads is meant, most often what is a parameter of the query. */
+async function refuseFields({ query }: Route, request: Request): Promise<void> {
+  const body = await readJsonBodyIfAny(request, SMALL_BODY)
+  parse(NO_FIELDS, body, ([name]) =>
+    query !== 'ignored' && Object.hasOwn(query, String(name))
+      ? `is not a field here: write it in the query, ?${String(name)}=`
+      : undefined,
+  )
 }
 
 async function readBody(

@@ -61,9 +61,11 @@ export type Route = {
   readonly operationId?: string
   /** Who may call it; a permission: whoever holds that. */
   readonly access: 'public' | 'access_token' | Permission
+  /** What its caller must hold besides, since the answer tells of it. */
+  readonly alsoNeeds?: Permission
   /** The parameters it knows, any other is refused; 'ignored' where jobs' scripts and probes call it. */
   readonly query: Readonly<Record<string, ZodType>> | 'ignored'
-  /** Absent where no body is read. */
+  /** Absent where it has no fields: a body other than `{}` is refused, but for that of a GET, which is not read. */
   readonly body?: RouteBody
   /** What a 200 answers, for the API's description and the tests that hold it to its word. */
   readonly answer: ZodType
@@ -123,6 +125,11 @@ type Output<Schemas> =
 /** Whether a route asks for a permission, which an administrator has. */
 export function isAdministration(access: Route['access']): access is Permission {
   return access !== 'public' && access !== 'access_token'
+}
+
+/** Whether a body may come to a route, but must say nothing. */
+export function takesNoFields({ method, body }: Pick<Route, 'method' | 'body'>): boolean {
+  return body === undefined && method !== 'GET'
 }
 
 /** A route whose handler sees its query and body with the types that their schemas give them. */

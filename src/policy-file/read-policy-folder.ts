@@ -1,4 +1,4 @@
-import { lstatSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { type Dirent, lstatSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { decodeUtf8 } from '../json.ts'
 import { type FileProblem, sortFileProblems } from './file-problem.ts'
@@ -23,6 +23,7 @@ export type PolicyFolder = {
 const MAX_FILE_BYTES = 524_288
 const MAX_FILES = 20_000
 const YAML = /\.ya?ml$/
+const READ = /\.(ya?ml|rego)$/
 
 /**
  * Reads all identities of a folder and of those in it, or of one file; names that begin with a dot are left alone. All
@@ -40,10 +41,12 @@ export function readPolicyFolder(
   const [regoFile, testsFile] = [atRoot(GUARDRAILS_REGO), atRoot(GUARDRAILS_TESTS)]
   const paths = new Set(all.filter((file) => file !== regoFile && file !== testsFile))
   const yamlFiles = [...paths].filter((file) => YAML.test(file))
-  if (yamlFiles.length === 0 && regoFile === undefined) throw new Error(`There is no YAML file in ${path}.`)
+  const linkedFolders = status.isDirectory() ? all.filter((file) => !READ.test(file)) : []
+  if (yamlFiles.length === 0 && regoFile === undefined && linkedFolders.length === 0)
+    throw new Error(`There is no YAML file in ${path}.`)
   if (paths.size > MAX_FILES) throw new Error(`There are more than ${MAX_FILES} files in ${path}.`)
 
-  const problems: FileProblem[] = []
+  const problems = linkedFolders.map((link) => aboutAll(link, 'is a link, and links are not followed'))
   const read = (file: string): string | undefined => {
     const found = readText(file)
     if (!found.ok) problems.push(aboutAll(file, found.problem))
@@ -108,7 +111,10 @@ function findSameEmails(files: readonly PolicyFile[]): readonly FileProblem[] {
   })
 }
 
-/** In the order of their names. A link is among them, so that it is refused: left out, it could be deleted for it. */
+/**
+ * In the order of their names. Links are among them, those to folders too, so that they are refused: what they lead to is
+ * deleted where it is taken to be gone.
+ */
 function listFiles(folder: string): readonly string[] {
   return readdirSync(folder, { withFileTypes: true })
     .filter(({ name }) => !name.startsWith('.') && name !== 'node_modules')
@@ -116,8 +122,13 @@ function listFiles(folder: string): readonly string[] {
     .flatMap((entry) => {
       const path = join(folder, entry.name)
       if (entry.isDirectory()) return listFiles(path)
-      return /\.(ya?ml|rego)$/.test(entry.name) ? [path] : []
+      return READ.test(entry.name) || mayBeLinkedFolder(entry, path) ? [path] : []
     })
+}
+
+/** One that leads nowhere may have led to a folder. */
+function mayBeLinkedFolder(entry: Dirent, path: string): boolean {
+  return entry.isSymbolicLink() && statSync(path, { throwIfNoEntry: false })?.isFile() !== true
 }
 
 function withConditions(file: string): readonly string[] {

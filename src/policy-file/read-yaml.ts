@@ -65,6 +65,7 @@ export function readYaml(text: string): ReadYaml {
   if (second !== undefined) {
     problems.push({ path: [], message: 'a file holds one document', place: placeAt(second.range[0]) })
   }
+  problems.push(...directiveProblems(document))
   if (problems.length > 0) return refused(problems)
   const walk = walkDocument(document.contents as Node | null, placeAt)
   return walk.problems.length > 0 ? refused(walk.problems) : { ok: true, file: walk.file }
@@ -82,6 +83,19 @@ function syntaxProblems(document: Document.Parsed, placeAt: (offset: number) => 
     message: describeSyntax(message),
     place: placeAt(pos[0]),
   }))
+}
+
+/** Other readers would read the file by them. */
+function directiveProblems({ directives: { yaml, tags } }: Document.Parsed): readonly YamlProblem[] {
+  const place = { line: 1, column: 1 }
+  return [
+    ...(yaml.version === '1.2'
+      ? []
+      : [{ path: [], message: `YAML ${yaml.version} is not read: it is 1.2`, place }]),
+    ...(Object.keys(tags).length === 1
+      ? []
+      : [{ path: [], message: 'the directive %TAG is not read', place }]),
+  ]
 }
 
 /** The parser's own words in one line; what it says of itself where a file nests beyond its stack is the file's fault. */
@@ -107,9 +121,7 @@ function walkDocument(root: Node | null, placeAt: (offset: number) => Place) {
     if (isAlias(node)) return add(path, 'aliases are not read: write it out', place)
     if (node === null) return null
     if (node.anchor !== undefined) add(path, `the anchor ${shownText(node.anchor)} is not read`, place)
-    if (node.tag?.startsWith('!')) {
-      add(path, `the tag ${shownText(node.tag)} is not read`, place)
-    }
+    if (node.tag !== undefined) add(path, tagText(node.tag), place)
     if (isMap(node)) return readMap(node, path, place)
     if (isSeq(node))
       return node.items.map((item, index) => readNode(item as Node | null, [...path, index], place))
@@ -129,6 +141,7 @@ function walkDocument(root: Node | null, placeAt: (offset: number) => Place) {
       const first = seen.get(name)
       if (first !== undefined) add([...path, name], `stands here twice, first in line ${first.line}`, place)
       seen.set(name, place)
+      if (pair.key?.tag !== undefined) add([...path, name], tagText(pair.key.tag), place)
       if (name === '<<') add([...path, name], 'merge keys are not read: write it out', place)
       members.push([name, readNode(pair.value, [...path, name], place)])
       names.set(keyOf([...path, name]), place)
@@ -148,6 +161,11 @@ function walkDocument(root: Node | null, placeAt: (offset: number) => Place) {
     sourceOf: (path) => places.get(keyOf(path))?.source,
   }
   return { problems, file }
+}
+
+/** The library resolves `!!str`, however it is written; a node without a tag has none. */
+function tagText(tag: string): string {
+  return `the tag ${shownText(tag.replace(/^tag:yaml\.org,2002:/, '!!'))} is not read`
 }
 
 function keyOf(path: Path): string {

@@ -15,6 +15,7 @@ import {
   INITIAL_PAGES,
   MAXIMUM_PAGES,
   partAt,
+  ROOMY_PAGES,
   STATE_AT_GUARDRAILS,
   STATE_DEADLINE,
   STATE_ID,
@@ -28,7 +29,10 @@ import { decompressCode } from './policy-code.ts'
 import type { Verdict } from './verdict.ts'
 
 /** Node has it; only the types of browsers declare it. */
-declare const WebAssembly: { readonly Module: new (bytes: Uint8Array<ArrayBuffer>) => WasmModule }
+declare const WebAssembly: {
+  readonly Module: new (bytes: Uint8Array<ArrayBuffer>) => WasmModule
+  readonly LinkError: new () => Error
+}
 type WasmModule = { readonly [Symbol.toStringTag]: string }
 type LoadedPolicy = Awaited<ReturnType<typeof loadPolicy>>
 type Asked = Extract<WorkerCommand, { readonly kind: 'evaluate' }>
@@ -197,7 +201,17 @@ async function instantiate(policy: HeldPolicy): Promise<void> {
     // The module has a copy. Left to the garbage collector they make it look for garbage sooner.
     bytes.buffer.transfer(0)
   }
-  policy.instance = await loadPolicy(policy.code, { initial: INITIAL_PAGES, maximum: MAXIMUM_PAGES })
+  policy.instance = await loadWithRoom(policy.code)
+}
+
+/** How much its constants need is in the module, where only its compiler reads it. */
+async function loadWithRoom(code: WasmModule): Promise<LoadedPolicy> {
+  try {
+    return await loadPolicy(code, { initial: INITIAL_PAGES, maximum: MAXIMUM_PAGES })
+  } catch (error) {
+    if (!(error instanceof WebAssembly.LinkError)) throw error
+    return loadPolicy(code, { initial: ROOMY_PAGES, maximum: MAXIMUM_PAGES })
+  }
 }
 
 /** In bytes opa-wasm's fast path takes the input as it is. */

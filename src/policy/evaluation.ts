@@ -96,5 +96,7 @@ export function partAt(state: BigInt64Array): Pick<FailedEvaluation, 'isOfGuardr
  * counts all of it when it decides how soon to look for garbage.
  */
 export const INITIAL_PAGES = 4
+/** What it begins with where its constants need more than that: those of all Rego that is compiled fit. */
+export const ROOMY_PAGES = 16
 export const MAXIMUM_PAGES = 256
 export const PAGE_BYTES = 65_536

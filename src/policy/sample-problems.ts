@@ -1,5 +1,5 @@
 import type { AuthoredKind, Requirement } from './check-module.ts'
-import type { EvaluationResult } from './evaluation.ts'
+import { type EvaluationResult, PAGE_BYTES, ROOMY_PAGES } from './evaluation.ts'
 import type { PolicyProblem } from './policy-problem.ts'
 import { hintFor } from './problem-hints.ts'
 import type { Verdict } from './verdict.ts'
@@ -9,6 +9,7 @@ export function sampleProblem(
   { reason, cause }: Extract<EvaluationResult, { ok: false }>,
   file: string,
 ): PolicyProblem {
+  if (TOO_LARGE.test(cause)) return tooLarge(file)
   const [, at = file, row = '1', column = '1', said = cause] =
     /^(?:\w+: )?(?:\.\/)?(\S+\.rego):(\d+):(\d+): (.*)$/s.exec(cause) ?? []
   const message = `A sample makes the policy fail: ${said}`
@@ -20,6 +21,20 @@ export function sampleProblem(
     file: at,
     row: Number(row),
     column: Number(column),
+  }
+}
+
+/** V8's words for a module that asks for more memory than it is given. */
+const TOO_LARGE = /^LinkError: .*memory import has \d+ pages which is smaller/
+
+function tooLarge(file: string): PolicyProblem {
+  return {
+    code: 'policy_too_large',
+    message: `The policy's constants need more memory than a policy begins with (${(ROOMY_PAGES * PAGE_BYTES) / 1024} KiB).`,
+    hint: 'Compare with fewer or shorter texts: with what they have in common, or in several identities.',
+    file,
+    row: 1,
+    column: 1,
   }
 }
 

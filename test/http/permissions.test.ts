@@ -110,6 +110,41 @@ for (const kind of ONE_DATABASE) {
       })
     }
 
+    describe('a call that tells of what others have asks for both permissions:', () => {
+      for (const [call, permission, alsoNeeds] of [
+        [
+          'POST /v1/workloadIdentities/{email}/draft:impact',
+          'claimgate.workloadIdentities.update',
+          'claimgate.decisions.list',
+        ],
+        ['POST /v1/guardrails/draft:impact', 'claimgate.guardrails.update', 'claimgate.decisions.list'],
+        [
+          'POST /v1/workspaces/default:planPolicies',
+          'claimgate.workloadIdentities.evaluate',
+          'claimgate.workloadIdentities.get',
+        ],
+      ] as const) {
+        test(call, async () => {
+          const described = calls.find(({ method, path }) => `${method} ${path}` === call)
+          assert.ok(described)
+          const holding = async (...permissions: readonly string[]) => {
+            const roleId = newId()
+            await world.admin('POST', `/v1/roles?roleId=${roleId}`, { permissions })
+            return send(await holderOf(`roles/${roleId}`), described)
+          }
+
+          assert.deepEqual([described.permission, described.alsoNeeds], [permission, alsoNeeds])
+          assertForbidden(await holding(permission), { ...described, permission: alsoNeeds })
+          assertForbidden(await holding(alsoNeeds), described)
+          assert.notEqual((await holding(permission, alsoNeeds)).status, 403)
+        })
+      }
+
+      test('and no other does', () => {
+        assert.equal(calls.filter(({ alsoNeeds }) => alsoNeeds !== '').length, 3)
+      })
+    })
+
     describe('a token that administers stops doing so at once where', () => {
       const LOSSES: readonly (readonly [string, (email: string) => Promise<unknown>])[] = [
         ['its identity is disabled', (email) => change(email, { state: 'DISABLED' })],

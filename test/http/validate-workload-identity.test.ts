@@ -284,6 +284,23 @@ for (const kind of ONE_DATABASE) {
       }
     })
 
+    test('refuses claims that would not be kept as they are, by name, as stored tests do', async () => {
+      const path = `/v1/workloadIdentities/${await world.createIdentity([RULE])}:evaluate`
+      const send = (claims: string) =>
+        world.request('POST', path, {
+          raw: `{"claims": ${claims}}`,
+          headers: { authorization: `Bearer ${world.adminToken}` },
+        })
+
+      for (const [claims, message] of [
+        ['{"a":{"__proto__":1}}', 'claims.a.__proto__ is no name of a claim.'],
+        ['{"__proto__":1}', 'claims.__proto__ is no name of a claim.'],
+        ['{"a":[1,1e999]}', 'claims.a[1] is a number that is too large.'],
+      ] as const) {
+        assertProblem(await send(claims), 400, 3, message)
+      }
+    })
+
     test('of a personal claim sees it only where it is recorded', async () => {
       const of = await world.createIdentity([{ ...RULE, claims: { user_login: ['sample-user'] } }])
 

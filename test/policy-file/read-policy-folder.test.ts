@@ -119,6 +119,73 @@ describe('a mistake is told with file, line, column and field', () => {
     ['a merge', 'title: Deploy', '<<: {title: Deploy}', "deploy.yaml:2:1: ['<<']: merge keys are not read"],
     ['a tag', 'title: Deploy', 'title: !env Deploy', 'deploy.yaml:2:8: unresolved tag: !env'],
     [
+      'a tag of YAML itself',
+      'title: Deploy',
+      'title: !!str Deploy',
+      "deploy.yaml:2:14: title: the tag '!!str' is not read",
+    ],
+    [
+      'a tag in full',
+      'title: Deploy',
+      'title: !<tag:yaml.org,2002:str> Deploy',
+      "deploy.yaml:2:33: title: the tag '!!str' is not read",
+    ],
+    [
+      'a tag that says nothing',
+      'title: Deploy',
+      'title: ! Deploy',
+      "deploy.yaml:2:10: title: the tag '!' is not read",
+    ],
+    [
+      'a tag without a value',
+      'title: Deploy',
+      'title: !!null',
+      "deploy.yaml:2:14: title: the tag '!!null' is not read",
+    ],
+    [
+      'a tag of a name',
+      'title: Deploy',
+      '!!str title: Deploy',
+      "deploy.yaml:2:7: title: the tag '!!str' is not read",
+    ],
+    [
+      'a tag of a name in a rule',
+      '    group: acme',
+      '    !!str group: acme',
+      "deploy.yaml:7:11: rules[0].group: the tag '!!str' is not read",
+    ],
+    [
+      'a tag of a list',
+      'roles: [',
+      'roles: !!seq [',
+      "deploy.yaml:11:18: rules[0].roles: the tag '!!seq' is not read",
+    ],
+    ['a tag of the whole', 'id: deploy', '!!map\nid: deploy', "deploy.yaml:2:1: the tag '!!map' is not read"],
+    [
+      'a tag of the author’s',
+      'id: deploy',
+      '%TAG !t! tag:yaml.org,2002:\n---\nid: !t!str deploy',
+      'deploy.yaml:1:1: the directive %TAG is not read',
+    ],
+    [
+      'an older YAML',
+      'id: deploy',
+      '%YAML 1.1\n---\nid: deploy',
+      'deploy.yaml:1:1: YAML 1.1 is not read: it is 1.2',
+    ],
+    [
+      'a number without end',
+      'title: Deploy',
+      'tokenLifetimeSeconds: .inf',
+      'deploy.yaml:2:23: tokenLifetimeSeconds: must be a finite number',
+    ],
+    [
+      'a number that is none',
+      'title: Deploy',
+      'tokenLifetimeSeconds: .nan',
+      'deploy.yaml:2:23: tokenLifetimeSeconds: must be a finite number',
+    ],
+    [
       'a second document',
       'title: Deploy',
       '---\ntitle: Deploy',
@@ -221,6 +288,31 @@ test('conditions without an identity, links, files that are too large or no text
     'latin.yaml:1:1: is not UTF-8',
     'link.yaml:1:1: is no regular file, and links are not followed',
   ])
+})
+
+test('a link to a folder, or to nothing, is told of at every depth, and one to another file left alone', () => {
+  const elsewhere = mkdtempSync(join(tmpdir(), 'elsewhere-'))
+  try {
+    write({ 'team/a.yaml': GOOD, 'README.md': '# ours' })
+    writeFileSync(join(elsewhere, 'b.yaml'), GOOD)
+    symlinkSync(elsewhere, join(folder, 'teams'))
+    symlinkSync(elsewhere, join(folder, 'team/more.yaml'))
+    symlinkSync(join(folder, 'nothing'), join(folder, 'team/gone'))
+    symlinkSync(folder, join(folder, 'team/loop'))
+    symlinkSync(join(folder, 'README.md'), join(folder, 'READ'))
+    symlinkSync(elsewhere, join(folder, '.hidden'))
+
+    assert.deepEqual(problems(), [
+      'team/gone:1:1: is a link, and links are not followed',
+      'team/loop:1:1: is a link, and links are not followed',
+      'team/more.yaml:1:1: is no regular file, and links are not followed',
+      'teams:1:1: is a link, and links are not followed',
+    ])
+    rmSync(join(folder, 'team'), { recursive: true })
+    assert.deepEqual(problems(), ['teams:1:1: is a link, and links are not followed'])
+  } finally {
+    rmSync(elsewhere, { recursive: true })
+  }
 })
 
 test('a path where nothing is says so', () => {

@@ -31,6 +31,9 @@ before(async () => {
     memory: verdict(
       'count([[x, y] | some x in numbers.range(1, 9999); some y in numbers.range(1, 9999)]) == 1',
     ),
+    'large constants': verdict(
+      `input.claims.ref in {${Array.from({ length: 2 }, (_, n) => `"${String(n).padEnd(120_000, 'x')}"`)}}`,
+    ),
     grows: verdict('count([x | some x in numbers.range(1, 60000)]) == 1'),
     conflict:
       'package claimgate\n\nx := 1 if input.claims\n\nx := 2 if input.claims.ref == "throw"\n\nverdict := {"allow": x == 3, "rules": [], "conditions": [], "roles": []}',
@@ -69,6 +72,13 @@ describe('what a policy says comes out', () => {
     const said: Verdict = JSON.parse(verdictText)
     assert.equal(said.allow, true)
     assert.deepEqual(said.guardrails, [])
+  })
+
+  test('of one whose constants need more memory than others begin with', async () => {
+    const [result] = await evaluateAll({}, [['large constants', inputWith()]])
+
+    assert.ok(result?.ok)
+    assert.equal(result.denial, 'condition_not_met')
   })
 
   test('a group that is met is told apart from one that is not', async () => {

@@ -149,4 +149,29 @@ describe('a policy that does not stand the trial is refused with its problem', (
       assert.equal(problems[0]?.file, 'rules.rego')
     })
   }
+
+  test('its constants need more memory than any policy begins with', async () => {
+    const wasm = Uint8Array.of(...WASM_HEAD, ...importOfMemory(17))
+    const other = { ...compiler, compile: async () => ({ ok: true as const, wasm, requirements: [] }) }
+    const prepareOther = createPreparePolicy({
+      compiler: other,
+      policies: { has: async () => false },
+      smokeRun,
+    })
+
+    await assert.rejects(prepareOther(source(ruleWith())), {
+      message:
+        "workloadIdentityConfig.rules do not make a policy: rules.rego:1:1: The policy's constants need more memory than a policy begins with (1024 KiB).",
+    })
+  })
 })
+
+/** How every module begins: its name and version 1. */
+const WASM_HEAD = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]
+
+/** WebAssembly's section of imports with `env.memory` alone, of at least so many pages, which are fewer than 128. */
+function importOfMemory(pages: number): readonly number[] {
+  const named = (name: string) => [name.length, ...Buffer.from(name)]
+  const content = [1, ...named('env'), ...named('memory'), 2, 0, pages]
+  return [2, content.length, ...content]
+}

@@ -3,18 +3,23 @@ import { assertProblem } from './answers.ts'
 import { assertOAuthError } from './oauth.ts'
 import type { Answer, World } from './world.ts'
 
-/** A call as the API's description has it; `permission` is '' where it asks for none. */
-export type DescribedCall = { readonly method: string; readonly path: string; readonly permission: string }
+/** A call as the API's description has it; `permission` is '' where it asks for none, `alsoNeeds` where for no other. */
+export type DescribedCall = {
+  readonly method: string
+  readonly path: string
+  readonly permission: string
+  readonly alsoNeeds: string
+}
 
 export async function describedCalls(world: World): Promise<readonly DescribedCall[]> {
   const { paths } = (await world.request('GET', '/openapi.json')).json
   return Object.entries(paths as Record<string, Record<string, { description?: string }>>).flatMap(
     ([path, operations]) =>
-      Object.entries(operations).map(([method, { description = '' }]) => ({
-        method: method.toUpperCase(),
-        path,
-        permission: /The permission is `([\w.]+)`/.exec(description)?.[1] ?? '',
-      })),
+      Object.entries(operations).map(([method, { description = '' }]) => {
+        const [, permission = '', alsoNeeds = ''] =
+          /The permission is `([\w.]+)`(?:, and `([\w.]+)` too)?\./.exec(description) ?? []
+        return { method: method.toUpperCase(), path, permission, alsoNeeds }
+      }),
   )
 }
 

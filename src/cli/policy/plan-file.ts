@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { fieldPath } from '../../fields/field-path.ts'
 import { readFields } from '../../fields/read-fields.ts'
+import { decodeUtf8, type JsonValue, parseJsonStrictly } from '../../json.ts'
 
 const content = z.record(z.string(), z.unknown())
 
@@ -103,12 +104,29 @@ export type Changes = {
 export type Plan = Changes & { readonly url: string }
 
 export function writtenPlan({ url, changes, guardrails }: Plan): string {
-  return `${JSON.stringify({ version: 1, url, changes, guardrails }, null, 2)}\n`
+  // An explanation that was cut may end in half a surrogate pair, which is not read again.
+  const wellFormed = (_name: string, value: unknown) =>
+    typeof value === 'string' ? value.toWellFormed() : value
+  return `${JSON.stringify({ version: 1, url, changes, guardrails }, wellFormed, 2)}\n`
 }
 
 /** Throws a sentence where the file is no plan. */
 export function readPlan(file: string): Plan {
-  const read = readFields(planFile, JSON.parse(readFileSync(file, 'utf8')))
+  const read = readFields(planFile, readStrictJson(file))
   if (read.ok) return read.value
-  throw new Error(`${file} is no plan: ${fieldPath(read.problem.path)} ${read.problem.message}.`)
+  throw new Error(`${file} is no plan: ${fieldPath(read.problem.path) || 'it'} ${read.problem.message}.`)
+}
+
+/** Deeper than the body of a request may be, whose identities it holds. */
+const LIMITS = { maxDepth: 64, maxMembers: Number.POSITIVE_INFINITY }
+
+/** What is reviewed is what is applied: of a member that stands twice another reader would see the first. */
+function readStrictJson(file: string): JsonValue {
+  const text = decodeUtf8(readFileSync(file))
+  if (text === undefined) throw new Error(`${file} is no plan: it is not UTF-8.`)
+  if (text.trim() === '') throw new Error(`${file} is no plan: it is empty.`)
+  if (text.startsWith('\uFEFF')) throw new Error(`${file} is no plan: it begins with a byte order mark.`)
+  const parsed = parseJsonStrictly(text, LIMITS)
+  if (!parsed.ok) throw new Error(`${file} is no plan: it ${parsed.problem}.`)
+  return parsed.value
 }
