@@ -4,6 +4,7 @@ import { isJsonObject, type JsonObject, type JsonValue } from '../json.ts'
 import { absenceProblems, readsClaims } from './check-absence.ts'
 import { bareClaimProblems } from './check-bare-claims.ts'
 import { patternProblems } from './check-patterns.ts'
+import { wholeClaimsProblems } from './check-whole-claims.ts'
 import type { PolicyProblem } from './policy-problem.ts'
 import {
   isShallow,
@@ -41,6 +42,7 @@ type Report = (
 type Met = { readonly code: string | undefined; readonly rule: JsonObject; readonly place: Place }
 
 const MAX_PROBLEMS = 20
+const MAX_TEMPLATES = 5 // each more takes the compiler two and a half times as long: seconds at 14
 const MAX_NODES = 30_000 // looked at some ten times, on the thread that serves: 100 ms
 const MAX_REQUIREMENTS = 50 // each is told in every decision
 const MAX_MESSAGE = 300 // one sentence in a job's log
@@ -67,6 +69,14 @@ export function checkModule(
     })
     return { problems, requirements: [] }
   }
+  if (templateDepth(tree) > MAX_TEMPLATES) {
+    report(TOP, {
+      code: 'nested_too_deeply',
+      message: `There are more than ${MAX_TEMPLATES} templates in one another.`,
+      hint: 'Put texts together with concat, or in rules of their own.',
+    })
+    return { problems, requirements: [] }
+  }
   if (isLarge(tree)) {
     report(TOP, {
       code: 'module_too_large',
@@ -87,6 +97,7 @@ export function checkModule(
   const found = [
     ...problems,
     ...absenceProblems(tree, kind, alwaysThere),
+    ...wholeClaimsProblems(tree, kind),
     ...bareClaimProblems(tree, kind),
     ...patternProblems(tree, kind),
   ]
@@ -101,6 +112,13 @@ export function checkModule(
         .every(({ rule }) => claimReaders.has(rule)),
     })),
   }
+}
+
+/** How many templates stand in one another. */
+function templateDepth(value: JsonValue): number {
+  if (typeof value !== 'object' || value === null) return 0
+  const inner = Object.values(value).reduce<number>((most, part) => Math.max(most, templateDepth(part)), 0)
+  return isJsonObject(value) && value.type === 'templatestring' ? inner + 1 : inner
 }
 
 function isLarge(tree: JsonObject): boolean {
