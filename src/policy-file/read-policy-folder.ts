@@ -23,7 +23,8 @@ export type PolicyFolder = {
 const MAX_FILE_BYTES = 524_288
 const MAX_FILES = 20_000
 const YAML = /\.ya?ml$/
-const READ = /\.(ya?ml|rego)$/
+const REGO = /\.rego$/
+const READ = /\.(ya?ml|rego)$/i
 
 /**
  * Reads all identities of a folder and of those in it, or of one file; names that begin with a dot are left alone. All
@@ -80,7 +81,11 @@ export function readPolicyFolder(
   })
   const stems = new Set(yamlFiles.map((file) => file.replace(YAML, '')))
   for (const file of paths) {
-    const stem = file.replace(/\.rego$/, '')
+    // Left out in silence an identity could be deleted for it, or lose its conditions.
+    if (READ.test(file) && !YAML.test(file) && !REGO.test(file)) {
+      problems.push(aboutAll(file, 'must end in small letters: .yaml, .yml or .rego'))
+    }
+    const stem = file.replace(REGO, '')
     if (stem !== file && !stems.has(stem)) {
       problems.push(aboutAll(file, `belongs to no identity: there is no ${stem}.yaml`))
     }

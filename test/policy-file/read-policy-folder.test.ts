@@ -290,6 +290,17 @@ test('conditions without an identity, links, files that are too large or no text
   ])
 })
 
+test('files whose names end in capitals are told of, as they would be left out', () => {
+  write({ 'a.yaml': GOOD, 'a.REGO': 'package claimgate.conditions', 'b.YAML': GOOD, 'c.Yml': GOOD })
+
+  assert.deepEqual(
+    problems(),
+    ['a.REGO', 'b.YAML', 'c.Yml'].map(
+      (file) => `${file}:1:1: must end in small letters: .yaml, .yml or .rego`,
+    ),
+  )
+})
+
 test('a link to a folder, or to nothing, is told of at every depth, and one to another file left alone', () => {
   const elsewhere = mkdtempSync(join(tmpdir(), 'elsewhere-'))
   try {
