@@ -1,7 +1,20 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '../json.ts'
 import type { PolicyProblem } from './policy-problem.ts'
 import { reached } from './reached.ts'
-import { callOf, claimOf, listAt, nodesOf, refTerms, ruleName, ruleUsed, TOP, usesOf } from './rego-tree.ts'
+import {
+  argumentName,
+  callOf,
+  claimOf,
+  listAt,
+  localName,
+  nodesOf,
+  ownName,
+  refTerms,
+  ruleName,
+  ruleUsed,
+  TOP,
+  usesOf,
+} from './rego-tree.ts'
 
 /** Built-in functions that make a text, a number or a list of what they are given, and nothing that is false. */
 const NEVER_FALSE = [
@@ -123,18 +136,4 @@ function valuesOf(term: JsonValue | undefined, scope: string): readonly string[]
   if (use === undefined) return []
   if (use.name === 'input') return claimOf(use) === undefined ? [] : [CLAIMS]
   return [ruleUsed(use), localName(use.name, scope)]
-}
-
-/** A variable's in its rule; no rule's name has a space. */
-function localName(variable: string, scope: string): string {
-  return `${scope} ${variable}`
-}
-
-function argumentName(called: string, index: number): string {
-  return `${called}(${index})`
-}
-
-/** Of a function of the module, which may be called by its whole path. */
-function ownName(called: string): string {
-  return called.replace(/^data\.claimgate\.\w+\./, '')
 }

@@ -1,6 +1,18 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '../json.ts'
 import type { PolicyProblem } from './policy-problem.ts'
-import { callOf, listAt, nodesOf, refTerms, ruleName, TOP, textOf } from './rego-tree.ts'
+import { reached } from './reached.ts'
+import {
+  argumentName,
+  callOf,
+  listAt,
+  localName,
+  nodesOf,
+  ownName,
+  refTerms,
+  ruleName,
+  TOP,
+  textOf,
+} from './rego-tree.ts'
 
 /** Functions that say nothing of what the claims lack; those that give a value instead are found as such. */
 const HARMLESS = ['assign', 'eq', 'is_object']
@@ -17,7 +29,7 @@ export function wholeClaimsProblems(tree: JsonObject, kind: string): readonly Po
   const functions = new Set(rules.map(({ rule }) => ruleName(rule)))
   const names = namesOfAll(rules, functions)
   return rules.flatMap(({ rule, scope }) => {
-    const isAll = (term: JsonValue | undefined) => standsForAll(term, scope, names)
+    const isAll = (term: JsonValue | undefined) => names.has(nameOf(term, scope) ?? '')
     const declared = new Set([...nodesOf(rule, TOP)].flatMap(({ node }) => listAt(node, 'symbols')))
     return [...nodesOf(rule, TOP)].flatMap(({ node, place }) => {
       const call = callOf(node)
@@ -38,54 +50,51 @@ export function wholeClaimsProblems(tree: JsonObject, kind: string): readonly Po
 
 type Scoped = { readonly rule: JsonObject; readonly scope: string }
 
+/** What stands for all claims, as a name among those of variables. */
+const ALL = 'input.claims'
+
 /** The variables, each in its rule, and the arguments of own functions that stand for all claims. */
 function namesOfAll(rules: readonly Scoped[], functions: ReadonlySet<string>): ReadonlySet<string> {
-  const names = new Set<string>()
-  for (let before = -1; before < names.size; ) {
-    before = names.size
-    for (const { rule, scope } of rules) {
-      const head = isJsonObject(rule.head) ? rule.head : {}
-      for (const [index, argument] of listAt(head, 'args').entries()) {
-        const variable = textOf(argument, 'var')
-        if (names.has(argumentName(ruleName(rule), index))) names.add(localName(variable ?? '', scope))
-      }
-      for (const { node } of nodesOf(rule, TOP)) {
-        const { name = '', parts = [] } = callOf(node) ?? {}
-        const isAssigned = name === 'assign' || name === 'eq'
-        for (const [index, part] of parts.entries()) {
-          if (!standsForAll(part, scope, names)) continue
-          const variable = isAssigned ? textOf(parts[1 - index], 'var') : undefined
-          if (variable !== undefined) names.add(localName(variable, scope))
-          if (functions.has(ownName(name))) names.add(argumentName(ownName(name), index))
-        }
-      }
-    }
-  }
-  return names
+  const handovers = Map.groupBy(
+    rules.flatMap((scoped) => [...handoversIn(scoped, functions)]),
+    ({ from }) => from,
+  )
+  return reached([ALL], (name) => handovers.get(name)?.map(({ to }) => to) ?? [])
 }
 
-function standsForAll(term: JsonValue | undefined, scope: string, names: ReadonlySet<string>): boolean {
-  if (!isJsonObject(term)) return false
+/** Where one name gets what another stands for. */
+function* handoversIn(
+  { rule, scope }: Scoped,
+  functions: ReadonlySet<string>,
+): Generator<{ readonly from: string; readonly to: string }> {
+  const head = isJsonObject(rule.head) ? rule.head : {}
+  for (const [index, argument] of listAt(head, 'args').entries()) {
+    const to = nameOf(argument, scope)
+    if (to !== undefined) yield { from: argumentName(ruleName(rule), index), to }
+  }
+  for (const { node } of nodesOf(rule, TOP)) {
+    const { name = '', parts = [] } = callOf(node) ?? {}
+    for (const [index, part] of parts.entries()) {
+      const from = nameOf(part, scope)
+      if (from === undefined) continue
+      const other = name === 'assign' || name === 'eq' ? nameOf(parts[1 - index], scope) : undefined
+      if (other !== undefined) yield { from, to: other }
+      if (functions.has(ownName(name))) yield { from, to: argumentName(ownName(name), index) }
+    }
+  }
+}
+
+/** Of a variable, or of all claims; undefined for any other term. */
+function nameOf(term: JsonValue | undefined, scope: string): string | undefined {
+  if (!isJsonObject(term)) return undefined
   const variable = textOf(term, 'var')
-  if (variable !== undefined) return variable === 'input' || names.has(localName(variable, scope))
+  if (variable !== undefined) return variable === 'input' ? ALL : localName(variable, scope)
   const [head, part, ...more] = refTerms(term) ?? []
-  return textOf(head, 'var') === 'input' && more.length === 0 && (part === undefined || mayBeClaims(part))
+  const isAll =
+    textOf(head, 'var') === 'input' && more.length === 0 && (part === undefined || mayBeClaims(part))
+  return isAll ? ALL : undefined
 }
 
 function mayBeClaims(part: JsonObject): boolean {
   return part.type !== 'string' || textOf(part, 'string') === 'claims'
-}
-
-/** A variable's in its rule; no rule's name has a space. */
-function localName(variable: string, scope: string): string {
-  return `${scope} ${variable}`
-}
-
-function argumentName(called: string, index: number): string {
-  return `${called}(${index})`
-}
-
-/** Of a function of the module, which may be called by its whole path. */
-function ownName(called: string): string {
-  return called.replace(/^data\.claimgate\.\w+\./, '')
 }

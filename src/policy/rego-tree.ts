@@ -120,6 +120,21 @@ export function ruleUsed({ name, path }: RegoUse): string {
   return name === 'data' ? (textOf(path[2], 'string') ?? '') : name
 }
 
+/** A variable by a name that only its rule has: no rule's own has a space. */
+export function localName(variable: string, scope: string): string {
+  return `${scope} ${variable}`
+}
+
+/** What a function is given at a place, by a name that only it has. */
+export function argumentName(called: string, index: number): string {
+  return `${called}(${index})`
+}
+
+/** The name of a function of the module, which may be called by its whole path. */
+export function ownName(called: string): string {
+  return called.replace(/^data\.claimgate\.\w+\./, '')
+}
+
 function isList(value: JsonValue | undefined): value is readonly JsonValue[] {
   return Array.isArray(value)
 }
