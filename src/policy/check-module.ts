@@ -35,6 +35,11 @@ export type CheckedModule = {
   readonly requirements: readonly Requirement[]
 }
 
+type ModuleOptions = {
+  readonly kind: AuthoredKind
+  readonly alwaysThere: ReadonlySet<string>
+  readonly builtins: ReadonlySet<string>
+}
 type Report = (
   place: Place,
   problem: { readonly code: string; readonly message: string; readonly hint: string },
@@ -51,12 +56,9 @@ const CODE = /^[A-Za-z][A-Za-z0-9_.:-]{0,62}$/
 /**
  * Looks through the syntax tree of such a module before anything else reads it: it is of its own package alone, what it
  * requires is a literal, and nothing in it holds because a claim is absent. So it can only take away.
- * `alwaysThere` are the claims that every token has.
+ * `alwaysThere` are the claims that every token has, `builtins` the functions that there are.
  */
-export function checkModule(
-  tree: unknown,
-  { kind, alwaysThere }: { readonly kind: AuthoredKind; readonly alwaysThere: ReadonlySet<string> },
-): CheckedModule {
+export function checkModule(tree: unknown, { kind, alwaysThere, builtins }: ModuleOptions): CheckedModule {
   const problems: PolicyProblem[] = []
   const report: Report = ({ row, column }, problem) => {
     problems.push({ ...problem, file: `${kind}.rego`, row, column })
@@ -97,7 +99,7 @@ export function checkModule(
   const found = [
     ...problems,
     ...absenceProblems(tree, kind, alwaysThere),
-    ...wholeClaimsProblems(tree, kind),
+    ...wholeClaimsProblems(tree, kind, builtins),
     ...bareClaimProblems(tree, kind),
     ...patternProblems(tree, kind),
   ]

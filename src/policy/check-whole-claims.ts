@@ -24,7 +24,11 @@ const MEMBER = /^internal\.member_/
  * what is not among them, so that a condition could hold because a claim is absent. Under another name, and as the
  * argument of the module's own functions, they are followed.
  */
-export function wholeClaimsProblems(tree: JsonObject, kind: string): readonly PolicyProblem[] {
+export function wholeClaimsProblems(
+  tree: JsonObject,
+  kind: string,
+  builtins: ReadonlySet<string>,
+): readonly PolicyProblem[] {
   const rules = listAt(tree, 'rules').map((rule, index) => ({ rule, scope: String(index) }))
   const functions = new Set(rules.map(({ rule }) => ruleName(rule)))
   const names = namesOfAll(rules, functions)
@@ -36,7 +40,9 @@ export function wholeClaimsProblems(tree: JsonObject, kind: string): readonly Po
       const isTaken = isAll(node.domain) || call?.parts.some(isAll)
       if (!isTaken || declared.has(node)) return []
       const name = call?.name ?? 'every'
-      if (HARMLESS.includes(name) || GIVING_A_VALUE.test(name) || functions.has(ownName(name))) return []
+      // What is no function at all the compiler tells.
+      if (call !== undefined && !builtins.has(name)) return []
+      if (HARMLESS.includes(name) || GIVING_A_VALUE.test(name)) return []
       return {
         code: 'all_claims',
         message: `${MEMBER.test(name) ? 'in' : name} looks at all claims at once, and so also at which of them are absent.`,

@@ -47,6 +47,9 @@ export type PolicyCompiler = {
   compile(policy: PolicyModules): Promise<CompiledPolicy>
 }
 
+/** As OPA writes them, with more than is read here. */
+type Capabilities = { readonly builtins: readonly { readonly name: string }[] }
+
 const STARS_PATH = 'claimgate/stars.rego'
 const CONDITIONS_PATH = 'conditions.rego'
 const GUARDRAILS_PATH = 'claimgate/guardrails_verdict.rego'
@@ -58,9 +61,9 @@ export async function createPolicyCompiler(deps: {
   readonly policiesDir: string
 }): Promise<PolicyCompiler> {
   const { opa, policiesDir } = deps
-  const capabilities = JSON.stringify(
-    JSON.parse(await readFile(join(policiesDir, 'capabilities.json'), 'utf8')),
-  )
+  const allowed: Capabilities = JSON.parse(await readFile(join(policiesDir, 'capabilities.json'), 'utf8'))
+  const capabilities = JSON.stringify(allowed)
+  const builtins = new Set(allowed.builtins.map(({ name }) => name))
   const schemas = await readSchemas(policiesDir)
   const anySchema = uniteSchemas(Object.values(schemas))
   const accessSchema = await readSchema(policiesDir, 'access')
@@ -92,7 +95,7 @@ export async function createPolicyCompiler(deps: {
     async compile({ modules, entrypoint, provider }) {
       const ofAny = entrypoint === ACCESS_ENTRYPOINT ? accessSchema : anySchema
       const schema = provider === undefined ? ofAny : schemas[provider]
-      const authored = await readAuthored(opa, modules, schema)
+      const authored = await readAuthored(opa, modules, { alwaysThere: claimsAlwaysThere(schema), builtins })
       if (!authored.ok) return authored
 
       // Side by side, as nearly every policy passes; the check's problems come first, they know their places. Where
@@ -114,7 +117,7 @@ export async function createPolicyCompiler(deps: {
 async function readAuthored(
   opa: Opa,
   modules: readonly PolicyModule[],
-  schema: InputSchema,
+  known: { readonly alwaysThere: ReadonlySet<string>; readonly builtins: ReadonlySet<string> },
 ): Promise<OpaResult<CheckedModule & { readonly module: PolicyModule | undefined }>> {
   for (const kind of ['conditions', 'guardrails'] as const) {
     const module = modules.find(({ path }) => path === `${kind}.rego`)
@@ -123,7 +126,7 @@ async function readAuthored(
     if (unreadable !== undefined) return { ok: false, problems: [unreadable] }
     const parsed = await opa.parse(module)
     if (!parsed.ok) return parsed
-    return { ok: true, module, ...checkModule(parsed.tree, { kind, alwaysThere: claimsAlwaysThere(schema) }) }
+    return { ok: true, module, ...checkModule(parsed.tree, { kind, ...known }) }
   }
   return { ok: true, module: undefined, problems: [], requirements: [] }
 }
