@@ -158,24 +158,20 @@ type IsMarked = (use: RegoUse) => boolean
 /** The names of the rules that a mark reaches: by what they use, and by the rules that they use. */
 function markedRules(tree: JsonObject, isMarked: IsMarked): ReadonlySet<string> {
   const rules = listAt(tree, 'rules').map((rule) => ({ name: ruleName(rule), uses: [...usesOf(rule, TOP)] }))
-  const users = Map.groupBy(
-    rules.flatMap(({ name, uses }) => uses.map((use) => ({ name, used: ruleUsed(use) }))),
-    ({ used }) => used,
-  )
+  const users = rules.flatMap(({ name, uses }) => uses.map((use) => ({ from: ruleUsed(use), to: name })))
   const first = rules.filter(({ uses }) => uses.some(isMarked)).map(({ name }) => name)
-  return reached(first, (name) => users.get(name)?.map((user) => user.name) ?? [])
+  return reached(first, users)
 }
 
 /** The names of the functions that a marked rule calls, or one that these call: what they are given may be marked. */
 function functionsOfMarked(tree: JsonObject, marked: ReadonlySet<string>): ReadonlySet<string> {
-  const called = Map.groupBy(
-    listAt(tree, 'rules').flatMap((rule) =>
-      [...usesOf(rule, TOP)].filter(({ isCalled }) => isCalled).map((use) => ({ by: ruleName(rule), use })),
-    ),
-    ({ by }) => by,
+  const calls = listAt(tree, 'rules').flatMap((rule) =>
+    [...usesOf(rule, TOP)]
+      .filter(({ isCalled }) => isCalled)
+      .map((use) => ({ from: ruleName(rule), to: ruleUsed(use) })),
   )
-  const calledBy = (name: string) => called.get(name)?.map(({ use }) => ruleUsed(use)) ?? []
-  return reached([...marked].flatMap(calledBy), calledBy)
+  const first = calls.filter(({ from }) => marked.has(from)).map(({ to }) => to)
+  return reached(first, calls)
 }
 
 /** Whether a part of this rule uses what is marked; a variable is once it stands in one expression with such. */

@@ -1,6 +1,6 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '../json.ts'
 import type { PolicyProblem } from './policy-problem.ts'
-import { reached } from './reached.ts'
+import { type Handover, reached } from './reached.ts'
 import {
   argumentName,
   callOf,
@@ -41,20 +41,14 @@ const NEVER_FALSE = [
 /** What all claims come from, as a name among those of rules. */
 const CLAIMS = 'input.claims'
 
-/** A value that has one name and is then found under another. */
-type Handover = { readonly from: string; readonly to: string }
-
 /**
  * Claims that stand alone as an expression: being text they are never false, so that whatever they say meets it. One
  * that is handed on by a local variable, a rule or a function is the same claim.
  */
 export function bareClaimProblems(tree: JsonObject, kind: string): readonly PolicyProblem[] {
   const scopes = listAt(tree, 'rules').map((rule, index) => ({ rule, scope: String(index) }))
-  const handovers = Map.groupBy(
-    scopes.flatMap(({ rule, scope }) => [...handoversIn(rule, scope)]),
-    ({ from }) => from,
-  )
-  const claims = reached([CLAIMS], (name) => handovers.get(name)?.map(({ to }) => to) ?? [])
+  const handovers = scopes.flatMap(({ rule, scope }) => [...handoversIn(rule, scope)])
+  const claims = reached([CLAIMS], handovers)
   return scopes.flatMap(({ rule, scope }) =>
     [...nodesOf(rule, TOP)]
       .filter(({ node }) => valuesAlone(node, scope).some((name) => claims.has(name)))

@@ -1,9 +1,10 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '../json.ts'
 import type { PolicyProblem } from './policy-problem.ts'
-import { reached } from './reached.ts'
+import { type Handover, reached } from './reached.ts'
 import {
   argumentName,
   callOf,
+  claimOf,
   listAt,
   localName,
   nodesOf,
@@ -31,11 +32,16 @@ export function wholeClaimsProblems(
 ): readonly PolicyProblem[] {
   const rules = listAt(tree, 'rules').map((rule, index) => ({ rule, scope: String(index) }))
   const functions = new Set(rules.map(({ rule }) => ruleName(rule)))
-  const names = namesOfAll(rules, functions)
+  // The variables, each in its rule, and the arguments of own functions that stand for all claims.
+  const names = reached(
+    [ALL],
+    rules.flatMap((scoped) => [...handoversIn(scoped, functions)]),
+  )
   return rules.flatMap(({ rule, scope }) => {
     const isAll = (term: JsonValue | undefined) => names.has(nameOf(term, scope) ?? '')
-    const declared = new Set([...nodesOf(rule, TOP)].flatMap(({ node }) => listAt(node, 'symbols')))
-    return [...nodesOf(rule, TOP)].flatMap(({ node, place }) => {
+    const nodes = [...nodesOf(rule, TOP)]
+    const declared = new Set(nodes.flatMap(({ node }) => listAt(node, 'symbols')))
+    return nodes.flatMap(({ node, place }) => {
       const call = callOf(node)
       const isTaken = isAll(node.domain) || call?.parts.some(isAll)
       if (!isTaken || declared.has(node)) return []
@@ -59,20 +65,8 @@ type Scoped = { readonly rule: JsonObject; readonly scope: string }
 /** What stands for all claims, as a name among those of variables. */
 const ALL = 'input.claims'
 
-/** The variables, each in its rule, and the arguments of own functions that stand for all claims. */
-function namesOfAll(rules: readonly Scoped[], functions: ReadonlySet<string>): ReadonlySet<string> {
-  const handovers = Map.groupBy(
-    rules.flatMap((scoped) => [...handoversIn(scoped, functions)]),
-    ({ from }) => from,
-  )
-  return reached([ALL], (name) => handovers.get(name)?.map(({ to }) => to) ?? [])
-}
-
 /** Where one name gets what another stands for. */
-function* handoversIn(
-  { rule, scope }: Scoped,
-  functions: ReadonlySet<string>,
-): Generator<{ readonly from: string; readonly to: string }> {
+function* handoversIn({ rule, scope }: Scoped, functions: ReadonlySet<string>): Generator<Handover> {
   const head = isJsonObject(rule.head) ? rule.head : {}
   for (const [index, argument] of listAt(head, 'args').entries()) {
     const to = nameOf(argument, scope)
@@ -93,14 +87,8 @@ function* handoversIn(
 /** Of a variable, or of all claims; undefined for any other term. */
 function nameOf(term: JsonValue | undefined, scope: string): string | undefined {
   if (!isJsonObject(term)) return undefined
-  const variable = textOf(term, 'var')
-  if (variable !== undefined) return variable === 'input' ? ALL : localName(variable, scope)
-  const [head, part, ...more] = refTerms(term) ?? []
-  const isAll =
-    textOf(head, 'var') === 'input' && more.length === 0 && (part === undefined || mayBeClaims(part))
-  return isAll ? ALL : undefined
-}
-
-function mayBeClaims(part: JsonObject): boolean {
-  return part.type !== 'string' || textOf(part, 'string') === 'claims'
+  const [head = term, ...path] = refTerms(term) ?? []
+  const name = textOf(head, 'var')
+  if (name === 'input') return path.length <= 1 && claimOf({ name, path }) !== undefined ? ALL : undefined
+  return name === undefined || path.length > 0 ? undefined : localName(name, scope)
 }

@@ -102,7 +102,7 @@ export function* usesOf(tree: JsonValue | undefined, place: Place): Generator<Re
 }
 
 /** The claim that a reference reads; '' where it reads them all, or one that only the token's judging will name. */
-export function claimOf({ name, path }: RegoUse): string | undefined {
+export function claimOf({ name, path }: Pick<RegoUse, 'name' | 'path'>): string | undefined {
   if (name !== 'input') return undefined
   const [part, claim] = path
   if (part !== undefined && textOf(part, 'string') !== 'claims' && part.type === 'string') return undefined
