@@ -2,6 +2,7 @@ import { matchesStars } from '../fields/matches-stars.ts'
 import type { RuleVerdict } from '../policy/verdict.ts'
 import type { Provider } from '../provider/provider.ts'
 import { PERSONAL_CLAIMS } from '../provider/providers.ts'
+import { isUnlisted } from '../provider/unlisted-source.ts'
 
 /** How to mend an unmet condition, in words that follow a colon; for the author of a job, who may not see the rule. */
 export function mendCondition(rule: RuleVerdict, code: string, provider: Provider): string {
@@ -79,8 +80,7 @@ function mendMergeRequest(rule: RuleVerdict, provider: Provider): string {
 /** What no rule may list is not to be added to one. */
 function mendSource(actual: string | null, { sources, texts }: Provider): string {
   const source = actual ?? ''
-  const isRefused = Object.hasOwn(sources.refused, source) || source.startsWith(sources.mergeRequest)
-  if (!isRefused) return texts.addSource
+  if (!isUnlisted(sources, source)) return texts.addSource
   return source === sources.hidden ? texts.hiddenSource : texts.mergeRequest
 }
 

@@ -2,6 +2,7 @@ import { coversRefName } from '../fields/covers-ref-name.ts'
 import type { FieldProblem } from '../fields/describe-issue.ts'
 import { shownText } from '../fields/field-path.ts'
 import type { Provider } from '../provider/provider.ts'
+import { refusalOf } from '../provider/unlisted-source.ts'
 import type { RefPattern, Rule } from './rule.ts'
 
 /** Why no token can meet a rule: what it asks for by `claims` and by its own fields excludes each other. The paths begin at the rule. */
@@ -84,15 +85,15 @@ function protectionContradiction(rule: Rule, { names }: Provider): Contradiction
 function sourceContradiction(rule: Rule, { names, sources }: Provider): Contradiction | undefined {
   const asked = claimOf(rule, names.source)
   const isAdmitted = (source: string) => {
-    if (Object.hasOwn(sources.refused, source)) return false
+    if (refusalOf(sources, source) !== undefined) return false
     return source === sources.mergeRequest
       ? rule.mergeRequests === 'SAME_PROJECT'
       : rule.pipelineSources.includes(source)
   }
   if (asked === undefined || asked.some(isAdmitted)) return undefined
-  const refused = asked.find((source) => Object.hasOwn(sources.refused, source))
+  const refused = asked.find((source) => refusalOf(sources, source) !== undefined)
   const claim = names.source
-  if (refused !== undefined) return { claim, why: `${shownText(refused)} ${sources.refused[refused]}` }
+  if (refused !== undefined) return { claim, why: `${shownText(refused)} ${refusalOf(sources, refused)}` }
   if (!asked.includes(sources.mergeRequest)) {
     return { claim, why: 'pipelineSources has none of these: list there what it is to admit' }
   }

@@ -1,6 +1,7 @@
 import type { FieldProblem } from '../fields/describe-issue.ts'
 import { shownText } from '../fields/field-path.ts'
 import type { Provider } from '../provider/provider.ts'
+import { isUnlisted, refusalOf } from '../provider/unlisted-source.ts'
 import { checkGroupPath, checkProjectPath } from './project-path.ts'
 import { checkRefPattern } from './ref-pattern.ts'
 import type { Rule } from './rule.ts'
@@ -93,13 +94,11 @@ function refsProblem(body: RuleBody): FieldProblem | undefined {
 
 function sourceProblem(body: RuleBody, { sources }: Provider): FieldProblem | undefined {
   const given = body.pipelineSources ?? []
-  const index = given.findIndex(
-    (source) => source.startsWith(sources.mergeRequest) || Object.hasOwn(sources.refused, source),
-  )
+  const index = given.findIndex((source) => isUnlisted(sources, source))
   if (index < 0) return findDuplicate(['pipelineSources'], given)
   const source = given[index] ?? ''
   const path = ['pipelineSources', index]
-  const refused = sources.refused[source] ?? sources.refused[sources.mergeRequest]
+  const refused = refusalOf(sources, source)
   if (refused !== undefined) return { path, message: `${source} ${refused}` }
   const mend =
     (body.refs ?? []).length > 0

@@ -113,6 +113,11 @@ describe('a rule of GitLab can never be met', () => {
 describe('a rule of GitHub can never be met', () => {
   const CASES: readonly Case[] = [
     ['pull requests', asking('event_name', 'pull_request'), /'pull_request' is never admitted/],
+    [
+      'pull requests of a kind that nobody knows yet',
+      asking('event_name', 'pull_request_merged'),
+      /'pull_request_merged' is never admitted/,
+    ],
     ['an event that is not listed', asking('event_name', 'release'), /pipelineSources has none/],
     ['a push', asking('event_name', 'push'), undefined],
     ['another branch', { refs: MAIN, ...asking('ref', 'refs/heads/dev') }, /refs has no/],
