@@ -65,6 +65,9 @@ export function findBlocking(
   )
 }
 
+const SAVE_IT_ANYWAY =
+  'save it all the same, give the reason in the parameter acknowledge, which is recorded.'
+
 /** Says before a save that it would be refused, for what, and what lets it through. */
 export function blockingNotices(
   { blockFindings }: Pick<AcknowledgeDeps, 'blockFindings'>,
@@ -74,7 +77,7 @@ export function blockingNotices(
   const named = blocking.map(({ code, rule }) => `${code}${rule === undefined ? '' : ` of rule '${rule}'`}`)
   return [
     `BLOCK_FINDINGS is ${blockFindings}, so a save is refused for ${named.join(', ')}: ` +
-      'to save it all the same, give the reason in the parameter acknowledge, which is recorded.',
+      `to ${SAVE_IT_ANYWAY}`,
   ]
 }
 
@@ -102,7 +105,7 @@ function refusal(blocking: readonly Finding[], blockFindings: string): RequestEr
   return new RequestError(
     'failed_precondition',
     `BLOCK_FINDINGS is ${blockFindings}, and ${first?.code} is ${first?.grade}: ${first?.message}${more} ${first?.change} ` +
-      'To save it all the same, give the reason in the parameter acknowledge, which is recorded.',
+      `To ${SAVE_IT_ANYWAY}`,
     { details: [{ findings: blocking }] },
   )
 }

@@ -140,24 +140,19 @@ function conditionNotices(
   provider: Provider,
 ): readonly FieldProblem[] {
   const rego = conditions.replace(REGO_TEXT_OR_COMMENT, (part) => (part.startsWith('#') ? '' : part))
-  const idle = [...rego.matchAll(MET_BY_ALL)].flatMap(([, code = '']) =>
-    noted(
-      ['workloadIdentityConfig', 'conditions'],
-      `${code} is met by every token: say by a claim when it is, or leave it out`,
-    ),
+  const idle = [...rego.matchAll(MET_BY_ALL)].map(
+    ([, code]) => `${code} is met by every token: say by a claim when it is, or leave it out`,
   )
   const unheard = PERSONAL_CLAIMS.filter(
     (name) =>
       provider.claims.has(name) &&
       !recordedClaims.includes(name) &&
       new RegExp(`(?:\\.|\\[\\s*["\`])${name}\\b`).test(rego),
-  ).flatMap((name) =>
-    noted(
-      ['workloadIdentityConfig', 'conditions'],
+  ).map(
+    (name) =>
       `${shownText(name)} is personal and dropped before conditions are judged, so what reads it can never be met: list it in recordedClaims`,
-    ),
   )
-  return [...idle, ...unheard]
+  return [...idle, ...unheard].flatMap((message) => noted(['workloadIdentityConfig', 'conditions'], message))
 }
 
 const typeNames = { number: 'a number', array: 'a list', object: 'an object' } as const

@@ -164,6 +164,7 @@ async function planChange(
   if (saysTheSame(after, current)) return undefined
   const { issuer, policy } = await prepareUpdate(deps, current, plan)
   if (policy !== undefined) keepPolicy(policy)
+  const findings = deps.findFindings(plan.spec, standingOf(current))
   return {
     action: 'UPDATE',
     email: current.email,
@@ -172,9 +173,9 @@ async function planChange(
     after,
     notices: [...plan.notices, ...issuer.notices],
     findings: marked(
-      deps.findFindings(plan.spec, standingOf(current)),
+      findings,
       deps.findFindings(current, standingOf(current)),
-      findBlockingUpdate(deps, current, plan),
+      findBlockingUpdate(deps, current, plan, findings),
     ),
   }
 }

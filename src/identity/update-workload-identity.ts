@@ -231,14 +231,14 @@ export function judgeUpdate(
   return { findings, acknowledgements }
 }
 
-/** Which of what the identity will let in refuses the change where it gives no reason. */
+/** Which of the findings of what is planned refuse the change where it gives no reason. */
 export function findBlockingUpdate(
   deps: UpdateWorkloadIdentityDeps,
   current: ChangeableIdentity,
   plan: PlannedUpdate,
+  findings: readonly Finding[],
 ): readonly Finding[] {
-  if (onlyDisables(current, plan)) return []
-  return findBlocking(deps, deps.findFindings(plan.spec, standingOf(current)), current.acknowledgements)
+  return onlyDisables(current, plan) ? [] : findBlocking(deps, findings, current.acknowledgements)
 }
 
 function hasSamePolicy(a: WorkloadIdentitySpec, b: WorkloadIdentitySpec): boolean {

@@ -115,7 +115,7 @@ async function judge(
   ])
   const findings = deps.findFindings(spec, { projectId, memberships: stored?.memberships ?? [] })
   const blocking =
-    stored === undefined ? findBlocking(deps, findings, []) : findBlockingUpdate(deps, stored, plan)
+    stored === undefined ? findBlocking(deps, findings, []) : findBlockingUpdate(deps, stored, plan, findings)
   return {
     problems: [...issuer.problems, ...policy.problems],
     findings,
