@@ -127,10 +127,11 @@ function startWorker(port: NonNullable<typeof parentPort>, settings: WorkerSetti
     if (result !== INTERRUPTED) return answers
     // Nothing is caught and nothing ends where it is interrupted; between two evaluations it was neither of them.
     const culprit = Atomics.load(progress, STATE_DEADLINE) === 0n ? undefined : asked[answers.length]
-    end()
     if (culprit === undefined) return answers
+    const stopped = failed(culprit, INTERRUPTED)
+    end()
     for (const digest of digestsOf(culprit)) delete held.get(digest)?.instance
-    return [...answers, failed(culprit, INTERRUPTED)]
+    return [...answers, stopped]
   }
 
   function isLoaded(asked: Asked): boolean {
@@ -174,6 +175,7 @@ function startWorker(port: NonNullable<typeof parentPort>, settings: WorkerSetti
 
   function end(): void {
     Atomics.store(progress, STATE_DEADLINE, 0n)
+    Atomics.store(progress, STATE_AT_GUARDRAILS, 0n)
   }
 
   function failed({ id }: Asked, thrown: unknown): WorkerAnswer {
@@ -188,7 +190,6 @@ function startWorker(port: NonNullable<typeof parentPort>, settings: WorkerSetti
 
   function begin(id: number, limitMs: number): void {
     end()
-    Atomics.store(progress, STATE_AT_GUARDRAILS, 0n)
     Atomics.store(progress, STATE_ID, BigInt(id))
     Atomics.store(progress, STATE_DEADLINE, process.hrtime.bigint() + BigInt(limitMs) * 1_000_000n)
   }
