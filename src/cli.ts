@@ -4,7 +4,10 @@ import { ConfigError, readClientConfig, readConfig } from './config/env.ts'
 import { createLog } from './log.ts'
 import { hasPrimary, leavePrimary } from './workers/primary-link.ts'
 
-/** By name, which may be two words. Only the one that is asked for is imported: most need a small part of the program, and start sooner so. */
+/**
+ * By name, which may be two words. Only the one that is asked for is imported: most need a small part of the program,
+ * and start sooner so.
+ */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   serve: async () => (await import('./cli/serve.ts')).serveCommand,
   migrate: async () => (await import('./cli/migrate.ts')).migrateCommand,

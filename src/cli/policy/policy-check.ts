@@ -2,7 +2,7 @@ import type { ClientConfig } from '../../config/env.ts'
 import { noticesFor } from '../../identity/notices-for.ts'
 import { type FileProblem, showFileProblem, sortFileProblems } from '../../policy-file/file-problem.ts'
 import type { GuardrailsFiles } from '../../policy-file/read-guardrails-files.ts'
-import type { PolicyFile } from '../../policy-file/read-policy-file.ts'
+import type { PolicyFile, PolicyFileReader } from '../../policy-file/read-policy-file.ts'
 import type { PolicyFolder } from '../../policy-file/read-policy-folder.ts'
 import { type ClientCommand, DONE, FOUND_SOMETHING } from '../command.ts'
 import { createProgressBar } from '../progress-bar.ts'
@@ -18,7 +18,8 @@ export const policyCheckCommand: ClientCommand = {
   operands: ['FOLDER'],
   async run({ config, flags, operands: [path = ''] }) {
     const { files, guardrails, problems } = await check(config, path)
-    const notices = files.flatMap((file) => noticesOf(config, file))
+    const reader = policyFileReader(config)
+    const notices = files.flatMap((file) => noticesOf(reader, file))
     for (const notice of [...notices.map(showNotice), ...roleNotices(files)])
       process.stderr.write(`${notice}\n`)
     process.stdout.write(
@@ -69,9 +70,8 @@ async function compile(
 }
 
 /** What is legal in a file but probably not what its author expects, where it stands there. */
-function noticesOf(config: ClientConfig, file: PolicyFile): readonly FileProblem[] {
-  const spec = specOf(policyFileReader(config), file)
-  return noticesFor(spec).map(({ path, message }) => file.problemAt(path, message))
+function noticesOf(reader: PolicyFileReader, file: PolicyFile): readonly FileProblem[] {
+  return noticesFor(specOf(reader, file)).map(({ path, message }) => file.problemAt(path, message))
 }
 
 function showNotice({ field, message, ...place }: FileProblem): string {

@@ -26,13 +26,13 @@ export type ServiceClient = {
 /** A plan of a thousand new identities takes half a minute. */
 const ANSWER_WITHIN_MS = 150_000
 
+const WHERE_IT_IS = 'where the service is, as in https://claimgate.example.com'
+
 export const CLIENT_FLAGS = { url: { type: 'string' }, 'token-file': { type: 'string' } } as const
 export const CLIENT_OPTIONS = [
-  ['--url URL', 'where the service is, as in https://claimgate.example.com'],
+  ['--url URL', WHERE_IT_IS],
   ['--token-file FILE', 'holds the access token or admin token; without it ACCESS_TOKEN or else ADMIN_TOKEN'],
 ] as const
-
-const WHERE_IT_IS = 'where the service is, as in https://claimgate.example.com'
 
 /** Throws a sentence where address or token are missing. */
 export function createServiceClient(config: ClientConfig, flags: Flags): ServiceClient {
